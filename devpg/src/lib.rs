@@ -1,0 +1,1 @@
+//! A private PostgreSQL from local binaries, for demo, dev and tests.

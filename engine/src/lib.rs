@@ -1,0 +1,1 @@
+//! Durable workflows and sagas on PostgreSQL. Knows no commerce word.

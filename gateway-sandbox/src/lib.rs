@@ -1,0 +1,1 @@
+//! A faithful local payment gateway with faults on demand.

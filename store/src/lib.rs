@@ -1,0 +1,1 @@
+//! All SQL on the shop's tables, one file per table.

@@ -1,0 +1,1 @@
+//! Acceptance tests: their harness. The tests themselves are in tests/.

@@ -1,0 +1,1 @@
+//! Saga definitions, one file each. Start with checkout.rs.
