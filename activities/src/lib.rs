@@ -1,1 +1,3 @@
 //! Side effects, one file per resource.
+
+pub mod gateway;

@@ -1,1 +1,50 @@
-//! Durable workflows and sagas on PostgreSQL. Knows no commerce word.
+//! Durable workflows and sagas on PostgreSQL.
+//!
+//! A [`Workflow`] is an async function whose steps are recorded. Whatever dies, another worker
+//! replays the record and goes on; what cannot be finished is undone from the record, in reverse
+//! order; what neither code can decide is parked with an incident that a person resolves.
+//!
+//! The reading path: [`workflow`] (what one writes), [`activity`] (code with an effect),
+//! `turn` (how a run is driven), `commit` (what one commit carries), `claim` and `lease`
+//! (who may drive it), `store` (the SQL). The crate knows no trade: orders and payments live in
+//! the crates that use it.
+
+pub mod activity;
+mod claim;
+mod client;
+mod commit;
+mod compensate;
+mod config;
+mod ctx;
+mod error;
+mod incident;
+mod journal;
+mod late;
+mod lease;
+mod queue;
+mod registry;
+mod retry;
+mod run;
+mod runtime;
+mod store;
+mod transaction;
+mod turn;
+mod wake;
+pub mod workflow;
+
+pub use activity::{
+    Activity, ActivityError, ActivityResult, Attempt, InTransaction, Outside, ReadOnly, Resolution,
+    Undoes,
+};
+pub use client::{Cancellation, Client, Delivery, Ending, Started};
+pub use config::{Database, WorkerConfig};
+pub use ctx::{Ctx, Forward, Signal};
+pub use error::Error;
+pub use incident::IncidentClass;
+pub use registry::Registry;
+pub use retry::RetryPolicy;
+pub use runtime::Worker;
+pub use store::inspect;
+pub use workflow::{
+    Cause, Failure, LateSignal, MadeGood, Rejection, Workflow, WorkflowResult,
+};

@@ -1,1 +1,16 @@
-//! Numbered SQL, forward only, and the code that applies it.
+//! Numbered SQL, forward only, and the code that applies it to a cell.
+//! Never changes an applied file, and never undoes one.
+
+mod apply;
+mod cell;
+pub mod database_url;
+mod error;
+mod files;
+pub mod rules;
+mod statements;
+
+pub use apply::{FileState, FileStatus, Report, run, status};
+pub use cell::{Cell, InvalidCell};
+pub use error::Error;
+pub use files::{FILES, File};
+pub use statements::statements;

@@ -1,1 +1,28 @@
 //! All SQL on the shop's tables, one file per table.
+//! Never begins or commits a transaction: the connection comes first, and its owner decides.
+//!
+//! Locks are taken in one order everywhere: order, stock by SKU, hold, payment, ledger.
+
+pub mod audit;
+pub mod captures;
+mod error;
+pub mod holds;
+pub mod ledger;
+pub mod orders;
+pub mod outbox;
+pub mod payments;
+pub mod products;
+pub mod refunds;
+mod row;
+pub mod stock;
+pub mod tenants;
+pub mod users;
+pub mod webhooks;
+
+pub use error::Error;
+
+/// A connection, or the inside of a transaction.
+pub type Conn = sqlx::PgConnection;
+
+/// What every function of this crate answers.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,160 @@
+//! The claimer: brings due runs into memory, as many as there is room for.
+//!
+//! A claim need not reach the disk by itself: every later commit of the run comes after it in the
+//! log, and a claim that a crash takes back leaves the run due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use sqlx::PgPool;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use uuid::Uuid;
+
+use crate::incident::{IncidentClass, NewIncident};
+use crate::journal::Journal;
+use crate::run::{Claimed, Hold, Run};
+use crate::runtime::Engine;
+use crate::store::tasks::{self, ClaimedRow};
+
+/// The shortest pause of an idle claimer.
+const POLL_FLOOR: Duration = Duration::from_millis(2);
+
+/// Brings due runs into memory.
+pub(crate) struct Claimer {
+    pub(crate) engine: Arc<Engine>,
+    /// Its own connection; claims do not wait for the disk.
+    pub(crate) pool: PgPool,
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) due: Arc<Notify>,
+    pub(crate) runs: mpsc::UnboundedSender<Run>,
+}
+
+impl Claimer {
+    /// Claims until the worker drains. Ends only between two claims.
+    pub(crate) async fn work(self, mut draining: watch::Receiver<bool>) {
+        let names = self.engine.registry.workflow_names();
+        let mut idle = POLL_FLOOR;
+        while !*draining.borrow() {
+            let claimed = self.claim(&names).await;
+            let pause = match claimed {
+                Ok(Some(0)) => self.until_due(&names, idle).await,
+                // A batch that was not full: let the next one gather.
+                Ok(Some(_)) => {
+                    idle = POLL_FLOOR;
+                    Duration::from_micros(500)
+                }
+                Ok(None) => {
+                    idle = POLL_FLOOR;
+                    continue;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the queue could not be read");
+                    Duration::from_millis(100)
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => idle = idle.saturating_mul(2),
+                () = self.due.notified() => idle = POLL_FLOOR,
+                _ = draining.wait_for(|draining| *draining) => return,
+            }
+            idle = idle.min(self.engine.config.poll_cap);
+        }
+    }
+
+    /// Claims one batch. `None` when it was full; otherwise how many there were.
+    async fn claim(&self, names: &[String]) -> Result<Option<usize>, sqlx::Error> {
+        let batch = self.engine.config.claim_batch;
+        // A claim for a handful would steal the next full one.
+        let quarter = u32::try_from((batch / 4).max(1)).unwrap_or(1);
+        let Ok(room) = Arc::clone(&self.slots).acquire_many_owned(quarter).await else {
+            return Ok(Some(0));
+        };
+        let mut slots = vec![room];
+        let more = u32::try_from(batch).unwrap_or(u32::MAX).saturating_sub(quarter);
+        let free = u32::try_from(self.slots.available_permits()).unwrap_or(u32::MAX).min(more);
+        slots.extend(Arc::clone(&self.slots).try_acquire_many_owned(free).ok());
+        let Some(incarnation) = self.engine.lease.current() else {
+            return Ok(Some(0));
+        };
+        let room: usize = slots.iter().map(OwnedSemaphorePermit::num_permits).sum();
+        let limit = i64::try_from(room).unwrap_or(i64::MAX);
+        let rows = tasks::claim(&self.pool, incarnation, names, limit).await?;
+        let count = rows.len();
+        if count > 0 {
+            metrics::counter!("makegood_runs_claimed_total")
+                .increment(u64::try_from(count).unwrap_or(u64::MAX));
+        }
+        let mut slots = slots.into_iter();
+        let mut room = slots.next();
+        for row in rows {
+            let mut slot = room.as_mut().and_then(|room| room.split(1));
+            if slot.is_none() {
+                room = slots.next();
+                slot = room.as_mut().and_then(|room| room.split(1));
+            }
+            let Some(slot) = slot else { continue };
+            self.adopt(row, incarnation, slot).await;
+        }
+        Ok(if count == usize::try_from(limit).unwrap_or(usize::MAX) { None } else { Some(count) })
+    }
+
+    /// How long to pause: not longer than until the next run is due.
+    async fn until_due(&self, names: &[String], idle: Duration) -> Duration {
+        match tasks::next_due_in_ms(&self.pool, names).await {
+            Ok(Some(ms)) => Duration::from_millis(u64::try_from(ms).unwrap_or(0)).min(idle),
+            Ok(None) | Err(_) => idle,
+        }
+    }
+
+    async fn adopt(&self, mut row: ClaimedRow, incarnation: Uuid, slot: OwnedSemaphorePermit) {
+        let hold = Hold { run_id: row.run_id, incarnation, epoch: row.epoch };
+        let Some(code) = self.engine.registry.code_of(&row.workflow) else { return };
+        if row.stale {
+            match self.reread(row.run_id).await {
+                Ok((history, signals)) => (row.history, row.signals) = (history, signals),
+                Err(error) => {
+                    tracing::warn!(run.id = %row.run_id, %error, "a claimed run could not be read");
+                    return self.engine.lease.lose(incarnation);
+                }
+            }
+        }
+        let mut unfit = None;
+        if row.crashes >= self.engine.config.crash_limit {
+            let message = format!("it was in the memory of {} workers that died", row.crashes);
+            unfit = Some(NewIncident::new(IncidentClass::Poison, None, message));
+        }
+        let journal = Journal::fold(row.history).unwrap_or_else(|error| {
+            let message = format!("its record cannot be read: {error}");
+            unfit = Some(NewIncident::new(IncidentClass::NonDeterminism, None, message));
+            Journal::default()
+        });
+        let config = &self.engine.config;
+        let run = Run::new(
+            Claimed {
+                hold,
+                workflow_id: row.workflow_id,
+                code,
+                input: RawValue::from_string(row.input).unwrap_or_else(|_| crate::run::null()),
+                journal,
+                signals: row.signals,
+                attempt: u32::try_from(row.attempt).unwrap_or(0),
+                parked: row.wait,
+                unfit,
+                slot,
+            },
+            config.payload_limit,
+            config.steps_limit,
+        );
+        // The queue is gone only when the worker is over, and its incarnation frees the run.
+        let _ = self.runs.send(run);
+    }
+
+    async fn reread(
+        &self,
+        run_id: Uuid,
+    ) -> Result<(Vec<crate::journal::HistoryRow>, Vec<crate::run::StoredSignal>), sqlx::Error> {
+        let mut conn = self.engine.hot.acquire().await?;
+        tasks::reread(&mut conn, run_id).await
+    }
+}

@@ -1,0 +1,260 @@
+//! The engine's client: start, signal, cancel and read runs. It drives none.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::{RawValue, to_raw_value};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use crate::config::Database;
+use crate::ctx::Signal;
+use crate::error::Error;
+use crate::journal::Payload;
+use crate::late;
+use crate::run::{CANCEL, StoredSignal};
+use crate::store::runs::{self, NewRun};
+use crate::store::{incidents, signals, steps};
+use crate::wake::Hints;
+use crate::workflow::{Cause, Workflow};
+
+/// Starts, signals and cancels runs, inside the caller's own transactions.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), makegood::Error> {
+/// # use makegood::{Client, Ctx, Database, Workflow, WorkflowResult};
+/// struct Greet;
+///
+/// impl Workflow for Greet {
+///     const NAME: &'static str = "greet";
+///     type Input = String;
+///     type Output = String;
+///     async fn run(_: Ctx, name: String) -> WorkflowResult<String> {
+///         Ok(format!("hello, {name}"))
+///     }
+/// }
+///
+/// let database = Database::new("postgres://localhost/shop", "makegood")?;
+/// let client = Client::connect(&database).await?;
+/// let pool = database.pool("shop", 5).await?;
+/// let mut tx = pool.begin().await?;
+/// client.start::<Greet>(&mut tx, "greeting-1", &"Ada".to_owned()).await?;
+/// tx.commit().await?;
+/// client.wake();
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Client(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    pool: PgPool,
+    hints: Hints,
+    payload_limit: usize,
+}
+
+/// A run that was started, or found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Started {
+    /// The run's id.
+    pub run_id: Uuid,
+    /// Whether this call started it; `false` when the workflow id was started before.
+    pub created: bool,
+}
+
+/// What became of a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// It is stored, and its run will take it.
+    Queued,
+    /// The run had a signal with this id already: nothing changed.
+    Repeated,
+    /// The run has ended: its handler for late signals takes it, if it has one.
+    Late,
+}
+
+/// How a cancel was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancellation {
+    /// The run will take it at its next await and undo what it did.
+    Requested,
+    /// The run is past its pivot: there is only forward.
+    PastPivot,
+    /// The run has ended.
+    Ended,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub struct Ending<T> {
+    /// `COMPLETED`, `COMPENSATED` or `CLOSED`.
+    pub state: String,
+    /// The output of a completed run.
+    pub output: Option<T>,
+    /// Why a compensated run was made good.
+    pub cause: Option<Cause>,
+}
+
+impl Client {
+    /// A client with a small pool of its own, for hints and reads.
+    pub async fn connect(database: &Database) -> Result<Self, Error> {
+        let pool = database.pool("makegood-client", 4).await?;
+        let hints = Hints::start(database.lazy_pool("makegood-hints", 1).await?, database.cell());
+        let payload_limit = crate::config::WorkerConfig::default().payload_limit;
+        Ok(Self(Arc::new(Inner { pool, hints, payload_limit })))
+    }
+
+    /// Starts a run in the caller's transaction. The same id again, with the same input, is the
+    /// same run. Call [`Client::wake`] after the commit.
+    ///
+    /// # Errors
+    /// [`Error::InputConflict`] when the id was started with another input.
+    pub async fn start<W: Workflow>(
+        &self,
+        conn: &mut PgConnection,
+        workflow_id: &str,
+        input: &W::Input,
+    ) -> Result<Started, Error> {
+        let input = self.encode(W::NAME, input)?;
+        let new = NewRun {
+            run_id: Uuid::now_v7(),
+            workflow: W::NAME,
+            version: W::VERSION,
+            workflow_id,
+            input: input.get(),
+        };
+        if runs::insert(&mut *conn, &new).await? {
+            return Ok(Started { run_id: new.run_id, created: true });
+        }
+        let (run_id, same) = runs::holder(conn, &new).await?;
+        if same {
+            return Ok(Started { run_id, created: false });
+        }
+        let workflow_id = workflow_id.to_owned();
+        Err(Error::InputConflict { workflow: W::NAME, workflow_id, run_id })
+    }
+
+    /// Sends a signal in the caller's transaction. The sender's id makes a repeat harmless.
+    ///
+    /// # Errors
+    /// [`Error::RunNotFound`] when the id was never started: keep the message and try again.
+    pub async fn signal<W: Workflow, S: Signal>(
+        &self,
+        conn: &mut PgConnection,
+        workflow_id: &str,
+        signal_id: &str,
+        signal: &S,
+    ) -> Result<Delivery, Error> {
+        let payload = self.encode(S::KIND, signal)?;
+        let (run_id, input) = self.addressee::<W>(&mut *conn, workflow_id).await?;
+        let kind = S::KIND;
+        if !signals::insert(&mut *conn, run_id, signal_id, kind, payload.get()).await? {
+            return Ok(Delivery::Repeated);
+        }
+        if signals::ring(&mut *conn, run_id, false).await? {
+            return Ok(Delivery::Queued);
+        }
+        if let Some(handler) = W::late_signal() {
+            let input = RawValue::from_string(input).map_err(|e| json(W::NAME, e))?;
+            let (id, kind) = (signal_id.to_owned(), kind.to_owned());
+            let signal = StoredSignal { id, kind, payload };
+            let start = late::start((handler.workflow, handler.version), run_id, &input, &signal);
+            late::insert(conn, &start).await?;
+        }
+        Ok(Delivery::Late)
+    }
+
+    /// Asks a run, in the caller's transaction, to end by undoing what it did.
+    ///
+    /// # Errors
+    /// [`Error::RunNotFound`] when the id was never started.
+    pub async fn cancel<W: Workflow>(
+        &self,
+        conn: &mut PgConnection,
+        workflow_id: &str,
+        reason: &impl Serialize,
+    ) -> Result<Cancellation, Error> {
+        let payload = self.encode("the reason", reason)?;
+        let (run_id, _) = self.addressee::<W>(&mut *conn, workflow_id).await?;
+        if steps::pivoted(&mut *conn, run_id).await? {
+            return Ok(Cancellation::PastPivot);
+        }
+        signals::insert(&mut *conn, run_id, CANCEL, CANCEL, payload.get()).await?;
+        let live = signals::ring(conn, run_id, true).await?;
+        Ok(if live { Cancellation::Requested } else { Cancellation::Ended })
+    }
+
+    /// Hints to the workers that something is due. Call it after the commit; a lost hint costs at
+    /// most one poll.
+    pub fn wake(&self) {
+        self.0.hints.hint();
+    }
+
+    /// How a run ended, waiting for it up to `limit`; `None` when it still lives then.
+    pub async fn ending<W: Workflow>(
+        &self,
+        run_id: Uuid,
+        limit: Duration,
+    ) -> Result<Option<Ending<W::Output>>, Error> {
+        let deadline = tokio::time::Instant::now().checked_add(limit);
+        let mut pause = Duration::from_millis(2);
+        loop {
+            if let Some((state, output, cause)) = runs::ending(&self.0.pool, run_id).await? {
+                let output = output.map(|text| decode(W::NAME, &text)).transpose()?;
+                let cause = cause.map(|text| decode(W::NAME, &text)).transpose()?;
+                return Ok(Some(Ending { state, output, cause }));
+            }
+            if deadline.is_none_or(|deadline| tokio::time::Instant::now() >= deadline) {
+                return Ok(None);
+            }
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2).min(Duration::from_millis(100));
+        }
+    }
+
+    /// Puts a stuck run back into the queue, with a fresh count of attempts. Audited.
+    ///
+    /// # Errors
+    /// [`Error::NoIncident`] when the run is not stuck.
+    pub async fn retry(&self, run_id: Uuid, actor: &str, reason: &str) -> Result<(), Error> {
+        let mut tx = self.0.pool.begin().await?;
+        let Some(before) = incidents::open(&mut tx, run_id).await? else {
+            return Err(Error::NoIncident(run_id));
+        };
+        incidents::audit(&mut tx, run_id, "retry", actor, reason, &before).await?;
+        incidents::resolve(&mut tx, run_id, "retried").await?;
+        incidents::requeue(&mut tx, run_id).await?;
+        tx.commit().await?;
+        self.wake();
+        Ok(())
+    }
+
+    async fn addressee<W: Workflow>(
+        &self,
+        conn: &mut PgConnection,
+        workflow_id: &str,
+    ) -> Result<(Uuid, String), Error> {
+        let found = signals::addressee(conn, W::NAME, workflow_id).await?;
+        found.ok_or_else(|| Error::RunNotFound(format!("{} {workflow_id}", W::NAME)))
+    }
+
+    fn encode(&self, what: &str, value: &impl Serialize) -> Result<Payload, Error> {
+        let payload = to_raw_value(value).map_err(|e| json(what, e))?;
+        let (size, limit) = (payload.get().len(), self.0.payload_limit);
+        if size > limit {
+            return Err(Error::TooLarge { what: what.to_owned(), size, limit });
+        }
+        Ok(payload)
+    }
+}
+
+fn decode<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, Error> {
+    serde_json::from_str(text).map_err(|e| json(what, e))
+}
+
+fn json(what: &str, source: serde_json::Error) -> Error {
+    Error::Json { what: what.to_owned(), source }
+}

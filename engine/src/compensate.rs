@@ -1,0 +1,98 @@
+//! Unwinds a run from its record: undoes in reverse order, then closes. Never runs the program.
+
+use serde::Serialize;
+use serde_json::value::to_raw_value;
+
+use crate::journal::{Journal, Payload, Undoable};
+use crate::registry::Registry;
+use crate::run::{Call, Role, Run, null};
+use crate::workflow::Cause;
+
+/// What is left to undo.
+pub(crate) enum Unwind {
+    /// This is next.
+    Undo {
+        call: Call,
+        in_transaction: bool,
+    },
+    /// Nothing.
+    Over,
+    /// This is next, and this worker has no code for it.
+    Impossible {
+        step: String,
+        message: String,
+    },
+}
+
+/// The input of an undo as it is stored; read as `Undoes` by the activity.
+#[derive(Serialize)]
+struct UndoInput<'a> {
+    idempotency_key: String,
+    input: &'a Payload,
+    output: Option<&'a Payload>,
+}
+
+/// The input of a closing activity; read as `MadeGood` by it.
+#[derive(Serialize)]
+struct ClosingInput<'a> {
+    input: &'a Payload,
+    cause: Option<&'a Cause>,
+}
+
+/// The latest step that is not undone yet; after all of them, the closing activity.
+pub(crate) fn next(run: &Run, registry: &Registry) -> Unwind {
+    if let Some(undoable) = run.journal.undoables.last() {
+        return undo(run, undoable, registry);
+    }
+    match run.code.closing {
+        Some(closing) if !run.journal.closed => {
+            let input = ClosingInput { input: &run.input, cause: run.journal.compensating.as_ref() };
+            let call = Call {
+                activity: closing.to_owned(),
+                step: closing.to_owned(),
+                occurrence: 0,
+                input: to_raw_value(&input).unwrap_or_else(|_| null()),
+                role: Role::Closing,
+                uncertain: false,
+            };
+            Unwind::Undo { call, in_transaction: true }
+        }
+        Some(_) | None => Unwind::Over,
+    }
+}
+
+fn undo(run: &Run, undoable: &Undoable, registry: &Registry) -> Unwind {
+    let Undoable { name, occurrence, input, output, undo } = undoable;
+    let Some(kind) = registry.kind_of(undo) else {
+        let message = format!("no activity {undo} is registered to undo {name}");
+        return Unwind::Impossible { step: name.clone(), message };
+    };
+    let key = format!("{}:{name}:{occurrence}", run.hold.run_id);
+    let input = UndoInput { idempotency_key: key, input, output: output.as_ref() };
+    let call = Call {
+        activity: undo.clone(),
+        step: name.clone(),
+        occurrence: *occurrence,
+        input: to_raw_value(&input).unwrap_or_else(|_| null()),
+        role: Role::Undo,
+        // The decision to unwind is the intent of every undo: any of them may have been tried.
+        uncertain: true,
+    };
+    Unwind::Undo { call, in_transaction: kind.in_transaction() }
+}
+
+/// A step without an intent was done and can be undone.
+pub(crate) fn remember(journal: &mut Journal, call: &Call, undo: &str, output: Payload) {
+    journal.undoables.push(Undoable {
+        name: call.step.clone(),
+        occurrence: call.occurrence,
+        input: call.input.clone(),
+        output: Some(output),
+        undo: undo.to_owned(),
+    });
+}
+
+/// A step was undone, or refused without effect.
+pub(crate) fn forget(journal: &mut Journal, name: &str, occurrence: i32) {
+    journal.undoables.retain(|u| u.name != name || u.occurrence != occurrence);
+}

@@ -1,0 +1,130 @@
+//! The engine's settings, with units and ranges. It reads no environment.
+
+use std::time::Duration;
+
+use sqlx::{PgConnection, PgPool};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use crate::error::Error;
+
+/// Where the tables are: a database, and the cell (schema) in it.
+#[derive(Debug, Clone)]
+pub struct Database {
+    options: PgConnectOptions,
+    cell: String,
+}
+
+/// Planner settings of the engine's own connections. Its statements are written for them: an
+/// ANALYZE of a queue that happens to be empty must not turn a plan into a scan of everything.
+const PLANNER_PINS: [(&str, &str); 5] = [
+    ("enable_seqscan", "off"),
+    ("enable_nestloop", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+    ("plan_cache_mode", "force_generic_plan"),
+];
+
+impl Database {
+    /// A cell in the database at `url`.
+    pub fn new(url: &str, cell: &str) -> Result<Self, Error> {
+        let options: PgConnectOptions = url.parse()?;
+        let bounds = [("idle_in_transaction_session_timeout", "60000"), ("search_path", cell)];
+        Ok(Self { options: options.options(bounds), cell: cell.to_owned() })
+    }
+
+    /// The cell's name.
+    pub fn cell(&self) -> &str {
+        &self.cell
+    }
+
+    /// A pool for the caller's own statements.
+    ///
+    /// A caller may be cancelled at any await, and a cancelled `begin` leaves its connection inside
+    /// a transaction in which the next borrower's write would vanish. So each connection is rolled
+    /// back when it is returned.
+    pub async fn pool(&self, name: &str, connections: u32) -> Result<PgPool, Error> {
+        let pool = pool_of(connections)
+            .after_release(|connection, _| Box::pin(roll_back(connection)))
+            .connect_with(self.options.clone().application_name(name))
+            .await?;
+        Ok(pool)
+    }
+
+    /// A pool for the engine's own statements, planned as they are meant to be. Only for tasks
+    /// that nobody cancels.
+    pub(crate) async fn hot_pool(&self, name: &str, connections: u32) -> Result<PgPool, Error> {
+        let options = self.options.clone().application_name(name).options(PLANNER_PINS);
+        Ok(pool_of(connections).connect_with(options).await?)
+    }
+
+    /// The same, for statements that need not wait for the disk: every later commit that rests on
+    /// them comes after them in the log.
+    pub(crate) async fn lazy_pool(&self, name: &str, connections: u32) -> Result<PgPool, Error> {
+        let options = self.options.clone().application_name(name).options(PLANNER_PINS);
+        let options = options.options([("synchronous_commit", "off")]);
+        Ok(pool_of(connections).connect_with(options).await?)
+    }
+}
+
+async fn roll_back(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::raw_sql("rollback").execute(connection).await.map(|_| true)
+}
+
+fn pool_of(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(10))
+        // A ping before each use would double the round trips; a dead connection shows at once.
+        .test_before_acquire(false)
+}
+
+/// A worker's settings.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// How a person recognizes the worker.
+    pub name: String,
+    /// How long a silent worker keeps its runs; 1 s to 300 s.
+    pub lease: Duration,
+    /// Runs in memory at once; 1 to 65,536.
+    pub in_flight: usize,
+    /// Runs claimed at once; 1 to 1,024.
+    pub claim_batch: usize,
+    /// Committers; 1 to 8.
+    pub lanes: usize,
+    /// Turns in one commit; 1 to 1,024.
+    pub flush_batch: usize,
+    /// Connections for activities in transactions; 1 to 64.
+    pub transactions: u32,
+    /// The longest pause between two looks at the queue.
+    pub poll_cap: Duration,
+    /// Retries sooner than this wait in memory, later ones leave it.
+    pub short_wait: Duration,
+    /// How long a drain waits for calls that are under way.
+    pub drain: Duration,
+    /// Bytes of one recorded value.
+    pub payload_limit: usize,
+    /// Records of one run.
+    pub steps_limit: i32,
+    /// Workers that a run may outlive before it is parked as poison.
+    pub crash_limit: i32,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self {
+            name: "worker".to_owned(),
+            lease: Duration::from_secs(15),
+            in_flight: 2_048,
+            claim_batch: 256,
+            lanes: 3,
+            flush_batch: 256,
+            transactions: 6,
+            poll_cap: Duration::from_millis(250),
+            short_wait: Duration::from_secs(1),
+            drain: Duration::from_secs(10),
+            payload_limit: 256 * 1024,
+            steps_limit: 10_000,
+            crash_limit: 5,
+        }
+    }
+}

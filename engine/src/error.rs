@@ -1,0 +1,80 @@
+//! What the engine's client and worker may answer with; the variant says what to do next.
+
+use uuid::Uuid;
+
+/// An error of the engine's client or worker.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The same workflow id was started before with another input: choose another id.
+    #[error("{workflow} {workflow_id} was started with another input; its run is {run_id}")]
+    InputConflict {
+        /// The workflow's name.
+        workflow: &'static str,
+        /// The id that the caller chose.
+        workflow_id: String,
+        /// The run that holds the id.
+        run_id: Uuid,
+    },
+    /// No run has this id: it was never started, or its start was rolled back.
+    #[error("no run {0}")]
+    RunNotFound(String),
+    /// A value is larger than a record may be: store it elsewhere and pass a reference.
+    #[error("{what} has {size} bytes, the limit is {limit}")]
+    TooLarge {
+        /// Which value.
+        what: String,
+        /// Its size in bytes.
+        size: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A value could not be written or read as JSON.
+    #[error("{what} is not the JSON expected: {source}")]
+    Json {
+        /// Which value.
+        what: String,
+        /// What the decoder said.
+        source: serde_json::Error,
+    },
+    /// The run has no open incident: somebody else resolved it, or it never had one.
+    #[error("run {0} has no open incident")]
+    NoIncident(Uuid),
+    /// The worker's settings or surroundings do not allow it to run.
+    #[error("{0}")]
+    Unfit(String),
+    /// The database answered with an error, or did not answer.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Whether an error leaves open if the statement took effect.
+///
+/// Connection loss and server shutdown do (classes 08 and 57 and anything that is not the
+/// server's word); a plain refusal of the statement does not.
+pub(crate) fn outcome_unknown(error: &sqlx::Error) -> bool {
+    match error.as_database_error() {
+        Some(refused) => match refused.code() {
+            Some(code) => {
+                code.starts_with("08") || code.starts_with("57") || code.starts_with("XX")
+            }
+            None => true,
+        },
+        None => !matches!(
+            error,
+            sqlx::Error::RowNotFound
+                | sqlx::Error::ColumnDecode { .. }
+                | sqlx::Error::ColumnNotFound(_)
+                | sqlx::Error::Decode(_)
+                | sqlx::Error::Encode(_)
+                | sqlx::Error::PoolTimedOut
+        ),
+    }
+}
+
+/// Whether the same transaction may succeed when it is tried again: lock and serialization
+/// failures.
+pub(crate) fn transient(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|e| e.code()).is_some_and(|code| {
+        matches!(code.as_ref(), "40001" | "40P01" | "55P03" | "53300" | "53400")
+    })
+}

@@ -1,0 +1,93 @@
+//! A run's recorded need of a person: its class, its words, and what groups alike ones.
+
+use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use uuid::Uuid;
+
+/// What kind of need it is. Activities add classes of their own through
+/// [`crate::ActivityError::Review`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IncidentClass {
+    /// A step was tried as often as its policy allows.
+    RetriesUsedUp,
+    /// A compensation was refused, or tried as often as its policy allows.
+    CompensationFailed,
+    /// Nobody can tell whether an outside step happened.
+    UnknownOutcome,
+    /// A step was refused behind the pivot, where there is only forward.
+    RejectedPastPivot,
+    /// The program and its record do not fit together.
+    NonDeterminism,
+    /// The run has outlived too many workers.
+    Poison,
+    /// A payload or the number of steps is past its limit, or a write was refused.
+    Unwritable,
+    /// The program panicked.
+    Panic,
+    /// A class named by an activity.
+    Review(Cow<'static, str>),
+}
+
+impl IncidentClass {
+    /// The spelling in the table, in metrics and on the console.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::RetriesUsedUp => "retries_used_up",
+            Self::CompensationFailed => "compensation_failed",
+            Self::UnknownOutcome => "unknown_outcome",
+            Self::RejectedPastPivot => "rejected_past_pivot",
+            Self::NonDeterminism => "non_determinism",
+            Self::Poison => "poison",
+            Self::Unwritable => "unwritable",
+            Self::Panic => "panic",
+            Self::Review(class) => class,
+        }
+    }
+}
+
+/// An incident about to be opened.
+#[derive(Debug, Clone)]
+pub(crate) struct NewIncident {
+    pub(crate) incident_id: Uuid,
+    pub(crate) class: IncidentClass,
+    pub(crate) step: Option<String>,
+    pub(crate) message: String,
+}
+
+impl NewIncident {
+    pub(crate) fn new(class: IncidentClass, step: Option<&str>, message: String) -> Self {
+        let step = step.map(str::to_owned);
+        Self { incident_id: Uuid::now_v7(), class, step, message }
+    }
+
+    /// Alike incidents share it: class, step, and the message without its numbers and ids.
+    pub(crate) fn fingerprint(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        self.class.as_str().hash(&mut hasher);
+        self.step.hash(&mut hasher);
+        for word in self.message.split_whitespace() {
+            if !word.contains(|c: char| c.is_ascii_digit()) {
+                word.hash(&mut hasher);
+            }
+        }
+        format!("{:016x}", hasher.finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alike_incidents_share_a_fingerprint_and_others_do_not() {
+        let of = |class, step, message: &str| {
+            NewIncident::new(class, Some(step), message.to_owned()).fingerprint()
+        };
+        let first = of(IncidentClass::RetriesUsedUp, "charge", "status 503 for order_81");
+        let alike = of(IncidentClass::RetriesUsedUp, "charge", "status 502 for order_97");
+        let other = of(IncidentClass::RetriesUsedUp, "refund", "status 503 for order_81");
+        assert_eq!(first, alike, "numbers and ids do not tell incidents apart");
+        assert_ne!(first, other, "the step does");
+    }
+}

@@ -1,0 +1,227 @@
+//! What a run has recorded, read back from its rows. Pure: it asks nobody and writes nothing.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::workflow::Cause;
+
+/// A JSON value as text, decoded only where its type is known.
+pub(crate) type Payload = Box<RawValue>;
+
+/// What a row of `steps` records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RowKind {
+    /// A step's result.
+    Done,
+    /// A step's final refusal.
+    Rejected,
+    /// The signal that ended a wait.
+    Signal,
+    /// A wait's deadline passed.
+    Timeout,
+    /// A timer fired.
+    Slept,
+    /// Nothing but the intent in `next`.
+    Intent,
+    /// From here on the run is made good; the result holds the cause.
+    Compensating,
+    /// A step was undone.
+    Undone,
+    /// The closing activity of a made-good run has run.
+    Closed,
+    /// A cancel came past the pivot.
+    Refused,
+}
+
+impl RowKind {
+    /// The spelling in the table.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Rejected => "rejected",
+            Self::Signal => "signal",
+            Self::Timeout => "timeout",
+            Self::Slept => "slept",
+            Self::Intent => "intent",
+            Self::Compensating => "compensating",
+            Self::Undone => "undone",
+            Self::Closed => "closed",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// A row about to be written.
+#[derive(Debug)]
+pub(crate) struct StepRow {
+    pub(crate) seq: i32,
+    pub(crate) kind: RowKind,
+    pub(crate) name: String,
+    pub(crate) occurrence: i32,
+    pub(crate) input: Option<Payload>,
+    pub(crate) result: Option<Payload>,
+    pub(crate) undo: Option<String>,
+    pub(crate) pivot: bool,
+    pub(crate) attempts: i32,
+    pub(crate) next: Option<Payload>,
+}
+
+/// The outside step about to be tried, as it rides on the row before it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Intent {
+    pub(crate) name: String,
+    pub(crate) occurrence: i32,
+    pub(crate) input: Payload,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) undo: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) pivot: bool,
+}
+
+/// A row as the claim returns it: a JSON array, in the order of the fields.
+#[derive(Debug, Deserialize)]
+pub(crate) struct HistoryRow(
+    pub(crate) i32,             // seq
+    pub(crate) RowKind,         // kind
+    pub(crate) String,          // name
+    pub(crate) i32,             // occurrence
+    pub(crate) Option<Payload>, // input
+    pub(crate) Option<Payload>, // result
+    pub(crate) Option<String>,  // undo
+    pub(crate) bool,            // pivot
+    pub(crate) Option<Intent>,  // next
+);
+
+/// A recorded answer that the program has not asked for yet.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    pub(crate) kind: RowKind,
+    pub(crate) name: String,
+    pub(crate) occurrence: i32,
+    pub(crate) result: Option<Payload>,
+}
+
+/// A step that has to be undone if the run is made good.
+#[derive(Debug)]
+pub(crate) struct Undoable {
+    pub(crate) name: String,
+    pub(crate) occurrence: i32,
+    pub(crate) input: Payload,
+    pub(crate) output: Option<Payload>,
+    pub(crate) undo: String,
+}
+
+/// Everything that the rows of a run say.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    pub(crate) next_seq: i32,
+    pub(crate) recorded: Vec<Recorded>,
+    /// In the order in which they were done or intended.
+    pub(crate) undoables: Vec<Undoable>,
+    /// An outside step that was intended and whose outcome is not recorded.
+    pub(crate) open: Option<Intent>,
+    pub(crate) pivoted: bool,
+    pub(crate) compensating: Option<Cause>,
+    pub(crate) closed: bool,
+    /// Ids of the signals that ended a wait or were refused.
+    pub(crate) taken_signals: Vec<String>,
+}
+
+/// The part of a recorded signal that replay needs.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct TakenSignal {
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    pub(crate) payload: Payload,
+}
+
+impl Journal {
+    /// Reads the rows in their order.
+    pub(crate) fn fold(rows: Vec<HistoryRow>) -> Result<Self, serde_json::Error> {
+        let mut journal = Self::default();
+        for row in rows {
+            journal.apply(row)?;
+        }
+        Ok(journal)
+    }
+
+    fn apply(&mut self, row: HistoryRow) -> Result<(), serde_json::Error> {
+        let HistoryRow(seq, kind, name, occurrence, input, result, undo, pivot, next) = row;
+        self.next_seq = seq.saturating_add(1);
+        match kind {
+            RowKind::Done => {
+                self.pivoted |= pivot;
+                self.close_intent(&name, occurrence, result.as_ref());
+                if let (Some(undo), Some(input)) = (undo, input) {
+                    let output = result.clone();
+                    let name = name.clone();
+                    self.undoables.push(Undoable { name, occurrence, input, output, undo });
+                }
+                self.recorded.push(Recorded { kind, name, occurrence, result });
+            }
+            RowKind::Rejected => {
+                self.undoables.retain(|u| u.name != name || u.occurrence != occurrence);
+                self.open = None;
+                self.recorded.push(Recorded { kind, name, occurrence, result });
+            }
+            RowKind::Signal => {
+                self.take_signal(result.as_ref())?;
+                self.recorded.push(Recorded { kind, name, occurrence, result });
+            }
+            RowKind::Timeout | RowKind::Slept => {
+                self.recorded.push(Recorded { kind, name, occurrence, result });
+            }
+            RowKind::Compensating => {
+                let cause = result.as_deref().map(RawValue::get).unwrap_or("null");
+                self.compensating = Some(serde_json::from_str(cause)?);
+                self.open = None;
+            }
+            RowKind::Undone => {
+                self.undoables.retain(|u| u.name != name || u.occurrence != occurrence);
+            }
+            RowKind::Closed => self.closed = true,
+            RowKind::Refused => self.take_signal(result.as_ref())?,
+            RowKind::Intent => {}
+        }
+        if let Some(intent) = next {
+            self.intend(&intent);
+            self.open = Some(intent);
+        }
+        Ok(())
+    }
+
+    /// An intended step is undone even if its outcome is never learnt.
+    pub(crate) fn intend(&mut self, intent: &Intent) {
+        if let Some(undo) = &intent.undo {
+            self.undoables.push(Undoable {
+                name: intent.name.clone(),
+                occurrence: intent.occurrence,
+                input: intent.input.clone(),
+                output: None,
+                undo: undo.clone(),
+            });
+        }
+    }
+
+    /// The outcome of the intended step is known.
+    pub(crate) fn close_intent(&mut self, name: &str, occurrence: i32, output: Option<&Payload>) {
+        self.open = None;
+        let intended = self
+            .undoables
+            .iter_mut()
+            .rev()
+            .find(|u| u.name == name && u.occurrence == occurrence && u.output.is_none());
+        if let Some(undoable) = intended {
+            undoable.output = output.cloned();
+        }
+    }
+
+    fn take_signal(&mut self, result: Option<&Payload>) -> Result<(), serde_json::Error> {
+        if let Some(result) = result {
+            let taken: TakenSignal = serde_json::from_str(result.get())?;
+            self.taken_signals.push(taken.id);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,53 @@
+//! Late signals: each starts a run of the workflow that handles them. Nothing is lost.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::run::StoredSignal;
+use crate::store::runs::{self, NewRun};
+
+/// A run about to be started for a late signal.
+#[derive(Debug, Clone)]
+pub(crate) struct LateStart {
+    workflow: &'static str,
+    version: i32,
+    workflow_id: String,
+    input: String,
+}
+
+/// The handler's input as it is stored; read as `LateSignal` by it.
+#[derive(Serialize)]
+struct LateInput<'a> {
+    run_id: Uuid,
+    input: &'a RawValue,
+    kind: &'a str,
+    signal_id: &'a str,
+    payload: &'a RawValue,
+}
+
+/// The run that handles this signal. Its id is made of the signal's, so it is started once.
+pub(crate) fn start(
+    (workflow, version): (&'static str, i32),
+    run_id: Uuid,
+    input: &RawValue,
+    signal: &StoredSignal,
+) -> LateStart {
+    let StoredSignal { id, kind, payload } = signal;
+    let input = LateInput { run_id, input, kind, signal_id: id, payload };
+    let input = serde_json::to_string(&input).unwrap_or_default();
+    LateStart { workflow, version, workflow_id: format!("{run_id}:{id}"), input }
+}
+
+/// Starts it, in the transaction that finds the signal late.
+pub(crate) async fn insert(conn: &mut PgConnection, late: &LateStart) -> Result<(), sqlx::Error> {
+    let run = NewRun {
+        run_id: Uuid::now_v7(),
+        workflow: late.workflow,
+        version: late.version,
+        workflow_id: &late.workflow_id,
+        input: &late.input,
+    };
+    runs::insert(conn, &run).await.map(|_| ())
+}

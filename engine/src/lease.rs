@@ -1,0 +1,188 @@
+//! A worker's right to write: its incarnation, kept alive, retired, and taken over from the dead.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use parking_lot::RwLock;
+use sqlx::PgPool;
+use tokio::sync::{Notify, watch};
+use uuid::Uuid;
+
+use crate::store::{tasks, workers};
+
+/// The incarnation under which this worker may write, if it has one.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pool: PgPool,
+    name: String,
+    host: String,
+    length: Duration,
+    current: RwLock<Option<Held>>,
+    retire: Notify,
+    clock_offset_us: AtomicI64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    incarnation: Uuid,
+    /// Counted from before the renewal was sent, so never longer than the database counts.
+    valid_until: Instant,
+}
+
+impl Lease {
+    /// Registers the first incarnation. The pool is the keeper's own: a renewal never queues
+    /// behind work.
+    pub(crate) async fn register(
+        pool: PgPool,
+        name: &str,
+        length: Duration,
+    ) -> Result<Self, sqlx::Error> {
+        let lease = Self {
+            pool,
+            name: name.to_owned(),
+            host: hostname(),
+            length,
+            current: RwLock::new(None),
+            retire: Notify::new(),
+            clock_offset_us: AtomicI64::new(0),
+        };
+        lease.renew_or_replace(None).await?;
+        Ok(lease)
+    }
+
+    /// The incarnation to claim under; `None` while there is none that may still act.
+    pub(crate) fn current(&self) -> Option<Uuid> {
+        let held = (*self.current.read())?;
+        (Instant::now() < held.valid_until).then_some(held.incarnation)
+    }
+
+    /// Whether work claimed under `incarnation` is still this worker's, as far as it can know.
+    pub(crate) fn is_ours(&self, incarnation: Uuid) -> bool {
+        self.current() == Some(incarnation)
+    }
+
+    /// Gives up an incarnation whose last write has an unknown outcome: nothing more is written
+    /// under it, and what it held is claimed again.
+    pub(crate) fn lose(&self, incarnation: Uuid) {
+        let mut current = self.current.write();
+        if let Some(held) = current.as_mut().filter(|held| held.incarnation == incarnation) {
+            held.valid_until = Instant::now();
+            self.retire.notify_one();
+        }
+    }
+
+    /// The database's time, estimated: for what people read, never for a decision.
+    pub(crate) fn database_time(&self) -> DateTime<Utc> {
+        let offset = TimeDelta::microseconds(self.clock_offset_us.load(Ordering::Relaxed));
+        Utc::now().checked_add_signed(offset).unwrap_or_else(Utc::now)
+    }
+
+    /// Renews, replaces and takes over until the worker is over. Ends only between two looks, so
+    /// that none of its transactions is dropped half-way.
+    pub(crate) async fn keep(&self, mut over: watch::Receiver<bool>) {
+        let mut ticks = tokio::time::interval(self.length / 3);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.retire.notified() => {}
+                _ = over.wait_for(|over| *over) => return,
+            }
+            if let Err(error) = self.tick().await {
+                tracing::warn!(%error, "the lease could not be renewed; trying again");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                self.retire.notify_one();
+            }
+        }
+    }
+
+    async fn tick(&self) -> Result<(), sqlx::Error> {
+        let held = *self.current.read();
+        match held {
+            Some(held) if Instant::now() < held.valid_until => {
+                self.renew_or_replace(Some(held.incarnation)).await?;
+            }
+            // Its last write may or may not have happened, or it could not be renewed in time.
+            Some(held) => self.replace(held.incarnation).await?,
+            None => self.renew_or_replace(None).await?,
+        }
+        self.take_over().await
+    }
+
+    async fn renew_or_replace(&self, incarnation: Option<Uuid>) -> Result<(), sqlx::Error> {
+        let asked = Instant::now();
+        if let Some(incarnation) = incarnation {
+            if let Some(now) = workers::renew(&self.pool, incarnation, self.length).await? {
+                self.hold(incarnation, asked, now);
+                return Ok(());
+            }
+            metrics::counter!("makegood_leases_lost_total").increment(1);
+            tracing::warn!(worker.incarnation = %incarnation, "declared dead; coming back anew");
+        }
+        let mut conn = self.pool.acquire().await?;
+        let fresh = Uuid::now_v7();
+        let now =
+            workers::register(&mut conn, fresh, &self.name, &self.host, self.length).await?;
+        self.hold(fresh, asked, now);
+        Ok(())
+    }
+
+    /// Buries the old incarnation and registers a new one in one transaction.
+    async fn replace(&self, old: Uuid) -> Result<(), sqlx::Error> {
+        let asked = Instant::now();
+        let fresh = Uuid::now_v7();
+        let mut tx = self.pool.begin().await?;
+        workers::lock(&mut tx, old).await?;
+        workers::bury(&mut tx, &[old]).await?;
+        let freed = tasks::free_all(&mut tx, &[old], false).await?;
+        let now = workers::register(&mut tx, fresh, &self.name, &self.host, self.length).await?;
+        tx.commit().await?;
+        metrics::counter!("makegood_leases_lost_total").increment(1);
+        tracing::warn!(
+            worker.incarnation = %fresh, worker.previous = %old, runs.freed = freed,
+            "retired an incarnation whose last write is in doubt",
+        );
+        self.hold(fresh, asked, now);
+        Ok(())
+    }
+
+    /// Frees the runs of workers whose lease has run out.
+    async fn take_over(&self) -> Result<(), sqlx::Error> {
+        let mut tx = self.pool.begin().await?;
+        let dead = workers::lock_expired(&mut tx).await?;
+        if dead.is_empty() {
+            return tx.rollback().await;
+        }
+        workers::bury(&mut tx, &dead).await?;
+        let freed = tasks::free_all(&mut tx, &dead, true).await?;
+        tx.commit().await?;
+        metrics::counter!("makegood_runs_taken_over_total").increment(freed);
+        tracing::warn!(workers.dead = dead.len(), runs.freed = freed, "took over from the dead");
+        workers::forget_old(&self.pool).await.map(|_| ())
+    }
+
+    /// Gives everything back at once: the last thing that a draining worker does.
+    pub(crate) async fn resign(&self) -> Result<u64, sqlx::Error> {
+        let held = self.current.write().take();
+        let Some(held) = held else { return Ok(0) };
+        let mut tx = self.pool.begin().await?;
+        workers::lock(&mut tx, held.incarnation).await?;
+        workers::bury(&mut tx, &[held.incarnation]).await?;
+        let freed = tasks::free_all(&mut tx, &[held.incarnation], false).await?;
+        tx.commit().await?;
+        Ok(freed)
+    }
+
+    fn hold(&self, incarnation: Uuid, asked: Instant, database_now: DateTime<Utc>) {
+        let offset = database_now.signed_duration_since(Utc::now()).num_microseconds();
+        self.clock_offset_us.store(offset.unwrap_or_default(), Ordering::Relaxed);
+        let valid_until = asked.checked_add(self.length).unwrap_or(asked);
+        *self.current.write() = Some(Held { incarnation, valid_until });
+    }
+}
+
+fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
+}

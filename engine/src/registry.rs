@@ -1,0 +1,263 @@
+//! The workflows and activities that a worker can run, found by the names in the record.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::value::to_raw_value;
+use sqlx::PgConnection;
+
+use crate::activity::{
+    Activity, ActivityError, ActivityResult, Attempt, InTransaction, Kind, Outside, ReadOnly,
+    Resolution,
+};
+use crate::ctx::Ctx;
+use crate::journal::Payload;
+use crate::retry::RetryPolicy;
+use crate::run::{Program, panic_text};
+use crate::workflow::{Failure, Workflow};
+
+/// A workflow's code without its types.
+pub(crate) struct WorkflowCode {
+    pub(crate) name: &'static str,
+    pub(crate) version: i32,
+    pub(crate) start: fn(Ctx, Payload) -> Program,
+    pub(crate) closing: Option<&'static str>,
+    /// The workflow for late signals, and its version.
+    pub(crate) late: Option<(&'static str, i32)>,
+}
+
+/// An activity's code without its types.
+pub(crate) trait ActivityCode: Send + Sync {
+    fn kind(&self) -> KindOf;
+    fn retry(&self) -> RetryPolicy;
+    fn timeout(&self) -> Duration;
+    fn transact<'a>(
+        &'a self,
+        _tx: &'a mut PgConnection,
+        _input: &'a Payload,
+    ) -> BoxFuture<'a, ActivityResult<Payload>> {
+        Box::pin(async { Err(ActivityError::retryable("not an activity in a transaction")) })
+    }
+    fn call<'a>(
+        &'a self,
+        _attempt: Attempt,
+        _input: &'a Payload,
+    ) -> BoxFuture<'a, ActivityResult<Payload>> {
+        Box::pin(async { Err(ActivityError::retryable("not an activity outside")) })
+    }
+    fn resolve<'a>(
+        &'a self,
+        _attempt: Attempt,
+        _input: &'a Payload,
+    ) -> BoxFuture<'a, ActivityResult<Resolution<Payload>>> {
+        Box::pin(async { Ok(Resolution::TryAgain) })
+    }
+}
+
+/// An activity's kind as a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KindOf {
+    InTransaction,
+    Outside,
+    ReadOnly,
+}
+
+impl KindOf {
+    pub(crate) fn in_transaction(self) -> bool {
+        self == Self::InTransaction
+    }
+
+    pub(crate) fn needs_intent(self) -> bool {
+        self == Self::Outside
+    }
+}
+
+/// Kinds of activity that a [`Registry`] takes in.
+pub trait Registered: Kind {
+    /// Forgets the activity's types.
+    #[doc(hidden)]
+    fn erase<A: Activity<Kind = Self>>(activity: A) -> Erased;
+}
+
+/// An activity without its types.
+pub struct Erased(Arc<dyn ActivityCode>);
+
+impl Registered for InTransaction {
+    fn erase<A: Activity<Kind = Self>>(activity: A) -> Erased {
+        Erased(Arc::new(Transacted(activity)))
+    }
+}
+
+impl Registered for Outside {
+    fn erase<A: Activity<Kind = Self>>(activity: A) -> Erased {
+        Erased(Arc::new(Called(activity, KindOf::Outside)))
+    }
+}
+
+impl Registered for ReadOnly {
+    fn erase<A: Activity<Kind = Self>>(activity: A) -> Erased {
+        Erased(Arc::new(Called(activity, KindOf::ReadOnly)))
+    }
+}
+
+/// What a worker can run.
+#[derive(Default, Clone)]
+pub struct Registry {
+    workflows: BTreeMap<&'static str, Arc<WorkflowCode>>,
+    activities: BTreeMap<&'static str, Arc<dyn ActivityCode>>,
+}
+
+impl Registry {
+    /// A registry that knows nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a workflow.
+    #[must_use]
+    pub fn workflow<W: Workflow>(mut self) -> Self {
+        let code = WorkflowCode {
+            name: W::NAME,
+            version: W::VERSION,
+            start: start::<W>,
+            closing: W::closing().map(|c| c.name),
+            late: W::late_signal().map(|l| (l.workflow, l.version)),
+        };
+        self.workflows.insert(W::NAME, Arc::new(code));
+        self
+    }
+
+    /// Adds an activity, with whatever it holds: clients, settings.
+    #[must_use]
+    pub fn activity<A>(mut self, activity: A) -> Self
+    where
+        A: Activity,
+        A::Kind: Registered,
+    {
+        self.activities.insert(A::NAME, A::Kind::erase(activity).0);
+        self
+    }
+
+    /// The names of all workflows.
+    pub fn workflow_names(&self) -> Vec<String> {
+        self.workflows.keys().map(|name| (*name).to_owned()).collect()
+    }
+
+    pub(crate) fn code_of(&self, workflow: &str) -> Option<Arc<WorkflowCode>> {
+        self.workflows.get(workflow).cloned()
+    }
+
+    pub(crate) fn code_for(&self, activity: &str) -> Option<Arc<dyn ActivityCode>> {
+        self.activities.get(activity).cloned()
+    }
+
+    pub(crate) fn kind_of(&self, activity: &str) -> Option<KindOf> {
+        self.activities.get(activity).map(|code| code.kind())
+    }
+}
+
+fn start<W: Workflow>(ctx: Ctx, input: Payload) -> Program {
+    Box::pin(async move {
+        let input = serde_json::from_str(input.get())
+            .map_err(|e| Failure::Fault(format!("the input of {} cannot be read: {e}", W::NAME)))?;
+        let output = W::run(ctx, input).await?;
+        to_raw_value(&output)
+            .map_err(|e| Failure::Fault(format!("the output of {} is not JSON: {e}", W::NAME)))
+    })
+}
+
+struct Transacted<A>(A);
+
+impl<A: Activity<Kind = InTransaction>> ActivityCode for Transacted<A> {
+    fn kind(&self) -> KindOf {
+        KindOf::InTransaction
+    }
+
+    fn retry(&self) -> RetryPolicy {
+        self.0.retry()
+    }
+
+    fn timeout(&self) -> Duration {
+        self.0.timeout()
+    }
+
+    fn transact<'a>(
+        &'a self,
+        tx: &'a mut PgConnection,
+        input: &'a Payload,
+    ) -> BoxFuture<'a, ActivityResult<Payload>> {
+        guarded(async move {
+            let input = serde_json::from_str(input.get())?;
+            Ok(to_raw_value(&self.0.run(tx, input).await?)?)
+        })
+    }
+}
+
+struct Called<A>(A, KindOf);
+
+impl<A> ActivityCode for Called<A>
+where
+    A: Activity,
+    A::Kind: Kind<Context = Attempt>,
+{
+    fn kind(&self) -> KindOf {
+        self.1
+    }
+
+    fn retry(&self) -> RetryPolicy {
+        self.0.retry()
+    }
+
+    fn timeout(&self) -> Duration {
+        self.0.timeout()
+    }
+
+    fn call<'a>(
+        &'a self,
+        mut attempt: Attempt,
+        input: &'a Payload,
+    ) -> BoxFuture<'a, ActivityResult<Payload>> {
+        guarded(async move {
+            let input = serde_json::from_str(input.get()).map_err(unreadable)?;
+            Ok(to_raw_value(&self.0.run(&mut attempt, input).await?)?)
+        })
+    }
+
+    fn resolve<'a>(
+        &'a self,
+        mut attempt: Attempt,
+        input: &'a Payload,
+    ) -> BoxFuture<'a, ActivityResult<Resolution<Payload>>> {
+        guarded(async move {
+            let input = serde_json::from_str(input.get()).map_err(unreadable)?;
+            Ok(match self.0.resolve(&mut attempt, input).await? {
+                Resolution::Done(output) => Resolution::Done(to_raw_value(&output)?),
+                Resolution::TryAgain => Resolution::TryAgain,
+            })
+        })
+    }
+}
+
+/// An input that its activity cannot read has had no effect.
+fn unreadable(error: serde_json::Error) -> ActivityError {
+    ActivityError::retryable(format!("its input cannot be read: {error}"))
+}
+
+/// A panic of an activity is an error of its attempt, not the end of the worker.
+fn guarded<'a, T: 'a>(
+    work: impl Future<Output = ActivityResult<T>> + Send + 'a,
+) -> BoxFuture<'a, ActivityResult<T>> {
+    Box::pin(AssertUnwindSafe(work).catch_unwind().map(|caught| match caught {
+        Ok(answer) => answer,
+        Err(panic) => {
+            metrics::counter!("makegood_panics_total").increment(1);
+            Err(ActivityError::Unclassified(
+                format!("it panicked: {}", panic_text(&*panic)).into(),
+            ))
+        }
+    }))
+}

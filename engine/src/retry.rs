@@ -1,0 +1,83 @@
+//! When a failed attempt is tried again. Only computes delays; it waits for nothing.
+
+use std::time::Duration;
+
+use backoff::ExponentialBackoff;
+use backoff::backoff::Backoff;
+
+/// How long and how often an activity is tried.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RetryPolicy {
+    /// The delay before the second attempt.
+    pub initial: Duration,
+    /// What each delay is multiplied with to get the next.
+    pub multiplier: f64,
+    /// The longest delay.
+    pub cap: Duration,
+    /// After this many attempts the run is parked with an incident.
+    pub max_attempts: u32,
+}
+
+impl Default for RetryPolicy {
+    /// 200 ms, doubled up to 30 s, 10 attempts: about three minutes.
+    fn default() -> Self {
+        Self {
+            initial: Duration::from_millis(200),
+            multiplier: 2.0,
+            cap: Duration::from_secs(30),
+            max_attempts: 10,
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// The default policy with another number of attempts.
+    pub fn attempts(max_attempts: u32) -> Self {
+        Self { max_attempts, ..Self::default() }
+    }
+
+    /// The delay after attempt number `attempt` (from 1), with a quarter of jitter to both sides;
+    /// `None` when that was the last one.
+    pub(crate) fn delay(&self, attempt: u32) -> Option<Duration> {
+        if attempt >= self.max_attempts {
+            return None;
+        }
+        // Attempts are counted in the database, so the sequence is entered in its middle.
+        let mut current = self.initial;
+        for _ in 1..attempt {
+            current = current.mul_f64(self.multiplier.max(1.0)).min(self.cap);
+        }
+        let mut sequence = ExponentialBackoff {
+            current_interval: current,
+            initial_interval: current,
+            randomization_factor: 0.25,
+            multiplier: self.multiplier,
+            max_interval: self.cap,
+            max_elapsed_time: None,
+            ..ExponentialBackoff::default()
+        };
+        Some(sequence.next_backoff().unwrap_or(self.cap))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_up_to_the_cap_and_end_with_the_last_attempt() {
+        let policy = RetryPolicy::default();
+        let first = policy.delay(1).expect("a second attempt");
+        assert!((150..=250).contains(&first.as_millis()), "200 ms with a quarter of jitter");
+        let ninth = policy.delay(9).expect("a tenth attempt");
+        assert!(ninth.as_millis() >= 22_500, "capped at 30 s, less the jitter: {ninth:?}");
+        assert!(ninth.as_millis() <= 37_500, "jitter stays within a quarter: {ninth:?}");
+        assert_eq!(policy.delay(10), None, "the tenth attempt is the last");
+    }
+
+    #[test]
+    fn a_very_late_attempt_still_waits_for_the_cap() {
+        let policy = RetryPolicy { max_attempts: u32::MAX, ..RetryPolicy::default() };
+        assert!(policy.delay(100_000).expect("never the last") >= Duration::from_millis(22_500));
+    }
+}

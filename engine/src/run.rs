@@ -1,0 +1,540 @@
+//! One claimed run in memory: polls its program, or unwinds its record, to the next action.
+//! It writes nothing; what it wants written waits in `rows` for the next commit.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::sync::OwnedSemaphorePermit;
+use uuid::Uuid;
+
+use crate::compensate::{self, Unwind};
+use crate::ctx::{Desk, Reply, Until, Want, WantedStep, WantedWait};
+use crate::incident::{IncidentClass, NewIncident};
+use crate::journal::{Intent, Journal, Payload, RowKind, StepRow, TakenSignal};
+use crate::late::{self, LateStart};
+use crate::registry::{Registry, WorkflowCode};
+use crate::store::tasks::OpenWait;
+use crate::workflow::{Cause, Failure, Rejection};
+
+/// The kind of signal that asks a run to cancel itself.
+pub(crate) const CANCEL: &str = "$cancel";
+
+/// A workflow's program under way.
+pub(crate) type Program = Pin<Box<dyn Future<Output = Result<Payload, Failure>> + Send>>;
+
+/// Who may write for a run: the claim under which a worker holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hold {
+    pub(crate) run_id: Uuid,
+    pub(crate) incarnation: Uuid,
+    pub(crate) epoch: i32,
+}
+
+/// A signal as stored.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredSignal {
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    pub(crate) payload: Payload,
+}
+
+/// A run that this worker holds.
+pub(crate) struct Run {
+    pub(crate) hold: Hold,
+    pub(crate) workflow_id: String,
+    pub(crate) code: Arc<WorkflowCode>,
+    pub(crate) input: Payload,
+    pub(crate) journal: Journal,
+    /// Recorded by this turn, not yet committed.
+    pub(crate) rows: Vec<StepRow>,
+    /// The intent to be committed with them.
+    pub(crate) intent: Option<Intent>,
+    /// How often the open step was tried before this claim.
+    pub(crate) attempt: u32,
+    /// How many stored signals this run has read.
+    pub(crate) seen: i32,
+    pub(crate) steps_limit: i32,
+    mode: Mode,
+    desk: Arc<Desk>,
+    signals: VecDeque<StoredSignal>,
+    known: Vec<String>,
+    /// The wait in which the run was parked.
+    parked: Option<OpenWait>,
+    waiting: Option<WantedWait>,
+    /// Why the run must not be driven at all.
+    unfit: Option<NewIncident>,
+    _slot: OwnedSemaphorePermit,
+}
+
+enum Mode {
+    Program(Program),
+    Unwinding,
+    Ended(Payload),
+}
+
+/// What has to happen next with a run.
+#[derive(Debug)]
+pub(crate) enum Action {
+    /// Call an activity outside the database.
+    Call(Call),
+    /// Run an activity in the database, in the commit that records it.
+    Transact(Call),
+    /// Leave memory until a signal or a time.
+    Park(Park),
+    /// The run has ended.
+    End(End),
+    /// A person must look.
+    Stuck(NewIncident),
+}
+
+/// A call of an activity.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    /// The activity's name.
+    pub(crate) activity: String,
+    /// The step that it belongs to, and which one of that name.
+    pub(crate) step: String,
+    pub(crate) occurrence: i32,
+    pub(crate) input: Payload,
+    pub(crate) role: Role,
+    /// An earlier try may have had its effect.
+    pub(crate) uncertain: bool,
+}
+
+/// What a call is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A step of the program.
+    Step {
+        /// The activity that undoes it.
+        undo: Option<&'static str>,
+        /// Whether it is the pivot.
+        pivot: bool,
+        /// Whether it needs an intent and has none yet.
+        unrecorded: bool,
+    },
+    /// The undoing of a step.
+    Undo,
+    /// The activity that ends a made-good run.
+    Closing,
+}
+
+impl Call {
+    /// Whether its intent has to be committed before it is made.
+    pub(crate) fn needs_intent(&self) -> bool {
+        matches!(self.role, Role::Step { unrecorded: true, .. })
+    }
+
+    /// The same call, with its intent committed.
+    pub(crate) fn recorded(mut self) -> Self {
+        if let Role::Step { unrecorded, .. } = &mut self.role {
+            *unrecorded = false;
+        }
+        self
+    }
+
+    pub(crate) fn idempotency_key(&self, run_id: Uuid) -> String {
+        let suffix = if self.role == Role::Undo { ":undo" } else { "" };
+        format!("{run_id}:{}:{}{suffix}", self.step, self.occurrence)
+    }
+}
+
+/// Why and how long a run leaves memory.
+#[derive(Debug, Clone)]
+pub(crate) struct Park {
+    pub(crate) until: Until,
+    /// The open wait, which a signal ends early; `None` for the pause before another attempt.
+    pub(crate) wait: Option<String>,
+    pub(crate) attempt: u32,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub(crate) struct End {
+    pub(crate) state: &'static str,
+    pub(crate) output: Option<Payload>,
+    pub(crate) cause: Option<Payload>,
+    /// The runs that take the signals which this one did not take.
+    pub(crate) late: Vec<LateStart>,
+}
+
+/// What the claim read about a run.
+pub(crate) struct Claimed {
+    pub(crate) hold: Hold,
+    pub(crate) workflow_id: String,
+    pub(crate) code: Arc<WorkflowCode>,
+    pub(crate) input: Payload,
+    pub(crate) journal: Journal,
+    pub(crate) signals: Vec<StoredSignal>,
+    pub(crate) attempt: u32,
+    pub(crate) parked: Option<OpenWait>,
+    pub(crate) unfit: Option<NewIncident>,
+    pub(crate) slot: OwnedSemaphorePermit,
+}
+
+impl Run {
+    /// Puts a claimed run together; its program starts from the beginning and replays its record.
+    pub(crate) fn new(claimed: Claimed, payload_limit: usize, steps_limit: i32) -> Self {
+        let Claimed { hold, code, input, mut journal, .. } = claimed;
+        let recorded = std::mem::take(&mut journal.recorded);
+        let desk = Desk::new(hold.run_id, payload_limit, recorded);
+        let mode = if journal.compensating.is_some() {
+            Mode::Unwinding
+        } else {
+            Mode::Program((code.start)(desk.ctx(), input.clone()))
+        };
+        let mut run = Self {
+            hold,
+            workflow_id: claimed.workflow_id,
+            code,
+            input,
+            journal,
+            rows: Vec::new(),
+            intent: None,
+            attempt: claimed.attempt,
+            seen: 0,
+            steps_limit,
+            mode,
+            desk,
+            signals: VecDeque::new(),
+            known: Vec::new(),
+            parked: claimed.parked,
+            waiting: None,
+            unfit: claimed.unfit,
+            _slot: claimed.slot,
+        };
+        run.deliver(claimed.signals);
+        run
+    }
+
+    /// Takes in all signals that are stored for the run.
+    pub(crate) fn deliver(&mut self, signals: Vec<StoredSignal>) {
+        self.seen = i32::try_from(signals.len()).unwrap_or(i32::MAX);
+        for signal in signals {
+            if self.known.contains(&signal.id) {
+                continue;
+            }
+            self.known.push(signal.id.clone());
+            if self.journal.taken_signals.contains(&signal.id) {
+                continue;
+            }
+            if signal.kind == CANCEL {
+                self.cancel(&signal);
+            } else {
+                self.signals.push_back(signal);
+            }
+        }
+    }
+
+    fn cancel(&mut self, signal: &StoredSignal) {
+        if self.journal.compensating.is_some() {
+            return;
+        }
+        if self.journal.pivoted {
+            self.record_taken(RowKind::Refused, CANCEL, 0, signal);
+            return;
+        }
+        let reason = serde_json::from_str(signal.payload.get()).unwrap_or_default();
+        self.make_good(Cause::Cancelled { reason });
+    }
+
+    /// Decides, for good, that the run is undone. Durable with the next commit.
+    fn make_good(&mut self, cause: Cause) {
+        let result = to_raw_value(&cause).ok();
+        self.record(RowKind::Compensating, "", 0, result);
+        self.journal.compensating = Some(cause);
+        self.journal.open = None;
+        self.attempt = 0;
+        self.waiting = None;
+        self.mode = Mode::Unwinding;
+    }
+
+    /// Polls the program, or unwinds the record, until something has to be done about it.
+    pub(crate) fn next(&mut self, registry: &Registry) -> Action {
+        if let Some(incident) = self.unfit.take() {
+            return Action::Stuck(incident);
+        }
+        loop {
+            if self.journal.next_seq > self.steps_limit {
+                let message = format!("the run has more than {} records", self.steps_limit);
+                return self.stuck(IncidentClass::Unwritable, None, message);
+            }
+            let found = match &mut self.mode {
+                Mode::Unwinding => return self.unwind(registry),
+                Mode::Ended(output) => {
+                    let output = output.clone();
+                    return self.end("COMPLETED", Some(output));
+                }
+                Mode::Program(_) if self.waiting.is_some() => self.try_wait(),
+                Mode::Program(_) => self.poll_program(registry),
+            };
+            if let Some(action) = found {
+                return action;
+            }
+        }
+    }
+
+    fn poll_program(&mut self, registry: &Registry) -> Option<Action> {
+        let Mode::Program(program) = &mut self.mode else { return None };
+        let mut context = Context::from_waker(Waker::noop());
+        let poll = std::panic::AssertUnwindSafe(|| program.as_mut().poll(&mut context));
+        let polled = match std::panic::catch_unwind(poll) {
+            Ok(polled) => polled,
+            Err(panic) => {
+                return Some(self.stuck(IncidentClass::Panic, None, panic_text(&*panic)));
+            }
+        };
+        match polled {
+            Poll::Ready(ending) => self.program_ended(ending),
+            Poll::Pending => self.wanted(registry),
+        }
+    }
+
+    fn program_ended(&mut self, ending: Result<Payload, Failure>) -> Option<Action> {
+        if let Some(unasked) = self.desk.unasked() {
+            let message = format!("the program ended and never asked for the recorded {unasked}");
+            return Some(self.stuck(IncidentClass::NonDeterminism, None, message));
+        }
+        let cause = match ending {
+            Ok(output) => {
+                self.mode = Mode::Ended(output);
+                return None;
+            }
+            Err(Failure::Fault(fault)) => {
+                return Some(self.stuck(IncidentClass::NonDeterminism, None, fault));
+            }
+            Err(Failure::Rejected(rejection)) => Cause::Rejected(rejection),
+            Err(Failure::MadeGood(reason)) => Cause::MadeGood { reason },
+        };
+        if self.journal.pivoted {
+            let (step, message) = match &cause {
+                Cause::Rejected(r) => (Some(r.step.clone()), format!("{}: {}", r.code, r.message)),
+                other => (None, format!("{other:?}")),
+            };
+            let class = IncidentClass::RejectedPastPivot;
+            return Some(self.stuck(class, step.as_deref(), message));
+        }
+        self.make_good(cause);
+        None
+    }
+
+    fn wanted(&mut self, registry: &Registry) -> Option<Action> {
+        let mut wants = self.desk.take_wants();
+        let want = match (wants.pop(), wants.pop()) {
+            (Some(want), None) => want,
+            (None, _) => {
+                let message = "the program awaits something that is not its context's";
+                return Some(self.stuck(IncidentClass::NonDeterminism, None, message.to_owned()));
+            }
+            (Some(_), Some(_)) => {
+                let message = "the program awaits several things at once";
+                return Some(self.stuck(IncidentClass::NonDeterminism, None, message.to_owned()));
+            }
+        };
+        if let Some(unasked) = self.desk.unasked() {
+            let message = format!("the program asks for something new before the recorded {unasked}");
+            return Some(self.stuck(IncidentClass::NonDeterminism, None, message));
+        }
+        match want {
+            Want::Fault(fault) => Some(self.stuck(IncidentClass::NonDeterminism, None, fault)),
+            Want::Wait(wait) => {
+                if let Some(open) = &self.journal.open {
+                    let message = format!("the program waits while {} is open", open.name);
+                    return Some(self.stuck(IncidentClass::NonDeterminism, None, message));
+                }
+                self.waiting = Some(wait);
+                None
+            }
+            Want::Step(step) => Some(self.step_wanted(step, registry)),
+        }
+    }
+
+    fn step_wanted(&mut self, step: WantedStep, registry: &Registry) -> Action {
+        let WantedStep { name, occurrence, input, undo, pivot } = step;
+        let open = self.journal.open.as_ref();
+        let intended = open.is_some_and(|o| o.name == name && o.occurrence == occurrence);
+        if let (Some(open), false) = (open, intended) {
+            let message = format!("the program calls {name}, and {} is open", open.name);
+            return self.stuck(IncidentClass::NonDeterminism, Some(name), message);
+        }
+        let Some(kind) = registry.kind_of(name) else {
+            let message = format!("no activity {name} is registered");
+            return self.stuck(IncidentClass::NonDeterminism, Some(name), message);
+        };
+        let unrecorded = kind.needs_intent() && !intended;
+        let role = Role::Step { undo, pivot, unrecorded };
+        let call = Call {
+            activity: name.to_owned(),
+            step: name.to_owned(),
+            occurrence,
+            input,
+            role,
+            uncertain: intended,
+        };
+        if kind.in_transaction() { Action::Transact(call) } else { Action::Call(call) }
+    }
+
+    /// Ends the open wait by a signal or by its deadline, or says how long to park.
+    fn try_wait(&mut self) -> Option<Action> {
+        let wait = self.waiting.clone()?;
+        let key = format!("{}#{}", wait.name, wait.occurrence);
+        let parked = self.parked.take_if(|parked| parked.key == key);
+        let matching = self.signals.iter().position(|s| Some(s.kind.as_str()) == wait.kind);
+        if let Some(signal) = matching.and_then(|index| self.signals.remove(index)) {
+            self.record_taken(RowKind::Signal, wait.name, wait.occurrence, &signal);
+            self.desk.reply(Reply::Signal(signal.payload));
+        } else if parked.as_ref().is_some_and(|parked| parked.expired) {
+            let kind = if wait.kind.is_some() { RowKind::Timeout } else { RowKind::Slept };
+            self.record(kind, wait.name, wait.occurrence, None);
+            self.desk.reply(Reply::Elapsed);
+        } else {
+            let until = parked.as_ref().map_or(wait.until, |parked| Until::At(parked.deadline));
+            self.parked = parked;
+            return Some(Action::Park(Park { until, wait: Some(key), attempt: 0 }));
+        }
+        self.waiting = None;
+        None
+    }
+
+    fn unwind(&mut self, registry: &Registry) -> Action {
+        match compensate::next(self, registry) {
+            Unwind::Undo { call, in_transaction: true } => Action::Transact(call),
+            Unwind::Undo { call, in_transaction: false } => Action::Call(call),
+            Unwind::Over => self.end("COMPENSATED", None),
+            Unwind::Impossible { step, message } => {
+                self.stuck(IncidentClass::CompensationFailed, Some(&step), message)
+            }
+        }
+    }
+
+    /// Records the answer to a call and hands it to the program.
+    pub(crate) fn finish(&mut self, call: &Call, answer: Result<Payload, Rejection>, tries: u32) {
+        self.attempt = 0;
+        let (kind, result) = match &answer {
+            Ok(output) => (RowKind::Done, Some(output.clone())),
+            Err(rejection) => (RowKind::Rejected, to_raw_value(rejection).ok()),
+        };
+        match call.role {
+            Role::Step { undo, pivot, unrecorded } => {
+                let intended = self.journal.open.is_some();
+                self.journal.close_intent(&call.step, call.occurrence, result.as_ref());
+                let is_undoable = kind == RowKind::Done && !intended;
+                self.record(kind, &call.step, call.occurrence, result);
+                self.journal.pivoted |= pivot && kind == RowKind::Done;
+                if let Some(row) = self.rows.last_mut() {
+                    row.pivot = pivot;
+                    row.attempts = i32::try_from(tries).unwrap_or(i32::MAX);
+                    if let (Some(undo), true) = (undo, is_undoable) {
+                        row.undo = Some(undo.to_owned());
+                        row.input = Some(call.input.clone());
+                    }
+                }
+                if let (Some(undo), true, Ok(output)) = (undo, is_undoable, &answer) {
+                    debug_assert!(!unrecorded, "an outside step has its intent recorded");
+                    compensate::remember(&mut self.journal, call, undo, output.clone());
+                }
+                if kind == RowKind::Rejected {
+                    compensate::forget(&mut self.journal, &call.step, call.occurrence);
+                }
+            }
+            Role::Undo => {
+                compensate::forget(&mut self.journal, &call.step, call.occurrence);
+                self.record(RowKind::Undone, &call.step, call.occurrence, result);
+                return;
+            }
+            Role::Closing => {
+                self.journal.closed = true;
+                self.record(RowKind::Closed, &call.step, call.occurrence, result);
+                return;
+            }
+        }
+        self.desk.reply(match answer {
+            Ok(output) => Reply::Done(output),
+            Err(rejection) => Reply::Rejected(rejection),
+        });
+    }
+
+    /// Notes the intent of a call, to be committed before the call is made.
+    pub(crate) fn intend(&mut self, call: &Call) {
+        let Role::Step { undo, pivot, .. } = call.role else { return };
+        let intent = Intent {
+            name: call.step.clone(),
+            occurrence: call.occurrence,
+            input: call.input.clone(),
+            undo: undo.map(str::to_owned),
+            pivot,
+        };
+        if self.rows.is_empty() {
+            self.record(RowKind::Intent, "", 0, None);
+        }
+        self.journal.intend(&intent);
+        self.journal.open = Some(intent.clone());
+        self.intent = Some(intent);
+    }
+
+    /// The rows of this turn, with the intent on the last one.
+    pub(crate) fn take_rows(&mut self) -> Vec<StepRow> {
+        let mut rows = std::mem::take(&mut self.rows);
+        if let (Some(intent), Some(last)) = (self.intent.take(), rows.last_mut()) {
+            last.next = to_raw_value(&intent).ok();
+        }
+        rows
+    }
+
+    pub(crate) fn is_unwinding(&self) -> bool {
+        matches!(self.mode, Mode::Unwinding)
+    }
+
+    fn stuck(&self, class: IncidentClass, step: Option<&str>, message: String) -> Action {
+        Action::Stuck(NewIncident::new(class, step, message))
+    }
+
+    fn end(&self, state: &'static str, output: Option<Payload>) -> Action {
+        let cause = self.journal.compensating.as_ref().and_then(|c| to_raw_value(c).ok());
+        let late = self.code.late.into_iter().flat_map(|handler| {
+            let starts = self.signals.iter();
+            starts.map(move |signal| late::start(handler, self.hold.run_id, &self.input, signal))
+        });
+        let late = late.collect();
+        Action::End(End { state, output, cause, late })
+    }
+
+    fn record(&mut self, kind: RowKind, name: &str, occurrence: i32, result: Option<Payload>) {
+        let seq = self.journal.next_seq;
+        self.journal.next_seq = seq.saturating_add(1);
+        self.rows.push(StepRow {
+            seq,
+            kind,
+            name: name.to_owned(),
+            occurrence,
+            input: None,
+            result,
+            undo: None,
+            pivot: false,
+            attempts: 1,
+            next: None,
+        });
+    }
+
+    fn record_taken(&mut self, kind: RowKind, name: &str, occurrence: i32, signal: &StoredSignal) {
+        let StoredSignal { id, kind: of, payload } = signal.clone();
+        let taken = TakenSignal { id, kind: of, payload };
+        self.record(kind, name, occurrence, to_raw_value(&taken).ok());
+    }
+}
+
+/// The words of a panic.
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without words".to_owned())
+}
+
+/// JSON's null, for calls without input.
+pub(crate) fn null() -> Payload {
+    RawValue::NULL.to_owned()
+}

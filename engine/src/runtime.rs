@@ -1,0 +1,202 @@
+//! A worker: the parts that drive runs, started, drained and ended in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apalis::layers::WorkerBuilderExt;
+use apalis::prelude::{Monitor, WorkerBuilder};
+use apalis_core::monitor::context::MonitorContext;
+use apalis_core::worker::ext::parallelize::ParallelizeExt;
+use parking_lot::Mutex;
+use sqlx::PgPool;
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::activity::ActivityError;
+use crate::claim::Claimer;
+use crate::commit::Committer;
+use crate::config::{Database, WorkerConfig};
+use crate::error::Error;
+use crate::lease::Lease;
+use crate::queue::RunQueue;
+use crate::registry::Registry;
+use crate::run::{Call, Run};
+use crate::turn::drive;
+use crate::wake;
+
+/// What every run's handler needs.
+pub(crate) struct Engine {
+    pub(crate) registry: Registry,
+    pub(crate) config: WorkerConfig,
+    /// The committer's connections.
+    pub(crate) hot: PgPool,
+    /// Connections for activities in transactions.
+    pub(crate) transactions: PgPool,
+    pub(crate) lease: Arc<Lease>,
+    pub(crate) committer: Arc<Committer>,
+    draining: watch::Receiver<bool>,
+}
+
+/// A pause that a drain cut short.
+pub(crate) struct Interrupted;
+
+impl Engine {
+    pub(crate) fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+
+    /// Waits in memory, unless the worker is asked to drain.
+    pub(crate) async fn pause(&self, pause: Duration) -> Result<(), Interrupted> {
+        let mut draining = self.draining.clone();
+        tokio::select! {
+            () = tokio::time::sleep(pause) => Ok(()),
+            _ = draining.wait_for(|draining| *draining) => Err(Interrupted),
+        }
+    }
+
+    pub(crate) fn count_step(&self, call: &Call, error: Option<&ActivityError>) {
+        let outcome = match error {
+            None => "done",
+            Some(ActivityError::Rejected { .. }) => "rejected",
+            Some(ActivityError::Retryable { .. }) => "retryable",
+            Some(ActivityError::Unknown { .. }) => "unknown",
+            Some(ActivityError::Review { .. }) => "review",
+            Some(ActivityError::Unclassified(_)) => "error",
+        };
+        let activity = call.activity.clone();
+        metrics::counter!("makegood_step_attempts_total", "activity" => activity, "outcome" => outcome)
+            .increment(1);
+    }
+}
+
+/// A worker that drives runs until it is drained.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), makegood::Error> {
+/// use makegood::{Database, Registry, Worker, WorkerConfig};
+///
+/// let database = Database::new("postgres://localhost/shop", "makegood")?;
+/// let worker = Worker::start(&database, Registry::new(), WorkerConfig::default()).await?;
+/// tokio::signal::ctrl_c().await.ok();
+/// worker.drain().await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Worker {
+    engine: Arc<Engine>,
+    drain: watch::Sender<bool>,
+    over: watch::Sender<bool>,
+    monitor: MonitorContext,
+    running: JoinSet<()>,
+    parts: JoinSet<()>,
+}
+
+impl Worker {
+    /// Registers the worker and starts to claim.
+    pub async fn start(
+        database: &Database,
+        registry: Registry,
+        config: WorkerConfig,
+    ) -> Result<Self, Error> {
+        let lanes = u32::try_from(config.lanes).unwrap_or(1);
+        let hot = database.hot_pool("makegood-lanes", lanes.saturating_add(2)).await?;
+        let transactions = database.hot_pool("makegood-steps", config.transactions).await?;
+        let claims = database.lazy_pool("makegood-claims", 1).await?;
+        let keeper = database.lazy_pool("makegood-keeper", 2).await?;
+        check_pins(&hot).await?;
+        let lease = Arc::new(Lease::register(keeper, &config.name, config.lease).await?);
+        let committer =
+            Arc::new(Committer::new(hot.clone(), Arc::clone(&lease), config.flush_batch));
+        let (drain, draining) = watch::channel(false);
+        let (over, is_over) = watch::channel(false);
+        let slots = Arc::new(Semaphore::new(config.in_flight.max(config.claim_batch)));
+        let engine = Arc::new(Engine {
+            registry,
+            config,
+            hot: hot.clone(),
+            transactions,
+            lease: Arc::clone(&lease),
+            committer: Arc::clone(&committer),
+            draining: draining.clone(),
+        });
+        let (runs, claimed) = mpsc::unbounded_channel();
+        let due = Arc::new(Notify::new());
+        let mut parts = JoinSet::new();
+        for _ in 0..engine.config.lanes {
+            parts.spawn(Arc::clone(&committer).lane(is_over.clone()));
+        }
+        let over_for_lease = is_over.clone();
+        parts.spawn(async move { lease.keep(over_for_lease).await });
+        let channel = wake::channel(database.cell());
+        parts.spawn(wake::listen(hot, channel, Arc::clone(&due), is_over));
+        let claimer = Claimer { engine: Arc::clone(&engine), pool: claims, slots, due, runs };
+        parts.spawn(claimer.work(draining));
+
+        let monitor = monitor(Arc::clone(&engine), RunQueue::new(claimed));
+        let context = monitor.context();
+        let mut running = JoinSet::new();
+        running.spawn(async move {
+            if let Err(error) = monitor.run().await {
+                tracing::error!(%error, "the runtime ended with an error");
+            }
+        });
+        Ok(Self { engine, drain, over, monitor: context, running, parts })
+    }
+
+    /// Whether the worker holds a valid lease, so that it may claim.
+    pub fn is_ready(&self) -> bool {
+        !self.engine.is_draining() && self.engine.lease.current().is_some()
+    }
+
+    /// Stops claiming, lets calls under way finish, hands every other run back, and ends.
+    pub async fn drain(mut self) -> Result<(), Error> {
+        let _ = self.drain.send(true);
+        if let Err(error) = self.monitor.shutdown() {
+            tracing::debug!(%error, "the runtime was already ending");
+        }
+        let grace = self.engine.config.drain;
+        let finished = tokio::time::timeout(grace, async {
+            while self.running.join_next().await.is_some() {}
+        });
+        if finished.await.is_err() {
+            tracing::warn!(grace_ms = grace.as_millis(), "calls are still under way; leaving them");
+        }
+        let freed = self.engine.lease.resign().await?;
+        tracing::info!(runs.handed_back = freed, "drained");
+        let _ = self.over.send(true);
+        while self.parts.join_next().await.is_some() {}
+        Ok(())
+    }
+}
+
+/// The apalis runtime with its layers around the handler of a run.
+fn monitor(engine: Arc<Engine>, queue: RunQueue) -> Monitor {
+    let queue = Mutex::new(Some(queue));
+    let grace = engine.config.drain;
+    Monitor::new()
+        .register(move |_| {
+            let none = || RunQueue::new(mpsc::unbounded_channel().1);
+            let engine = Arc::clone(&engine);
+            WorkerBuilder::new("makegood")
+                .backend(queue.lock().take().unwrap_or_else(none))
+                .concurrency(engine.config.in_flight)
+                .catch_panic()
+                .parallelize(tokio::spawn)
+                .build(move |run: Run| drive(Arc::clone(&engine), run))
+        })
+        .shutdown_timeout(grace)
+}
+
+/// The engine's statements are written for these settings; a proxy may have dropped them.
+async fn check_pins(pool: &PgPool) -> Result<(), Error> {
+    let nested_loops: String =
+        sqlx::query_scalar("select current_setting('enable_nestloop')").fetch_one(pool).await?;
+    if nested_loops == "off" {
+        return Ok(());
+    }
+    Err(Error::Unfit(
+        "the connection does not keep its planner settings (enable_nestloop is on): connect to \
+         PostgreSQL directly, or set them for the role"
+            .to_owned(),
+    ))
+}

@@ -1,0 +1,14 @@
+//! All SQL of the engine, one file per table. It decides nothing.
+//!
+//! Every statement keeps the cell rules: names without a schema, INSERT only as the top statement
+//! and with a table of the cell in its FROM (or as VALUES), no clock in a set-based INSERT, sets of
+//! ids by `= any($n)`. A test reads them all. Statements that lock several rows of `tasks` lock
+//! them in the order of their ids first: an UPDATE's own order follows its plan.
+
+pub(crate) mod incidents;
+pub mod inspect;
+pub(crate) mod runs;
+pub(crate) mod signals;
+pub(crate) mod steps;
+pub(crate) mod tasks;
+pub(crate) mod workers;

@@ -1,0 +1,79 @@
+//! Messages to runs, and the mailbox counter that keeps a park from losing one.
+
+use sqlx::{PgConnection, Row};
+use uuid::Uuid;
+
+use crate::journal::Payload;
+use crate::run::StoredSignal;
+
+/// Stores a signal; `false` when the run has one with this id already.
+pub(crate) async fn insert(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+    signal_id: &str,
+    kind: &str,
+    payload: &str,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query(
+        "insert into signals (run_id, signal_id, kind, payload)
+         values ($1, $2, $3, $4::jsonb)
+         on conflict (run_id, signal_id) do nothing",
+    )
+    .bind(run_id)
+    .bind(signal_id)
+    .bind(kind)
+    .bind(payload)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1)
+}
+
+/// Counts a stored signal into the run's mailbox and wakes the run if it waits; `false` when the
+/// run has ended. A run that pauses between two attempts is woken only by what is `urgent`.
+pub(crate) async fn ring(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+    urgent: bool,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query(
+        "update tasks
+         set mailbox = mailbox + 1,
+             due_at = case
+               when owner is null and incident_id is null and (state = 'WAITING' or $2)
+               then least(due_at, now())
+               else due_at
+             end
+         where run_id = $1",
+    )
+    .bind(run_id)
+    .bind(urgent)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1)
+}
+
+/// The run of a workflow id, with its input and whether it has ended.
+pub(crate) async fn addressee(
+    conn: &mut PgConnection,
+    workflow: &str,
+    workflow_id: &str,
+) -> Result<Option<(Uuid, String)>, sqlx::Error> {
+    let row = sqlx::query(
+        "select run_id, input::text as input
+         from runs
+         where workflow = $1 and workflow_id = $2",
+    )
+    .bind(workflow)
+    .bind(workflow_id)
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| Ok((row.try_get("run_id")?, row.try_get("input")?))).transpose()
+}
+
+/// Reads signals from the JSON that claims and parks return.
+pub(crate) fn parse(json: Option<&str>) -> Result<Vec<StoredSignal>, sqlx::Error> {
+    let Some(json) = json else { return Ok(Vec::new()) };
+    let rows: Vec<(String, String, Payload)> =
+        serde_json::from_str(json).map_err(|e| sqlx::Error::Decode(Box::new(e)))?;
+    Ok(rows.into_iter().map(|(id, kind, payload)| StoredSignal { id, kind, payload }).collect())
+}

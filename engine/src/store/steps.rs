@@ -1,0 +1,117 @@
+//! The record of what runs have done. Rows are only ever added.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use crate::journal::StepRow;
+
+/// Rows of many runs as columns, for one statement.
+#[derive(Default)]
+pub(crate) struct Columns {
+    run_ids: Vec<Uuid>,
+    seqs: Vec<i32>,
+    kinds: Vec<&'static str>,
+    names: Vec<String>,
+    occurrences: Vec<i32>,
+    inputs: Vec<Option<String>>,
+    results: Vec<Option<String>>,
+    undos: Vec<Option<String>>,
+    pivots: Vec<bool>,
+    attempts: Vec<i32>,
+    nexts: Vec<Option<String>>,
+}
+
+impl Columns {
+    pub(crate) fn push(&mut self, run_id: Uuid, row: &StepRow) {
+        let text = |payload: &Option<crate::journal::Payload>| {
+            payload.as_ref().map(|p| p.get().to_owned())
+        };
+        self.run_ids.push(run_id);
+        self.seqs.push(row.seq);
+        self.kinds.push(row.kind.as_str());
+        self.names.push(row.name.clone());
+        self.occurrences.push(row.occurrence);
+        self.inputs.push(text(&row.input));
+        self.results.push(text(&row.result));
+        self.undos.push(row.undo.clone());
+        self.pivots.push(row.pivot);
+        self.attempts.push(row.attempts);
+        self.nexts.push(text(&row.next));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.run_ids.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.run_ids.len()
+    }
+}
+
+const INSERT: &str = "insert into steps (run_id, seq, kind, name, occurrence, input, result, undo,
+           pivot, attempts, next, at)
+         select x.run_id, x.seq, x.kind, x.name, x.occurrence, x.input::jsonb, x.result::jsonb,
+           x.undo, x.pivot, x.attempts, x.next::jsonb, $13
+         from (
+             select incarnation from workers where incarnation = $1 and alive for key share
+           ) fence,
+           unnest($2::uuid[], $3::int[], $4::text[], $5::text[], $6::int[], $7::text[],
+             $8::text[], $9::text[], $10::boolean[], $11::int[], $12::text[])
+             x(run_id, seq, kind, name, occurrence, input, result, undo, pivot, attempts, next)";
+
+fn insert_query(
+    incarnation: Uuid,
+    columns: Columns,
+    at: DateTime<Utc>,
+) -> sqlx::query::Query<'static, sqlx::Postgres, sqlx::postgres::PgArguments> {
+    sqlx::query(INSERT)
+        .bind(incarnation)
+        .bind(columns.run_ids)
+        .bind(columns.seqs)
+        .bind(columns.kinds)
+        .bind(columns.names)
+        .bind(columns.occurrences)
+        .bind(columns.inputs)
+        .bind(columns.results)
+        .bind(columns.undos)
+        .bind(columns.pivots)
+        .bind(columns.attempts)
+        .bind(columns.nexts)
+        .bind(at)
+}
+
+/// Adds rows under the fence; `false` when this incarnation is dead and nothing was added.
+pub(crate) async fn insert(
+    conn: &mut PgConnection,
+    incarnation: Uuid,
+    columns: Columns,
+    at: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let wanted = columns.len();
+    let done = insert_query(incarnation, columns, at).execute(conn).await?;
+    Ok(wanted == 0 || done.rows_affected() > 0)
+}
+
+/// The same as a transaction of its own: one statement, one round trip, one commit.
+pub(crate) async fn insert_alone(
+    pool: &PgPool,
+    incarnation: Uuid,
+    columns: Columns,
+    at: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let done = insert_query(incarnation, columns, at).execute(pool).await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Whether the run has passed its pivot.
+pub(crate) async fn pivoted(conn: &mut PgConnection, run_id: Uuid) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "select exists (
+           select 1 from steps where run_id = $1 and pivot and kind = 'done'
+         )",
+    )
+    .bind(run_id)
+    .fetch_one(conn)
+    .await
+}

@@ -1,0 +1,157 @@
+//! What one writes: a workflow, a deterministic program of recorded steps. Has no effect itself.
+
+use std::future::Future;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::activity::{Activity, InTransaction};
+use crate::ctx::Ctx;
+
+/// A named, deterministic program.
+///
+/// Only what the [`Ctx`] offers may be awaited in it, and it touches no clock, no randomness and
+/// no I/O: after a crash it is run again from the record of its steps.
+pub trait Workflow: Send + Sync + 'static {
+    /// The name under which its runs are stored.
+    const NAME: &'static str;
+    /// Raised when a change could not be replayed by runs that are under way.
+    const VERSION: i32 = 1;
+    /// What a run is started with; recorded as JSON.
+    type Input: Serialize + DeserializeOwned + Send + Sync + 'static;
+    /// What a run ends with; recorded as JSON.
+    type Output: Serialize + DeserializeOwned + Send + Sync + 'static;
+
+    /// The program.
+    fn run(
+        ctx: Ctx,
+        input: Self::Input,
+    ) -> impl Future<Output = WorkflowResult<Self::Output>> + Send;
+
+    /// The activity that ends a made-good run, in the commit that ends it.
+    fn closing() -> Option<Closing<Self>>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
+    /// The workflow that takes a signal which this run can no longer take.
+    fn late_signal() -> Option<Late<Self>>
+    where
+        Self: Sized,
+    {
+        None
+    }
+}
+
+/// Names the activity that ends a made-good run. Made by [`Closing::by`].
+#[derive(Debug)]
+pub struct Closing<W: Workflow> {
+    pub(crate) name: &'static str,
+    workflow: std::marker::PhantomData<fn() -> W>,
+}
+
+impl<W: Workflow> Closing<W> {
+    /// The activity `A` ends a made-good run.
+    pub fn by<A>() -> Self
+    where
+        A: Activity<Kind = InTransaction, Input = MadeGood<W::Input>>,
+    {
+        Self { name: A::NAME, workflow: std::marker::PhantomData }
+    }
+}
+
+/// Names the workflow for late signals. Made by [`Late::to`].
+#[derive(Debug)]
+pub struct Late<W: Workflow> {
+    pub(crate) workflow: &'static str,
+    pub(crate) version: i32,
+    from: std::marker::PhantomData<fn() -> W>,
+}
+
+impl<W: Workflow> Late<W> {
+    /// A late signal starts a run of `L`.
+    pub fn to<L>() -> Self
+    where
+        L: Workflow<Input = LateSignal<W::Input>>,
+    {
+        Self { workflow: L::NAME, version: L::VERSION, from: std::marker::PhantomData }
+    }
+}
+
+/// What a workflow, or a part of it, answers.
+pub type WorkflowResult<T> = Result<T, Failure>;
+
+/// Why a workflow did not reach its goal. Before the pivot each of these is made good by undoing
+/// what was done, except [`Failure::Fault`].
+#[derive(Debug, Clone)]
+pub enum Failure {
+    /// A step was refused for good.
+    Rejected(Rejection),
+    /// The workflow itself chose to end by compensating; made by [`Ctx::make_good`].
+    MadeGood(Value),
+    /// The program and its record do not fit together: the run is parked, nothing is undone.
+    Fault(String),
+}
+
+/// A step's final refusal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejection {
+    /// The step's name.
+    pub step: String,
+    /// A stable code for programs.
+    pub code: String,
+    /// A sentence for people.
+    pub message: String,
+}
+
+impl From<Rejection> for Failure {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+/// Why a run is being made good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "cause", rename_all = "snake_case")]
+pub enum Cause {
+    /// The workflow chose so, with its own reason.
+    MadeGood {
+        /// As given to [`Ctx::make_good`].
+        reason: Value,
+    },
+    /// A step was refused.
+    Rejected(Rejection),
+    /// Somebody asked for it.
+    Cancelled {
+        /// As given to [`crate::Client::cancel`].
+        reason: Value,
+    },
+}
+
+/// The input of a closing activity.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MadeGood<I> {
+    /// What the run was started with.
+    pub input: I,
+    /// Why it was made good.
+    pub cause: Cause,
+}
+
+/// The input of the workflow that takes late signals.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LateSignal<I> {
+    /// The run that could no longer take it.
+    pub run_id: Uuid,
+    /// What that run was started with.
+    pub input: I,
+    /// The signal's kind.
+    pub kind: String,
+    /// The sender's id of the signal.
+    pub signal_id: String,
+    /// Its payload.
+    pub payload: Value,
+}

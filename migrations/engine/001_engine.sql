@@ -1,0 +1,142 @@
+-- Why:    runs, their steps and signals, the queue that drives them, the workers that may write, and what needs a person.
+-- Change: first tables of the engine.   Locks: none, all tables are new.
+-- Deploy: before the first worker.      Undo: forward-only.
+
+-- One row for each execution of a workflow: written at its start and once at its end.
+-- The fill factor leaves room so that the end is an update in place.
+create table runs (
+  run_id uuid primary key,
+  workflow text not null,
+  workflow_id text not null,
+  version int not null default 1,
+  input jsonb not null,
+  ended_state text check (ended_state in ('COMPLETED', 'COMPENSATED', 'CLOSED')),
+  output jsonb,
+  cause jsonb,
+  started_at timestamptz not null default now(),
+  ended_at timestamptz,
+  unique (workflow, workflow_id),
+  check ((ended_state is null) = (ended_at is null))
+) with (fillfactor = 45, autovacuum_vacuum_scale_factor = 0.05);
+
+create index runs_by_start on runs (started_at);
+
+-- The queue: one narrow row for each live run. Exactly one thing moves a live run on:
+-- a worker that owns it, a due time (a wait's deadline is one), or an incident that a person resolves.
+-- Tasks, steps and signals have no foreign key: its check would cost a row lock for each step.
+create table tasks (
+  run_id uuid primary key,
+  workflow text not null,
+  state text not null default 'RUNNING'
+    check (state in ('RUNNING', 'WAITING', 'COMPENSATING', 'STUCK', 'PAUSED')),
+  owner uuid,
+  due_at timestamptz default now(),
+  incident_id uuid,
+  deadline timestamptz,
+  wait_key text,
+  epoch int not null default 0,
+  step_count int not null default 0,
+  mailbox int not null default 0,
+  attempt int not null default 0,
+  crashes int not null default 0,
+  check ((owner is not null)::int + (due_at is not null)::int + (incident_id is not null)::int = 1),
+  check (incident_id is null or state in ('STUCK', 'PAUSED')),
+  check ((deadline is null) = (wait_key is null)),
+  check (state <> 'WAITING' or owner is not null or deadline is not null)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
+
+create index tasks_due on tasks (due_at) where due_at is not null;
+
+create index tasks_owned on tasks (owner) where owner is not null;
+
+-- What a run has done, in the order in which it was recorded. Rows are only ever added.
+-- `next` is the outside step about to be tried: the intent rides on the row before it.
+create table steps (
+  run_id uuid not null,
+  seq int not null,
+  kind text not null check (kind in (
+    'done', 'rejected', 'signal', 'timeout', 'slept', 'intent',
+    'compensating', 'undone', 'closed', 'refused')),
+  name text not null,
+  occurrence int not null default 0,
+  input jsonb,
+  result jsonb,
+  undo text,
+  pivot boolean not null default false,
+  attempts int not null default 1,
+  next jsonb,
+  at timestamptz not null,
+  primary key (run_id, seq)
+);
+
+-- Messages to a run. The sender's id makes a repeat harmless.
+create table signals (
+  run_id uuid not null,
+  signal_id text not null,
+  kind text not null,
+  payload jsonb not null,
+  received_at timestamptz not null default now(),
+  primary key (run_id, signal_id)
+);
+
+-- A worker's life under one id, its incarnation. Once dead it never writes again.
+create table workers (
+  incarnation uuid primary key,
+  name text not null,
+  host text not null,
+  pid int not null,
+  alive boolean not null default true,
+  lease_until timestamptz not null,
+  started_at timestamptz not null default now(),
+  ended_at timestamptz
+) with (fillfactor = 10);
+
+-- A run's recorded need of a person.
+create table incidents (
+  incident_id uuid primary key,
+  run_id uuid not null references runs (run_id) on delete cascade,
+  class text not null,
+  step text,
+  message text not null,
+  fingerprint text not null,
+  opened_at timestamptz not null default now(),
+  resolved_at timestamptz,
+  resolution text,
+  check ((resolved_at is null) = (resolution is null))
+);
+
+create unique index incidents_open on incidents (run_id) where resolved_at is null;
+
+create index incidents_by_fingerprint on incidents (fingerprint, opened_at);
+
+-- Every operator action, written in the transaction that carries it out.
+create table operator_actions (
+  action_id uuid primary key,
+  run_id uuid not null references runs (run_id) on delete cascade,
+  verb text not null,
+  actor text not null,
+  reason text not null,
+  before jsonb not null,
+  at timestamptz not null default now()
+);
+
+create index operator_actions_by_run on operator_actions (run_id, at);
+
+-- The state that a person sees: of the queue while the run lives, of its end afterwards.
+create view run_states as
+select
+  r.run_id,
+  r.workflow,
+  r.workflow_id,
+  r.version,
+  coalesce(r.ended_state, k.state) as state,
+  r.started_at,
+  r.ended_at,
+  k.owner,
+  k.due_at,
+  k.deadline,
+  k.incident_id,
+  k.attempt,
+  k.crashes
+from runs r
+left join tasks k on k.run_id = r.run_id;

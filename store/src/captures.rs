@@ -1,0 +1,138 @@
+//! Captured payments that the shop learned of, and what became of each.
+//! Never forgotten: one that stays OPEN after its saga has ended is a finding of the audit.
+
+use chrono::{DateTime, Utc};
+use domain::{Disposition, GatewayOrderId, GatewayPaymentId, Money, OrderId, RefundId};
+use sqlx::postgres::PgRow;
+
+use crate::{Conn, Error, Result, row};
+
+/// A captured payment that was learned of.
+#[derive(Clone, Debug)]
+pub struct NewCapture<'a> {
+    /// The gateway's payment.
+    pub gateway_payment_id: &'a GatewayPaymentId,
+    /// The gateway's order.
+    pub gateway_order_id: &'a GatewayOrderId,
+    /// The order, when it is known.
+    pub order_id: Option<OrderId>,
+    /// How much the gateway says.
+    pub amount: Money,
+}
+
+/// A captured payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capture {
+    /// The gateway's payment.
+    pub gateway_payment_id: GatewayPaymentId,
+    /// The gateway's order.
+    pub gateway_order_id: GatewayOrderId,
+    /// The order, when it is known.
+    pub order_id: Option<OrderId>,
+    /// How much the gateway says.
+    pub amount: Money,
+    /// What became of it.
+    pub disposition: Disposition,
+    /// The refund by which it went back.
+    pub refund_id: Option<RefundId>,
+    /// When it was learned of.
+    pub at: DateTime<Utc>,
+}
+
+/// Keeps the capture as OPEN; `false` when it is known already.
+pub async fn record(conn: &mut Conn, capture: &NewCapture<'_>) -> Result<bool> {
+    let added = sqlx::query(
+        "insert into gateway_captures (gateway_payment_id, gateway_order_id, order_id,
+                                       amount_minor, currency)
+         values ($1, $2, $3, $4, $5)
+         on conflict (gateway_payment_id) do nothing",
+    )
+    .bind(capture.gateway_payment_id.as_str())
+    .bind(capture.gateway_order_id.as_str())
+    .bind(capture.order_id.map(OrderId::as_uuid))
+    .bind(capture.amount.minor())
+    .bind(capture.amount.currency().as_str())
+    .execute(conn)
+    .await?;
+    Ok(added.rows_affected() == 1)
+}
+
+/// Decides what becomes of the capture; `false` when that stands already, or it went back before.
+///
+/// # Errors
+/// `Refused` for REFUNDED without a refund, or FULFILLED without a known order.
+pub async fn dispose(
+    conn: &mut Conn,
+    gateway_payment: &GatewayPaymentId,
+    disposition: Disposition,
+    refund: Option<RefundId>,
+) -> Result<bool> {
+    let changed = sqlx::query(
+        "update gateway_captures
+         set disposition = $2, refund_id = coalesce($3, refund_id)
+         where gateway_payment_id = $1 and disposition <> $2 and disposition <> 'REFUNDED'",
+    )
+    .bind(gateway_payment.as_str())
+    .bind(disposition.as_str())
+    .bind(refund.map(RefundId::as_uuid))
+    .execute(conn)
+    .await?;
+    Ok(changed.rows_affected() == 1)
+}
+
+/// The capture, or `NotFound`.
+pub async fn get(conn: &mut Conn, gateway_payment: &GatewayPaymentId) -> Result<Capture> {
+    let found = sqlx::query(
+        "select gateway_payment_id, gateway_order_id, order_id, amount_minor, currency,
+                disposition, refund_id, at
+         from gateway_captures
+         where gateway_payment_id = $1",
+    )
+    .bind(gateway_payment.as_str())
+    .fetch_optional(conn)
+    .await?;
+    read(&found.ok_or(Error::NotFound)?)
+}
+
+/// The captures of an order, the first first.
+pub async fn by_order(conn: &mut Conn, order: OrderId) -> Result<Vec<Capture>> {
+    let rows = sqlx::query(
+        "select gateway_payment_id, gateway_order_id, order_id, amount_minor, currency,
+                disposition, refund_id, at
+         from gateway_captures
+         where order_id = $1
+         order by at, gateway_payment_id",
+    )
+    .bind(order.as_uuid())
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Captures about which nobody has decided, or a person has to, the oldest first.
+pub async fn unsettled(conn: &mut Conn, limit: i64) -> Result<Vec<Capture>> {
+    let rows = sqlx::query(
+        "select gateway_payment_id, gateway_order_id, order_id, amount_minor, currency,
+                disposition, refund_id, at
+         from gateway_captures
+         where disposition in ('OPEN', 'REVIEW')
+         order by at
+         limit $1",
+    )
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+fn read(row: &PgRow) -> Result<Capture> {
+    Ok(Capture {
+        gateway_payment_id: row::word(row, "gateway_payment_id")?,
+        gateway_order_id: row::word(row, "gateway_order_id")?,
+        order_id: row::maybe_id(row, "order_id")?,
+        amount: row::money(row, "amount_minor")?,
+        disposition: row::word(row, "disposition")?,
+        refund_id: row::maybe_id(row, "refund_id")?,
+        at: row::get(row, "at")?,
+    })
+}

@@ -1,0 +1,254 @@
+//! Payments: what was asked of the gateway for an order, and whether it was paid.
+//! Never two that were paid for one order, strays aside: the database refuses the second.
+
+use chrono::{DateTime, Utc};
+use domain::{
+    GatewayOrderId, GatewayPaymentId, Money, OrderId, PaymentId, PaymentStatus, TenantId,
+};
+use sqlx::postgres::PgRow;
+
+use crate::{Conn, Error, Result, row};
+
+/// A payment to be awaited.
+#[derive(Clone, Debug)]
+pub struct NewPayment<'a> {
+    /// The payment's id.
+    pub payment_id: PaymentId,
+    /// Its shop.
+    pub tenant_id: &'a TenantId,
+    /// The order it pays.
+    pub order_id: OrderId,
+    /// Which gateway.
+    pub gateway: &'a str,
+    /// The gateway's order.
+    pub gateway_order_id: &'a GatewayOrderId,
+    /// How much.
+    pub amount: Money,
+}
+
+/// A payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payment {
+    /// The payment's id.
+    pub payment_id: PaymentId,
+    /// Its shop.
+    pub tenant_id: TenantId,
+    /// The order it pays.
+    pub order_id: OrderId,
+    /// Which gateway.
+    pub gateway: String,
+    /// The gateway's order.
+    pub gateway_order_id: GatewayOrderId,
+    /// The gateway's payment, once there is one.
+    pub gateway_payment_id: Option<GatewayPaymentId>,
+    /// Where it stands.
+    pub status: PaymentStatus,
+    /// Whether the money came beside the order's own payment and is to go back.
+    pub stray: bool,
+    /// How much.
+    pub amount: Money,
+    /// Why it failed, as the gateway says.
+    pub failure_code: Option<String>,
+    /// When it was first awaited.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Adds a PENDING payment, or answers the one that is open for the order or its gateway order.
+///
+/// # Errors
+/// `Conflict` when the gateway's order belongs to another order.
+pub async fn insert_pending(conn: &mut Conn, payment: &NewPayment<'_>) -> Result<Payment> {
+    let added = sqlx::query(
+        "insert into payments (payment_id, tenant_id, order_id, gateway, gateway_order_id,
+                               amount_minor, currency)
+         values ($1, $2, $3, $4, $5, $6, $7)
+         on conflict do nothing
+         returning payment_id, tenant_id, order_id, gateway, gateway_order_id, gateway_payment_id,
+                   status, stray, amount_minor, currency, failure_code, created_at, updated_at",
+    )
+    .bind(payment.payment_id.as_uuid())
+    .bind(payment.tenant_id.as_str())
+    .bind(payment.order_id.as_uuid())
+    .bind(payment.gateway)
+    .bind(payment.gateway_order_id.as_str())
+    .bind(payment.amount.minor())
+    .bind(payment.amount.currency().as_str())
+    .fetch_optional(&mut *conn)
+    .await?;
+    if let Some(row) = added {
+        return read(&row);
+    }
+    let existing = sqlx::query(
+        "select payment_id, tenant_id, order_id, gateway, gateway_order_id, gateway_payment_id,
+                status, stray, amount_minor, currency, failure_code, created_at, updated_at
+         from payments
+         where not stray and status <> 'FAILED' and order_id = $1
+           and (status in ('PENDING', 'COD_DUE') or (gateway = $2 and gateway_order_id = $3))
+         order by created_at desc
+         limit 1",
+    )
+    .bind(payment.order_id.as_uuid())
+    .bind(payment.gateway)
+    .bind(payment.gateway_order_id.as_str())
+    .fetch_optional(conn)
+    .await?;
+    read(&existing.ok_or(Error::NotFound)?)
+}
+
+/// The payments of an order, the latest first.
+pub async fn by_order(conn: &mut Conn, order: OrderId) -> Result<Vec<Payment>> {
+    let rows = sqlx::query(
+        "select payment_id, tenant_id, order_id, gateway, gateway_order_id, gateway_payment_id,
+                status, stray, amount_minor, currency, failure_code, created_at, updated_at
+         from payments
+         where order_id = $1
+         order by created_at desc, payment_id desc",
+    )
+    .bind(order.as_uuid())
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+/// The payment for a gateway's order, or `NotFound`; the one that has not failed comes first.
+pub async fn by_gateway_order(
+    conn: &mut Conn,
+    gateway: &str,
+    gateway_order: &GatewayOrderId,
+) -> Result<Payment> {
+    let found = sqlx::query(
+        "select payment_id, tenant_id, order_id, gateway, gateway_order_id, gateway_payment_id,
+                status, stray, amount_minor, currency, failure_code, created_at, updated_at
+         from payments
+         where gateway = $1 and gateway_order_id = $2
+         order by stray, status = 'FAILED', created_at desc
+         limit 1",
+    )
+    .bind(gateway)
+    .bind(gateway_order.as_str())
+    .fetch_optional(conn)
+    .await?;
+    read(&found.ok_or(Error::NotFound)?)
+}
+
+/// PENDING or COD_DUE becomes SUCCESS, paid by `gateway_payment`; `false` in any other status.
+///
+/// # Errors
+/// `Conflict` when the order has a paid payment already.
+pub async fn mark_success(
+    conn: &mut Conn,
+    payment: PaymentId,
+    gateway_payment: &GatewayPaymentId,
+) -> Result<bool> {
+    let changed = sqlx::query(
+        "update payments
+         set status = 'SUCCESS', gateway_payment_id = $2, failure_code = null
+         where payment_id = $1 and status in ('PENDING', 'COD_DUE')",
+    )
+    .bind(payment.as_uuid())
+    .bind(gateway_payment.as_str())
+    .execute(conn)
+    .await?;
+    Ok(changed.rows_affected() == 1)
+}
+
+/// PENDING or COD_DUE becomes FAILED; `false` in any other status.
+pub async fn mark_failed(conn: &mut Conn, payment: PaymentId, failure_code: &str) -> Result<bool> {
+    let changed = sqlx::query(
+        "update payments
+         set status = 'FAILED', failure_code = $2
+         where payment_id = $1 and status in ('PENDING', 'COD_DUE')",
+    )
+    .bind(payment.as_uuid())
+    .bind(failure_code)
+    .execute(conn)
+    .await?;
+    Ok(changed.rows_affected() == 1)
+}
+
+/// A paid payment takes the status that its refunds give it; `false` when that changes nothing.
+///
+/// Refunds that failed do not count. REFUNDED when all of the amount goes back, else
+/// PARTIALLY_REFUNDED.
+pub async fn mark_refunded(conn: &mut Conn, gateway_payment: &GatewayPaymentId) -> Result<bool> {
+    let changed = sqlx::query(
+        "with back as (
+           select coalesce(sum(amount_minor), 0) as minor
+           from refunds
+           where gateway_payment_id = $1 and status <> 'FAILED'
+         )
+         update payments p
+         set status = case when back.minor >= p.amount_minor then 'REFUNDED'
+                           else 'PARTIALLY_REFUNDED' end
+         from back
+         where p.gateway_payment_id = $1
+           and p.status in ('SUCCESS', 'PARTIALLY_REFUNDED')
+           and back.minor > 0
+           and (p.status = 'SUCCESS' or back.minor >= p.amount_minor)",
+    )
+    .bind(gateway_payment.as_str())
+    .execute(conn)
+    .await?;
+    Ok(changed.rows_affected() > 0)
+}
+
+/// Records a payment that no order keeps as SUCCESS and stray; `false` when it is known.
+pub async fn insert_stray(
+    conn: &mut Conn,
+    payment: &NewPayment<'_>,
+    gateway_payment: &GatewayPaymentId,
+) -> Result<bool> {
+    let added = sqlx::query(
+        "insert into payments (payment_id, tenant_id, order_id, gateway, gateway_order_id,
+                               amount_minor, currency, gateway_payment_id, status, stray)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, 'SUCCESS', true)
+         on conflict do nothing",
+    )
+    .bind(payment.payment_id.as_uuid())
+    .bind(payment.tenant_id.as_str())
+    .bind(payment.order_id.as_uuid())
+    .bind(payment.gateway)
+    .bind(payment.gateway_order_id.as_str())
+    .bind(payment.amount.minor())
+    .bind(payment.amount.currency().as_str())
+    .bind(gateway_payment.as_str())
+    .execute(conn)
+    .await?;
+    Ok(added.rows_affected() == 1)
+}
+
+/// Payments that have been awaited for longer than `older_than_secs`, the oldest first.
+pub async fn stale(conn: &mut Conn, older_than_secs: i64, limit: i64) -> Result<Vec<Payment>> {
+    let rows = sqlx::query(
+        "select payment_id, tenant_id, order_id, gateway, gateway_order_id, gateway_payment_id,
+                status, stray, amount_minor, currency, failure_code, created_at, updated_at
+         from payments
+         where status = 'PENDING' and created_at < now() - $1::bigint * interval '1 second'
+         order by created_at
+         limit $2",
+    )
+    .bind(older_than_secs)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+fn read(row: &PgRow) -> Result<Payment> {
+    Ok(Payment {
+        payment_id: row::id(row, "payment_id")?,
+        tenant_id: row::word(row, "tenant_id")?,
+        order_id: row::id(row, "order_id")?,
+        gateway: row::get(row, "gateway")?,
+        gateway_order_id: row::word(row, "gateway_order_id")?,
+        gateway_payment_id: row::maybe_word(row, "gateway_payment_id")?,
+        status: row::word(row, "status")?,
+        stray: row::get(row, "stray")?,
+        amount: row::money(row, "amount_minor")?,
+        failure_code: row::get(row, "failure_code")?,
+        created_at: row::get(row, "created_at")?,
+        updated_at: row::get(row, "updated_at")?,
+    })
+}

@@ -1,0 +1,112 @@
+//! Webhooks as they came in, byte for byte, and what was done about each.
+//! Never one whose signature was wrong: those are turned away before.
+
+use chrono::{DateTime, Utc};
+use domain::{GatewayOrderId, GatewayPaymentId, WebhookState};
+use sqlx::postgres::PgRow;
+
+use crate::{Conn, Result, row};
+
+/// A webhook whose signature was right.
+#[derive(Clone, Debug)]
+pub struct NewWebhook<'a> {
+    /// The sender's id of the event.
+    pub event_id: &'a str,
+    /// Which gateway.
+    pub gateway: &'a str,
+    /// The sender's word for what happened.
+    pub event_type: &'a str,
+    /// The gateway's order, when the body names one.
+    pub gateway_order_id: Option<&'a GatewayOrderId>,
+    /// The gateway's payment, when the body names one.
+    pub gateway_payment_id: Option<&'a GatewayPaymentId>,
+    /// The body, byte for byte.
+    pub raw_body: &'a [u8],
+}
+
+/// A webhook that is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    /// The sender's id of the event.
+    pub event_id: String,
+    /// Which gateway.
+    pub gateway: String,
+    /// The sender's word for what happened.
+    pub event_type: String,
+    /// The gateway's order, when the body names one.
+    pub gateway_order_id: Option<GatewayOrderId>,
+    /// The gateway's payment, when the body names one.
+    pub gateway_payment_id: Option<GatewayPaymentId>,
+    /// The body, byte for byte.
+    pub raw_body: Vec<u8>,
+    /// What was done about it.
+    pub state: WebhookState,
+    /// How often somebody tried to do something about it.
+    pub attempts: i64,
+    /// When it came in.
+    pub received_at: DateTime<Utc>,
+}
+
+/// Keeps the webhook as RECEIVED; `false` when the event is known.
+pub async fn insert(conn: &mut Conn, webhook: &NewWebhook<'_>) -> Result<bool> {
+    let added = sqlx::query(
+        "insert into webhook_events (event_id, gateway, event_type, gateway_order_id,
+                                     gateway_payment_id, raw_body)
+         values ($1, $2, $3, $4, $5, $6)
+         on conflict (event_id) do nothing",
+    )
+    .bind(webhook.event_id)
+    .bind(webhook.gateway)
+    .bind(webhook.event_type)
+    .bind(webhook.gateway_order_id.map(GatewayOrderId::as_str))
+    .bind(webhook.gateway_payment_id.map(GatewayPaymentId::as_str))
+    .bind(webhook.raw_body)
+    .execute(conn)
+    .await?;
+    Ok(added.rows_affected() == 1)
+}
+
+/// Says what was done about the webhook and counts the attempt; `false` when there is none.
+pub async fn set_state(conn: &mut Conn, event_id: &str, state: WebhookState) -> Result<bool> {
+    let changed = sqlx::query(
+        "update webhook_events
+         set state = $2, attempts = attempts + 1, processed_at = now()
+         where event_id = $1",
+    )
+    .bind(event_id)
+    .bind(state.as_str())
+    .execute(conn)
+    .await?;
+    Ok(changed.rows_affected() == 1)
+}
+
+/// Webhooks about which nothing could be done yet, the oldest first; others skip them meanwhile.
+pub async fn unmatched(conn: &mut Conn, limit: i64) -> Result<Vec<Webhook>> {
+    let rows = sqlx::query(
+        "select event_id, gateway, event_type, gateway_order_id, gateway_payment_id, raw_body,
+                state, attempts, received_at
+         from webhook_events
+         where state in ('RECEIVED', 'UNMATCHED')
+         order by received_at
+         limit $1
+         for update skip locked",
+    )
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+fn read(row: &PgRow) -> Result<Webhook> {
+    Ok(Webhook {
+        event_id: row::get(row, "event_id")?,
+        gateway: row::get(row, "gateway")?,
+        event_type: row::get(row, "event_type")?,
+        gateway_order_id: row::maybe_word(row, "gateway_order_id")?,
+        gateway_payment_id: row::maybe_word(row, "gateway_payment_id")?,
+        raw_body: row::get(row, "raw_body")?,
+        state: row::word(row, "state")?,
+        attempts: row::get(row, "attempts")?,
+        received_at: row::get(row, "received_at")?,
+    })
+}
