@@ -1,3 +1,32 @@
-//! Side effects, one file per resource.
+//! Side effects, one file per resource: the business words. The SQL is in `store`.
 
 pub mod gateway;
+pub mod ledger;
+pub mod notify;
+pub mod orders;
+pub mod payments;
+pub mod refunds;
+pub mod stock;
+
+use std::sync::Arc;
+
+use makegood::Registry;
+
+use gateway::Gateway;
+
+/// Adds every activity of the shop to a worker's registry.
+pub fn register(registry: Registry, gateway: Arc<dyn Gateway>) -> Registry {
+    registry
+        .activity(stock::ReserveStock)
+        .activity(stock::ReleaseStock)
+        .activity(payments::CreateGatewayOrder(Arc::clone(&gateway)))
+        .activity(payments::OpenPayment)
+        .activity(payments::ReadPayment(Arc::clone(&gateway)))
+        .activity(payments::SettlePayment)
+        .activity(refunds::ReturnCaptures(Arc::clone(&gateway)))
+        .activity(refunds::FindStray)
+        .activity(refunds::ReturnStrays(gateway))
+        .activity(refunds::RecordReturns)
+        .activity(orders::CloseOrder)
+        .activity(notify::AnnounceOrder)
+}

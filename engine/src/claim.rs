@@ -133,7 +133,6 @@ impl Claimer {
         let run = Run::new(
             Claimed {
                 hold,
-                workflow_id: row.workflow_id,
                 code,
                 input: RawValue::from_string(row.input).unwrap_or_else(|_| crate::run::null()),
                 journal,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 
-use crate::journal::{Journal, Payload, Undoable};
+use crate::journal::{Payload, Undoable, UndoneStep};
 use crate::registry::Registry;
 use crate::run::{Call, Role, Run, null};
 use crate::workflow::Cause;
@@ -37,6 +37,7 @@ struct UndoInput<'a> {
 struct ClosingInput<'a> {
     input: &'a Payload,
     cause: Option<&'a Cause>,
+    undone: &'a [UndoneStep],
 }
 
 /// The latest step that is not undone yet; after all of them, the closing activity.
@@ -46,7 +47,11 @@ pub(crate) fn next(run: &Run, registry: &Registry) -> Unwind {
     }
     match run.code.closing {
         Some(closing) if !run.journal.closed => {
-            let input = ClosingInput { input: &run.input, cause: run.journal.compensating.as_ref() };
+            let input = ClosingInput {
+                input: &run.input,
+                cause: run.journal.compensating.as_ref(),
+                undone: &run.journal.undone,
+            };
             let call = Call {
                 activity: closing.to_owned(),
                 step: closing.to_owned(),
@@ -79,20 +84,4 @@ fn undo(run: &Run, undoable: &Undoable, registry: &Registry) -> Unwind {
         uncertain: true,
     };
     Unwind::Undo { call, in_transaction: kind.in_transaction() }
-}
-
-/// A step without an intent was done and can be undone.
-pub(crate) fn remember(journal: &mut Journal, call: &Call, undo: &str, output: Payload) {
-    journal.undoables.push(Undoable {
-        name: call.step.clone(),
-        occurrence: call.occurrence,
-        input: call.input.clone(),
-        output: Some(output),
-        undo: undo.to_owned(),
-    });
-}
-
-/// A step was undone, or refused without effect.
-pub(crate) fn forget(journal: &mut Journal, name: &str, occurrence: i32) {
-    journal.undoables.retain(|u| u.name != name || u.occurrence != occurrence);
 }

@@ -57,7 +57,15 @@ impl Database {
         Ok(pool_of(connections).connect_with(options).await?)
     }
 
-    /// The same, for statements that need not wait for the disk: every later commit that rests on
+    /// A pool for activities in transactions: the caller's SQL, planned as PostgreSQL sees fit.
+    /// Only for tasks that nobody cancels.
+    pub(crate) async fn step_pool(&self, name: &str, connections: u32) -> Result<PgPool, Error> {
+        let options = self.options.clone().application_name(name);
+        let bounds = [("lock_timeout", "5000"), ("statement_timeout", "30000")];
+        Ok(pool_of(connections).connect_with(options.options(bounds)).await?)
+    }
+
+    /// A hot pool for statements that need not wait for the disk: every later commit that rests on
     /// them comes after them in the log.
     pub(crate) async fn lazy_pool(&self, name: &str, connections: u32) -> Result<PgPool, Error> {
         let options = self.options.clone().application_name(name).options(PLANNER_PINS);

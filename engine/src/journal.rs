@@ -124,8 +124,18 @@ pub(crate) struct Journal {
     pub(crate) pivoted: bool,
     pub(crate) compensating: Option<Cause>,
     pub(crate) closed: bool,
+    /// What the undos answered, in the order in which they were made.
+    pub(crate) undone: Vec<UndoneStep>,
     /// Ids of the signals that ended a wait or were refused.
     pub(crate) taken_signals: Vec<String>,
+}
+
+/// What the undo of a step answered; read as `Undone` by the closing activity.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct UndoneStep {
+    pub(crate) step: String,
+    pub(crate) occurrence: i32,
+    pub(crate) answer: Option<Payload>,
 }
 
 /// The part of a recorded signal that replay needs.
@@ -161,7 +171,7 @@ impl Journal {
                 self.recorded.push(Recorded { kind, name, occurrence, result });
             }
             RowKind::Rejected => {
-                self.undoables.retain(|u| u.name != name || u.occurrence != occurrence);
+                self.forget(&name, occurrence);
                 self.open = None;
                 self.recorded.push(Recorded { kind, name, occurrence, result });
             }
@@ -177,9 +187,7 @@ impl Journal {
                 self.compensating = Some(serde_json::from_str(cause)?);
                 self.open = None;
             }
-            RowKind::Undone => {
-                self.undoables.retain(|u| u.name != name || u.occurrence != occurrence);
-            }
+            RowKind::Undone => self.undo(&name, occurrence, result),
             RowKind::Closed => self.closed = true,
             RowKind::Refused => self.take_signal(result.as_ref())?,
             RowKind::Intent => {}
@@ -215,6 +223,17 @@ impl Journal {
         if let Some(undoable) = intended {
             undoable.output = output.cloned();
         }
+    }
+
+    /// A step needs no undo any more: it was undone.
+    pub(crate) fn undo(&mut self, name: &str, occurrence: i32, answer: Option<Payload>) {
+        self.forget(name, occurrence);
+        self.undone.push(UndoneStep { step: name.to_owned(), occurrence, answer });
+    }
+
+    /// A step needs no undo: it was refused without effect.
+    pub(crate) fn forget(&mut self, name: &str, occurrence: i32) {
+        self.undoables.retain(|u| u.name != name || u.occurrence != occurrence);
     }
 
     fn take_signal(&mut self, result: Option<&Payload>) -> Result<(), serde_json::Error> {

@@ -46,5 +46,5 @@ pub use retry::RetryPolicy;
 pub use runtime::Worker;
 pub use store::inspect;
 pub use workflow::{
-    Cause, Failure, LateSignal, MadeGood, Rejection, Workflow, WorkflowResult,
+    Cause, Closing, Failure, Late, LateSignal, MadeGood, Rejection, Undone, Workflow, WorkflowResult,
 };

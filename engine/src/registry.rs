@@ -22,8 +22,6 @@ use crate::workflow::{Failure, Workflow};
 
 /// A workflow's code without its types.
 pub(crate) struct WorkflowCode {
-    pub(crate) name: &'static str,
-    pub(crate) version: i32,
     pub(crate) start: fn(Ctx, Payload) -> Program,
     pub(crate) closing: Option<&'static str>,
     /// The workflow for late signals, and its version.
@@ -121,8 +119,6 @@ impl Registry {
     #[must_use]
     pub fn workflow<W: Workflow>(mut self) -> Self {
         let code = WorkflowCode {
-            name: W::NAME,
-            version: W::VERSION,
             start: start::<W>,
             closing: W::closing().map(|c| c.name),
             late: W::late_signal().map(|l| (l.workflow, l.version)),

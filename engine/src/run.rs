@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::compensate::{self, Unwind};
 use crate::ctx::{Desk, Reply, Until, Want, WantedStep, WantedWait};
 use crate::incident::{IncidentClass, NewIncident};
-use crate::journal::{Intent, Journal, Payload, RowKind, StepRow, TakenSignal};
+use crate::journal::{Intent, Journal, Payload, RowKind, StepRow, TakenSignal, Undoable};
 use crate::late::{self, LateStart};
 use crate::registry::{Registry, WorkflowCode};
 use crate::store::tasks::OpenWait;
@@ -45,7 +45,6 @@ pub(crate) struct StoredSignal {
 /// A run that this worker holds.
 pub(crate) struct Run {
     pub(crate) hold: Hold,
-    pub(crate) workflow_id: String,
     pub(crate) code: Arc<WorkflowCode>,
     pub(crate) input: Payload,
     pub(crate) journal: Journal,
@@ -53,7 +52,7 @@ pub(crate) struct Run {
     pub(crate) rows: Vec<StepRow>,
     /// The intent to be committed with them.
     pub(crate) intent: Option<Intent>,
-    /// How often the open step was tried before this claim.
+    /// Failed attempts since the run's last commit, in this claim and in those before it.
     pub(crate) attempt: u32,
     /// How many stored signals this run has read.
     pub(crate) seen: i32,
@@ -165,7 +164,6 @@ pub(crate) struct End {
 /// What the claim read about a run.
 pub(crate) struct Claimed {
     pub(crate) hold: Hold,
-    pub(crate) workflow_id: String,
     pub(crate) code: Arc<WorkflowCode>,
     pub(crate) input: Payload,
     pub(crate) journal: Journal,
@@ -189,7 +187,6 @@ impl Run {
         };
         let mut run = Self {
             hold,
-            workflow_id: claimed.workflow_id,
             code,
             input,
             journal,
@@ -248,7 +245,6 @@ impl Run {
         self.record(RowKind::Compensating, "", 0, result);
         self.journal.compensating = Some(cause);
         self.journal.open = None;
-        self.attempt = 0;
         self.waiting = None;
         self.mode = Mode::Unwinding;
     }
@@ -413,48 +409,57 @@ impl Run {
 
     /// Records the answer to a call and hands it to the program.
     pub(crate) fn finish(&mut self, call: &Call, answer: Result<Payload, Rejection>, tries: u32) {
-        self.attempt = 0;
         let (kind, result) = match &answer {
             Ok(output) => (RowKind::Done, Some(output.clone())),
             Err(rejection) => (RowKind::Rejected, to_raw_value(rejection).ok()),
         };
         match call.role {
-            Role::Step { undo, pivot, unrecorded } => {
-                let intended = self.journal.open.is_some();
-                self.journal.close_intent(&call.step, call.occurrence, result.as_ref());
-                let is_undoable = kind == RowKind::Done && !intended;
-                self.record(kind, &call.step, call.occurrence, result);
-                self.journal.pivoted |= pivot && kind == RowKind::Done;
-                if let Some(row) = self.rows.last_mut() {
-                    row.pivot = pivot;
-                    row.attempts = i32::try_from(tries).unwrap_or(i32::MAX);
-                    if let (Some(undo), true) = (undo, is_undoable) {
-                        row.undo = Some(undo.to_owned());
-                        row.input = Some(call.input.clone());
-                    }
-                }
-                if let (Some(undo), true, Ok(output)) = (undo, is_undoable, &answer) {
-                    debug_assert!(!unrecorded, "an outside step has its intent recorded");
-                    compensate::remember(&mut self.journal, call, undo, output.clone());
-                }
-                if kind == RowKind::Rejected {
-                    compensate::forget(&mut self.journal, &call.step, call.occurrence);
-                }
-            }
             Role::Undo => {
-                compensate::forget(&mut self.journal, &call.step, call.occurrence);
+                self.journal.undo(&call.step, call.occurrence, result.clone());
                 self.record(RowKind::Undone, &call.step, call.occurrence, result);
-                return;
             }
             Role::Closing => {
                 self.journal.closed = true;
                 self.record(RowKind::Closed, &call.step, call.occurrence, result);
-                return;
+            }
+            Role::Step { undo, pivot, .. } => {
+                let intended = self.journal.open.is_some();
+                self.journal.close_intent(&call.step, call.occurrence, result.as_ref());
+                self.record(kind, &call.step, call.occurrence, result);
+                if let Some(row) = self.rows.last_mut() {
+                    row.pivot = pivot;
+                    row.attempts = i32::try_from(tries).unwrap_or(i32::MAX);
+                }
+                let reply = match answer {
+                    Ok(output) => {
+                        self.journal.pivoted |= pivot;
+                        if let (Some(undo), false) = (undo, intended) {
+                            self.keep_undo(call, undo, output.clone());
+                        }
+                        Reply::Done(output)
+                    }
+                    Err(rejection) => {
+                        self.journal.forget(&call.step, call.occurrence);
+                        Reply::Rejected(rejection)
+                    }
+                };
+                self.desk.reply(reply);
             }
         }
-        self.desk.reply(match answer {
-            Ok(output) => Reply::Done(output),
-            Err(rejection) => Reply::Rejected(rejection),
+    }
+
+    /// A step without an intent keeps its undo with its result.
+    fn keep_undo(&mut self, call: &Call, undo: &'static str, output: Payload) {
+        if let Some(row) = self.rows.last_mut() {
+            row.undo = Some(undo.to_owned());
+            row.input = Some(call.input.clone());
+        }
+        self.journal.undoables.push(Undoable {
+            name: call.step.clone(),
+            occurrence: call.occurrence,
+            input: call.input.clone(),
+            output: Some(output),
+            undo: undo.to_owned(),
         });
     }
 

@@ -100,7 +100,7 @@ impl Worker {
     ) -> Result<Self, Error> {
         let lanes = u32::try_from(config.lanes).unwrap_or(1);
         let hot = database.hot_pool("makegood-lanes", lanes.saturating_add(2)).await?;
-        let transactions = database.hot_pool("makegood-steps", config.transactions).await?;
+        let transactions = database.step_pool("makegood-steps", config.transactions).await?;
         let claims = database.lazy_pool("makegood-claims", 1).await?;
         let keeper = database.lazy_pool("makegood-keeper", 2).await?;
         check_pins(&hot).await?;

@@ -102,6 +102,7 @@ async fn attempt(
         return Err(Undone::Lost);
     }
     metrics::counter!("makegood_transactions_total").increment(1);
+    run.attempt = 0;
     Ok(match (committed, action) {
         (Committed::Left, _) => None,
         (Committed::Refused(signals), _) => {

@@ -84,7 +84,10 @@ fn heed(engine: &Engine, run: &mut Run, signals: Vec<crate::run::StoredSignal>) 
 /// Commits the run's turn. `None`: the run is gone from here, one way or another.
 async fn commit(engine: &Engine, run: &mut Run, disposition: Disposition) -> Option<Committed> {
     match engine.committer.commit(Turn::of(run, disposition)).await {
-        Ok(committed) => Some(committed),
+        Ok(committed) => {
+            run.attempt = 0;
+            Some(committed)
+        }
         Err(CommitError::Lost) => None,
         Err(CommitError::Refused(message)) => {
             let message = format!("the database refuses this run's records: {message}");

@@ -139,6 +139,30 @@ pub struct MadeGood<I> {
     pub input: I,
     /// Why it was made good.
     pub cause: Cause,
+    /// What the undos answered, the latest step's first.
+    pub undone: Vec<Undone>,
+}
+
+impl<I> MadeGood<I> {
+    /// What the undo of a step answered: `None` when there was nothing to undo.
+    ///
+    /// # Errors
+    /// When the answer is not a `T`.
+    pub fn undo_of<T: DeserializeOwned>(&self, step: &str) -> Result<Option<T>, serde_json::Error> {
+        let undone = self.undone.iter().find(|undone| undone.step == step);
+        undone.map(|undone| serde_json::from_value(undone.answer.clone())).transpose()
+    }
+}
+
+/// What the undo of a step answered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Undone {
+    /// The step's name.
+    pub step: String,
+    /// Which call of that name.
+    pub occurrence: i32,
+    /// The undo's answer.
+    pub answer: Value,
 }
 
 /// The input of the workflow that takes late signals.

@@ -20,11 +20,13 @@ create table orders (
   attempt        bigint      not null default 1 check (attempt >= 1),
   version        bigint      not null default 1 check (version >= 1),
   workflow_id    text        not null,
+  idempotency_key text       check (length(idempotency_key) between 8 and 128),
   expires_at     timestamptz not null,
   created_at     timestamptz not null default now(),
   updated_at     timestamptz not null default now(),
   paid_at        timestamptz,
   unique (tenant_id, order_number),
+  unique (user_id, idempotency_key),
   constraint orders_total_is_its_parts check (total_minor = subtotal_minor + tax_minor),
   constraint orders_fail_with_a_reason check (status <> 'FAILED' or reason_code is not null)
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);

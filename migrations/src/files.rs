@@ -50,7 +50,7 @@ mod tests {
             let mut names: Vec<_> = fs::read_dir(root.join(folder))
                 .unwrap()
                 .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-                .filter(|name| name.ends_with(".sql"))
+                .filter(|name| Path::new(name).extension().is_some_and(|end| end == "sql"))
                 .map(|name| format!("{folder}/{name}"))
                 .collect();
             names.sort();

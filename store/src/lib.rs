@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod captures;
 mod error;
+pub mod health;
 pub mod holds;
 pub mod ledger;
 pub mod orders;

@@ -58,7 +58,7 @@ pub struct Payment {
 /// Adds a PENDING payment, or answers the one that is open for the order or its gateway order.
 ///
 /// # Errors
-/// `Conflict` when the gateway's order belongs to another order.
+/// `NotFound` when the gateway's order belongs to another order, or was settled meanwhile.
 pub async fn insert_pending(conn: &mut Conn, payment: &NewPayment<'_>) -> Result<Payment> {
     let added = sqlx::query(
         "insert into payments (payment_id, tenant_id, order_id, gateway, gateway_order_id,
@@ -133,7 +133,7 @@ pub async fn by_gateway_order(
     read(&found.ok_or(Error::NotFound)?)
 }
 
-/// PENDING or COD_DUE becomes SUCCESS, paid by `gateway_payment`; `false` in any other status.
+/// PENDING or `COD_DUE` becomes SUCCESS, paid by `gateway_payment`; `false` in any other status.
 ///
 /// # Errors
 /// `Conflict` when the order has a paid payment already.
@@ -154,7 +154,7 @@ pub async fn mark_success(
     Ok(changed.rows_affected() == 1)
 }
 
-/// PENDING or COD_DUE becomes FAILED; `false` in any other status.
+/// PENDING or `COD_DUE` becomes FAILED; `false` in any other status.
 pub async fn mark_failed(conn: &mut Conn, payment: PaymentId, failure_code: &str) -> Result<bool> {
     let changed = sqlx::query(
         "update payments
@@ -170,14 +170,14 @@ pub async fn mark_failed(conn: &mut Conn, payment: PaymentId, failure_code: &str
 
 /// A paid payment takes the status that its refunds give it; `false` when that changes nothing.
 ///
-/// Refunds that failed do not count. REFUNDED when all of the amount goes back, else
-/// PARTIALLY_REFUNDED.
+/// Only PROCESSED refunds count: REFUNDED when all of the amount went back, else
+/// `PARTIALLY_REFUNDED`.
 pub async fn mark_refunded(conn: &mut Conn, gateway_payment: &GatewayPaymentId) -> Result<bool> {
     let changed = sqlx::query(
         "with back as (
            select coalesce(sum(amount_minor), 0) as minor
            from refunds
-           where gateway_payment_id = $1 and status <> 'FAILED'
+           where gateway_payment_id = $1 and status = 'PROCESSED'
          )
          update payments p
          set status = case when back.minor >= p.amount_minor then 'REFUNDED'

@@ -80,14 +80,19 @@ pub async fn set_state(conn: &mut Conn, event_id: &str, state: WebhookState) -> 
     Ok(changed.rows_affected() == 1)
 }
 
-/// Webhooks about which nothing could be done yet, the oldest first; others skip them meanwhile.
+/// Webhooks about which nothing could be done yet, the least tried first; others skip them meanwhile.
+///
+/// One that was tried n times waits n seconds for the next try, at most a minute, so that those
+/// which will never match delay nobody.
 pub async fn unmatched(conn: &mut Conn, limit: i64) -> Result<Vec<Webhook>> {
     let rows = sqlx::query(
         "select event_id, gateway, event_type, gateway_order_id, gateway_payment_id, raw_body,
                 state, attempts, received_at
          from webhook_events
          where state in ('RECEIVED', 'UNMATCHED')
-         order by received_at
+           and (processed_at is null
+                or processed_at <= now() - least(attempts, 60) * interval '1 second')
+         order by attempts, received_at
          limit $1
          for update skip locked",
     )

@@ -1,1 +1,15 @@
-//! The worker process: registry, apalis workers, health, drain.
+//! The worker process: the engine's worker with the shop's registry, its health and its metrics.
+//!
+//! It reads no environment and handles no signals: whoever starts it does. Read on in `process.rs`
+//! (what starts and ends in which order), `health.rs` (its own port) and `gauges.rs`.
+
+mod config;
+mod error;
+mod gauges;
+mod health;
+mod process;
+pub mod status;
+
+pub use config::Config;
+pub use error::Error;
+pub use process::{WorkerProcess, run};

@@ -1,1 +1,17 @@
-//! Saga definitions, one file each. Start with checkout.rs.
+//! Saga definitions, one file each. Start with `checkout.rs`.
+//!
+//! Deterministic: nothing here touches a clock, randomness, the network or the database.
+
+mod checkout;
+mod late_payment;
+
+pub use activities::orders::{CancelRequest, PlacedOrder, Reason};
+pub use checkout::{Checkout, PaymentHint, Receipt};
+pub use late_payment::LatePayment;
+
+use makegood::Registry;
+
+/// Adds every workflow of the shop to a worker's registry.
+pub fn register(registry: Registry) -> Registry {
+    registry.workflow::<Checkout>().workflow::<LatePayment>()
+}

@@ -26,7 +26,6 @@ pub(crate) struct ClaimedRow {
     pub(crate) crashes: i32,
     pub(crate) wait: Option<OpenWait>,
     pub(crate) workflow: String,
-    pub(crate) workflow_id: String,
     pub(crate) input: String,
     pub(crate) history: Vec<HistoryRow>,
     pub(crate) signals: Vec<StoredSignal>,
@@ -66,7 +65,7 @@ pub(crate) async fn claim(
              t.step_count, t.mailbox
          )
          select c.run_id, c.epoch, c.attempt, c.crashes, c.deadline, c.wait_key, c.step_count,
-           c.mailbox, d.expired, r.workflow, r.workflow_id, r.input::text as input,
+           c.mailbox, d.expired, r.workflow, r.input::text as input,
            case when c.step_count <> 0 then (
              select json_agg(json_build_array(s.seq, s.kind, s.name, s.occurrence, s.input,
                s.result, s.undo, s.pivot, s.next) order by s.seq)::text
@@ -82,7 +81,7 @@ pub(crate) async fn claim(
          from claimed c
          join due d on d.run_id = c.run_id
          cross join lateral (
-           select x.workflow, x.workflow_id, x.input
+           select x.workflow, x.input
            from runs x
            where x.run_id = c.run_id
            offset 0
@@ -115,7 +114,6 @@ fn claimed_row(row: &sqlx::postgres::PgRow) -> Result<ClaimedRow, sqlx::Error> {
         crashes: row.try_get("crashes")?,
         wait,
         workflow: row.try_get("workflow")?,
-        workflow_id: row.try_get("workflow_id")?,
         input: row.try_get("input")?,
         // A takeover does not know how many steps there are: it sets -1.
         stale: step_count < 0 || read_steps < step_count || read_signals < mailbox,

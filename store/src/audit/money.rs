@@ -76,6 +76,11 @@ pub(super) const CHECKS: &[Check] = &[
               join orders o on o.order_id = p.order_id
               where p.status in ('SUCCESS', 'PARTIALLY_REFUNDED')
                 and (p.stray or o.status in ('CANCELLED', 'EXPIRED', 'REFUNDED'))
+                and p.amount_minor <> (
+                  select coalesce(sum(r.amount_minor), 0)
+                  from refunds r
+                  where r.gateway_payment_id = p.gateway_payment_id and r.status <> 'FAILED'
+                )
               limit 100",
     },
     Check {

@@ -19,6 +19,8 @@ pub struct NewOrder<'a> {
     pub user_id: UserId,
     /// The workflow that will carry it.
     pub workflow_id: &'a str,
+    /// The customer's name for the intention, 8 to 128 characters; one order for each.
+    pub idempotency_key: Option<&'a str>,
     /// Its lines and sums.
     pub priced: &'a PricedOrder,
     /// How long it waits for the money, on the database's clock; whole seconds.
@@ -28,13 +30,14 @@ pub struct NewOrder<'a> {
 /// Places the order as PENDING.
 ///
 /// # Errors
-/// `Conflict` when the id is taken, `Refused` when there is no such user.
+/// `Conflict` when the id or the customer's key is taken, `Refused` when there is no such user.
 pub async fn insert(conn: &mut Conn, order: &NewOrder<'_>, actor: &str) -> Result<Order> {
     let priced = order.priced;
     let placed = sqlx::query(
         "insert into orders (order_id, tenant_id, order_number, user_id, workflow_id, currency,
-                             subtotal_minor, tax_minor, total_minor, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + $10::bigint * interval '1 second')
+                             subtotal_minor, tax_minor, total_minor, idempotency_key, expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+                 now() + $11::bigint * interval '1 second')
          returning order_id, tenant_id, order_number, user_id, status, reason_code, reason_detail,
                    currency, subtotal_minor, tax_minor, total_minor, attempt, version, workflow_id,
                    expires_at, created_at, updated_at, paid_at",
@@ -48,6 +51,7 @@ pub async fn insert(conn: &mut Conn, order: &NewOrder<'_>, actor: &str) -> Resul
     .bind(priced.subtotal().minor())
     .bind(priced.tax().minor())
     .bind(priced.total().minor())
+    .bind(order.idempotency_key)
     .bind(whole_seconds(order.expires_in)?)
     .fetch_one(&mut *conn)
     .await?;

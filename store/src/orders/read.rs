@@ -62,6 +62,22 @@ pub async fn by_workflow(conn: &mut Conn, tenant: &TenantId, workflow_id: &str) 
     read_order(&found.ok_or(Error::NotFound)?)
 }
 
+/// The order that a customer placed under this idempotency key, or `NotFound`.
+pub async fn by_key(conn: &mut Conn, user: UserId, idempotency_key: &str) -> Result<Order> {
+    let found = sqlx::query(
+        "select order_id, tenant_id, order_number, user_id, status, reason_code, reason_detail,
+                currency, subtotal_minor, tax_minor, total_minor, attempt, version, workflow_id,
+                expires_at, created_at, updated_at, paid_at
+         from orders
+         where user_id = $1 and idempotency_key = $2",
+    )
+    .bind(user.as_uuid())
+    .bind(idempotency_key)
+    .fetch_optional(conn)
+    .await?;
+    read_order(&found.ok_or(Error::NotFound)?)
+}
+
 /// A customer's orders, newest first.
 pub async fn list_by_user(conn: &mut Conn, user: UserId, page: Page) -> Result<Vec<Order>> {
     let rows = sqlx::query(

@@ -1,0 +1,290 @@
+//! The payment of an order: the order at the gateway, what the gateway says of it, and the one
+//! place where money counts as ours.
+
+use std::sync::Arc;
+
+use domain::{Disposition, GatewayOrderId, GatewayPaymentId, Money, OrderStatus, PaymentId};
+use makegood::{
+    Activity, ActivityError, ActivityResult, Attempt, InTransaction, Outside, ReadOnly, Resolution,
+    RetryPolicy,
+};
+use serde::{Deserialize, Serialize};
+use store::captures::NewCapture;
+use store::orders::StatusChange;
+use store::payments::NewPayment;
+use store::{Conn, captures, orders, payments, stock};
+use uuid::Uuid;
+
+use crate::gateway::{
+    Gateway, GatewayError, GatewayOrder, GatewayPayment, GatewayPaymentStatus, NewGatewayOrder,
+};
+use crate::ledger;
+use crate::orders::PlacedOrder;
+
+/// The gateway's name in the tables.
+pub const GATEWAY: &str = "razorpay";
+
+/// What a failed call of the gateway means for the step that made it.
+pub(crate) fn failed(error: GatewayError) -> ActivityError {
+    let message = error.to_string();
+    let after = error.retry_after();
+    match error {
+        GatewayError::Rejected { code, .. } => {
+            ActivityError::Rejected { code: code.into(), message }
+        }
+        GatewayError::Unavailable { .. } => ActivityError::Retryable { message, after },
+        GatewayError::Unknown { .. } => ActivityError::Unknown { message },
+        GatewayError::Misconfigured { .. } => ActivityError::review("gateway_keys", message),
+    }
+}
+
+/// Calls of the gateway are tried for about ten minutes before a person is asked.
+pub(crate) fn patience() -> RetryPolicy {
+    RetryPolicy::attempts(25)
+}
+
+/// Opens an order at the gateway. The gateway has no idempotency key for this: after a lost answer
+/// the order is found by its receipt and adopted.
+pub struct CreateGatewayOrder(pub Arc<dyn Gateway>);
+
+impl Activity for CreateGatewayOrder {
+    const NAME: &'static str = "create_gateway_order";
+    type Kind = Outside;
+    type Input = NewGatewayOrder;
+    type Output = GatewayOrderId;
+
+    async fn run(&self, _: &mut Attempt, new: NewGatewayOrder) -> ActivityResult<GatewayOrderId> {
+        let order = self.0.create_order(&new).await.map_err(failed)?;
+        adopt(&order, new.amount)
+    }
+
+    async fn resolve(
+        &self,
+        _: &mut Attempt,
+        new: NewGatewayOrder,
+    ) -> ActivityResult<Resolution<GatewayOrderId>> {
+        let found = self.0.orders_by_receipt(&new.receipt).await.map_err(failed)?;
+        match found.first() {
+            Some(oldest) => Ok(Resolution::Done(adopt(oldest, new.amount)?)),
+            None => Ok(Resolution::TryAgain),
+        }
+    }
+
+    fn retry(&self) -> RetryPolicy {
+        patience()
+    }
+}
+
+/// An order over another amount must not be shown to the customer.
+fn adopt(order: &GatewayOrder, amount: Money) -> ActivityResult<GatewayOrderId> {
+    if order.amount == amount {
+        return Ok(order.id.clone());
+    }
+    let message = format!("{} is over {}, not {amount}", order.id, order.amount);
+    Err(ActivityError::review("amount_mismatch", message))
+}
+
+/// What the customer may pay now.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Session {
+    /// The order that it pays.
+    pub order: PlacedOrder,
+    /// Its name at the gateway.
+    pub gateway_order_id: GatewayOrderId,
+}
+
+/// Writes down that the order can be paid, where the API finds it.
+pub struct OpenPayment;
+
+impl Activity for OpenPayment {
+    const NAME: &'static str = "open_payment";
+    type Kind = InTransaction;
+    type Input = Session;
+    type Output = PaymentId;
+
+    async fn run(&self, tx: &mut Conn, session: Session) -> ActivityResult<PaymentId> {
+        let payment = NewPayment {
+            payment_id: PaymentId::from(Uuid::now_v7()),
+            tenant_id: &session.order.tenant_id,
+            order_id: session.order.order_id,
+            gateway: GATEWAY,
+            gateway_order_id: &session.gateway_order_id,
+            amount: session.order.total,
+        };
+        Ok(payments::insert_pending(tx, &payment).await?.payment_id)
+    }
+}
+
+/// What the gateway says about an order's payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "payment", rename_all = "snake_case")]
+pub enum Reading {
+    /// The money is ours.
+    Captured(Paid),
+    /// It failed.
+    Failed {
+        /// The gateway's word for it.
+        why: String,
+    },
+    /// Nothing is decided.
+    Pending,
+}
+
+/// A captured payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paid {
+    /// The gateway's payment.
+    pub gateway_payment_id: GatewayPaymentId,
+    /// Its amount, which is the order's.
+    pub amount: Money,
+}
+
+/// Reads an order's payment from the gateway: its word counts, not the browser's.
+pub struct ReadPayment(pub Arc<dyn Gateway>);
+
+impl Activity for ReadPayment {
+    const NAME: &'static str = "read_payment";
+    type Kind = ReadOnly;
+    type Input = Session;
+    type Output = Reading;
+
+    async fn run(&self, _: &mut Attempt, session: Session) -> ActivityResult<Reading> {
+        let payments =
+            self.0.order_payments(&session.gateway_order_id).await.map_err(failed)?;
+        reading(&payments, session.order.total)
+    }
+
+    fn retry(&self) -> RetryPolicy {
+        patience()
+    }
+}
+
+/// A capture counts before anything else; failure only when no attempt is still open.
+fn reading(payments: &[GatewayPayment], total: Money) -> ActivityResult<Reading> {
+    use GatewayPaymentStatus::{Authorized, Captured, Created, Failed, Refunded, Unrecognised};
+    if let Some(captured) = payments.iter().find(|p| p.status == Captured) {
+        if captured.amount != total {
+            let message = format!("{} paid {}, not {total}", captured.id, captured.amount);
+            return Err(ActivityError::review("amount_mismatch", message));
+        }
+        let gateway_payment_id = captured.id.clone();
+        return Ok(Reading::Captured(Paid { gateway_payment_id, amount: captured.amount }));
+    }
+    let open = |p: &GatewayPayment| matches!(p.status, Created | Authorized | Unrecognised);
+    if payments.iter().any(open) {
+        return Ok(Reading::Pending);
+    }
+    let failed = payments.iter().rev().find(|p| matches!(p.status, Failed | Refunded));
+    Ok(failed.map_or(Reading::Pending, |p| Reading::Failed {
+        why: p.failure.clone().unwrap_or_else(|| "payment_failed".to_owned()),
+    }))
+}
+
+/// What is settled.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Settlement {
+    /// The order and its name at the gateway.
+    pub session: Session,
+    /// The payment that pays it.
+    pub paid: Paid,
+}
+
+/// Makes an order paid: status, stock, payment, capture and ledger, in one transaction.
+///
+/// The only code that does. Whatever does not fit is for a person: money is never guessed about.
+pub struct SettlePayment;
+
+impl Activity for SettlePayment {
+    const NAME: &'static str = "settle_payment";
+    type Kind = InTransaction;
+    type Input = Settlement;
+    type Output = GatewayPaymentId;
+
+    async fn run(&self, tx: &mut Conn, settled: Settlement) -> ActivityResult<GatewayPaymentId> {
+        let Settlement { session: Session { order, gateway_order_id }, paid } = settled;
+        let unfit = |what: &str| ActivityError::review("unsettled_payment", what.to_owned());
+        let becomes_paid = StatusChange {
+            order_id: order.order_id,
+            from: &[OrderStatus::Reserved],
+            to: OrderStatus::Paid,
+            actor: "checkout",
+            reason_code: None,
+            reason_detail: None,
+        };
+        if !orders::set_status(tx, &becomes_paid).await? {
+            return Err(unfit("the order is not reserved"));
+        }
+        if !stock::finalise(tx, order.hold_id).await? {
+            return Err(unfit("the order's stock is not held"));
+        }
+        let payment = payments::by_gateway_order(tx, GATEWAY, &gateway_order_id).await?;
+        let id = &paid.gateway_payment_id;
+        if !payments::mark_success(tx, payment.payment_id, id).await? {
+            return Err(unfit("the payment is not awaited"));
+        }
+        let capture = NewCapture {
+            gateway_payment_id: id,
+            gateway_order_id: &gateway_order_id,
+            order_id: Some(order.order_id),
+            amount: paid.amount,
+        };
+        captures::record(tx, &capture).await?;
+        captures::dispose(tx, id, Disposition::Fulfilled, None).await?;
+        if !ledger::post_capture(tx, &order, id).await? {
+            return Err(unfit("the payment is in the ledger already"));
+        }
+        Ok(paid.gateway_payment_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::Currency::Inr;
+
+    fn payment(id: &str, status: GatewayPaymentStatus, minor: i64) -> GatewayPayment {
+        GatewayPayment {
+            id: id.parse().expect("an id"),
+            order_id: None,
+            amount: Money::from_minor(minor, Inr),
+            amount_refunded: Money::zero(Inr),
+            status,
+            method: None,
+            failure: Some("card_declined".to_owned()),
+            created_at: None,
+        }
+    }
+
+    #[test]
+    fn a_capture_counts_whatever_else_was_tried() {
+        use GatewayPaymentStatus::{Captured, Failed};
+        let total = Money::from_minor(500, Inr);
+        let tried = [payment("pay_1", Failed, 500), payment("pay_2", Captured, 500)];
+        let read = reading(&tried, total).expect("readable");
+        assert!(
+            matches!(&read, Reading::Captured(paid) if paid.gateway_payment_id.as_str() == "pay_2"),
+            "the captured attempt pays the order: {read:?}"
+        );
+    }
+
+    #[test]
+    fn an_amount_that_differs_is_for_a_person() {
+        let paid = [payment("pay_1", GatewayPaymentStatus::Captured, 499)];
+        let answer = reading(&paid, Money::from_minor(500, Inr));
+        assert!(
+            matches!(answer, Err(ActivityError::Review { ref class, .. }) if class == "amount_mismatch"),
+            "a mismatch is held, never fulfilled"
+        );
+    }
+
+    #[test]
+    fn nothing_has_failed_while_an_attempt_is_open() {
+        use GatewayPaymentStatus::{Authorized, Failed};
+        let total = Money::from_minor(500, Inr);
+        let open = [payment("pay_1", Failed, 500), payment("pay_2", Authorized, 500)];
+        assert_eq!(reading(&open, total).expect("readable"), Reading::Pending, "one is still open");
+        let failed = reading(&open[..1], total).expect("readable");
+        assert_eq!(failed, Reading::Failed { why: "card_declined".to_owned() }, "all have failed");
+        assert_eq!(reading(&[], total).expect("readable"), Reading::Pending, "nobody tried");
+    }
+}

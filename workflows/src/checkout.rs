@@ -1,0 +1,97 @@
+//! The checkout: reserve stock, open the payment, await it, then settle, or make good.
+
+use activities::gateway::NewGatewayOrder;
+use activities::notify::AnnounceOrder;
+use activities::orders::{CloseOrder, PlacedOrder, Reason};
+use activities::payments::{
+    CreateGatewayOrder, OpenPayment, Paid, ReadPayment, Reading, Session, SettlePayment, Settlement,
+};
+use activities::refunds::ReturnCaptures;
+use activities::stock::{Hold, ReleaseStock, ReserveStock};
+use domain::{GatewayPaymentId, OrderId};
+use makegood::{Closing, Ctx, Late, Signal, Workflow, WorkflowResult};
+use serde::{Deserialize, Serialize};
+
+use crate::LatePayment;
+
+/// Carries one order from its placing to paid, or to the equivalent of never having been placed.
+pub struct Checkout;
+
+impl Workflow for Checkout {
+    const NAME: &'static str = "checkout";
+    type Input = PlacedOrder;
+    type Output = Receipt;
+
+    async fn run(ctx: Ctx, order: PlacedOrder) -> WorkflowResult<Receipt> {
+        ctx.step::<ReserveStock>(&hold(&order)).undo::<ReleaseStock>().await?;
+        let gateway_order_id =
+            ctx.step::<CreateGatewayOrder>(&charge(&order)).undo::<ReturnCaptures>().await?;
+        let session = Session { order, gateway_order_id };
+        ctx.step::<OpenPayment>(&session).await?;
+
+        let paid = loop {
+            let hint = ctx.signal::<PaymentHint>().until(session.order.expires_at).await?;
+            // The gateway's word counts, not the browser's; and it may know what no hint told us.
+            match ctx.step::<ReadPayment>(&session).await? {
+                Reading::Captured(paid) => break paid,
+                Reading::Failed { why } => return ctx.make_good(Reason::PaymentFailed { why }),
+                Reading::Pending if hint.is_none() => return ctx.make_good(Reason::Expired),
+                Reading::Pending => {}
+            }
+        };
+
+        let settlement = Settlement { session, paid };
+        let (_, ctx) = ctx.pivot::<SettlePayment>(&settlement).await?;
+        ctx.step::<AnnounceOrder>(&settlement.session.order).await?;
+        Ok(receipt(settlement))
+    }
+
+    fn closing() -> Option<Closing<Self>> {
+        Some(Closing::by::<CloseOrder>())
+    }
+
+    fn late_signal() -> Option<Late<Self>> {
+        Some(Late::to::<LatePayment>())
+    }
+}
+
+/// Somebody says that the payment has moved on: the browser, a webhook, a reconciler.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PaymentHint {
+    /// The gateway's payment, as far as the sender knows it.
+    pub gateway_payment_id: Option<GatewayPaymentId>,
+    /// Who says so.
+    pub source: String,
+}
+
+impl Signal for PaymentHint {
+    const KIND: &'static str = "payment_hint";
+}
+
+/// What a completed checkout ends with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The order.
+    pub order_id: OrderId,
+    /// The payment that pays it.
+    pub paid: Paid,
+}
+
+fn hold(order: &PlacedOrder) -> Hold {
+    Hold {
+        order_id: order.order_id,
+        tenant_id: order.tenant_id.clone(),
+        hold_id: order.hold_id,
+        lines: order.lines.clone(),
+        expires_at: order.expires_at,
+    }
+}
+
+fn charge(order: &PlacedOrder) -> NewGatewayOrder {
+    let notes = [("order_id".to_owned(), order.order_id.to_string())].into();
+    NewGatewayOrder { receipt: order.receipt.clone(), amount: order.total, notes }
+}
+
+fn receipt(settled: Settlement) -> Receipt {
+    Receipt { order_id: settled.session.order.order_id, paid: settled.paid }
+}
