@@ -11,9 +11,10 @@ use sqlx::PgPool;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use uuid::Uuid;
 
+use crate::action::Hold;
 use crate::incident::{IncidentClass, NewIncident};
 use crate::journal::Journal;
-use crate::run::{Claimed, Hold, Run};
+use crate::run::{Claimed, Run};
 use crate::runtime::Engine;
 use crate::store::tasks::{self, ClaimedRow};
 
@@ -152,7 +153,8 @@ impl Claimer {
     async fn reread(
         &self,
         run_id: Uuid,
-    ) -> Result<(Vec<crate::journal::HistoryRow>, Vec<crate::run::StoredSignal>), sqlx::Error> {
+    ) -> Result<(Vec<crate::journal::HistoryRow>, Vec<crate::action::StoredSignal>), sqlx::Error>
+    {
         let mut conn = self.engine.hot.acquire().await?;
         tasks::reread(&mut conn, run_id).await
     }

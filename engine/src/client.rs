@@ -9,12 +9,13 @@ use serde_json::value::{RawValue, to_raw_value};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use crate::action::StoredSignal;
 use crate::config::Database;
 use crate::ctx::Signal;
 use crate::error::Error;
 use crate::journal::Payload;
 use crate::late;
-use crate::run::{CANCEL, StoredSignal};
+use crate::run::CANCEL;
 use crate::store::runs::{self, NewRun};
 use crate::store::{incidents, signals, steps};
 use crate::wake::Hints;

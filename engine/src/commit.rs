@@ -4,32 +4,31 @@
 //! (or two, when some of the runs park or end) and one commit. Idle, a turn is flushed at once.
 //! One bad row never fails its neighbours: a refused flush is split and tried singly.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 use tokio::sync::{Notify, oneshot, watch};
 use uuid::Uuid;
 
-use crate::ctx::Until;
+use crate::action::{End, Hold, Park, StoredSignal};
 use crate::error::{outcome_unknown, transient};
 use crate::incident::NewIncident;
 use crate::journal::StepRow;
-use crate::late;
 use crate::lease::Lease;
-use crate::run::{End, Hold, Park, Run, StoredSignal};
-use crate::store::tasks::Moves;
-use crate::store::{incidents, steps, tasks};
+use crate::run::Run;
+use crate::store::steps;
+use crate::write::{self, Outcome, Outcomes};
 
 /// What a turn wants written.
 pub(crate) struct Turn {
     pub(crate) hold: Hold,
     pub(crate) rows: Vec<StepRow>,
-    step_count: i32,
-    seen: i32,
-    unwinding: bool,
+    pub(crate) step_count: i32,
+    pub(crate) seen: i32,
+    pub(crate) unwinding: bool,
     pub(crate) disposition: Disposition,
 }
 
@@ -207,14 +206,14 @@ impl Committer {
     ) -> Result<Option<Outcomes>, sqlx::Error> {
         let now = self.lease.database_time();
         if turns.iter().all(|turn| matches!(turn.disposition, Disposition::GoOn)) {
-            let columns = columns(turns, |_| true);
+            let columns = write::columns(turns, |_| true);
             let alive = steps::insert_alone(&self.pool, incarnation, columns, now).await?;
-            return Ok(alive.then(HashMap::new));
+            return Ok(alive.then(Outcomes::new));
         }
         let mut tx = self.pool.begin().await?;
-        match write(&mut tx, incarnation, turns, now).await? {
+        match write::turns(&mut tx, incarnation, turns, now).await? {
             Some(outcomes) => {
-                commit(tx).await?;
+                write::commit(tx).await?;
                 Ok(Some(outcomes))
             }
             None => {
@@ -223,145 +222,6 @@ impl Committer {
             }
         }
     }
-}
-
-/// A run's outcome; a run that just goes on has no entry.
-pub(crate) type Outcomes = HashMap<Uuid, Outcome>;
-
-pub(crate) enum Outcome {
-    Left,
-    Refused(Vec<StoredSignal>),
-    Lost,
-}
-
-/// Commits; whatever goes wrong here leaves the outcome unknown, even the server's refusal.
-pub(crate) async fn commit(tx: sqlx::Transaction<'_, sqlx::Postgres>) -> Result<(), sqlx::Error> {
-    tx.commit().await.map_err(|error| match error.as_database_error() {
-        Some(refused) => sqlx::Error::Protocol(format!("refused at commit: {refused}")),
-        None => error,
-    })
-}
-
-/// Writes turns inside a transaction: moves first, in the order of the runs' ids, then records.
-/// `None` when the incarnation is dead: roll back.
-pub(crate) async fn write(
-    conn: &mut PgConnection,
-    incarnation: Uuid,
-    turns: &[&Turn],
-    now: chrono::DateTime<chrono::Utc>,
-) -> Result<Option<Outcomes>, sqlx::Error> {
-    let mut outcomes: Outcomes = HashMap::new();
-    let moves = moves(turns);
-    if !moves.run_ids.is_empty() {
-        let moved = tasks::apply_moves(&mut *conn, incarnation, &moves).await?;
-        for run_id in &moves.run_ids {
-            outcomes.insert(*run_id, Outcome::Lost);
-        }
-        for done in moved {
-            let outcome = match done.refused {
-                Some(_) if done.stale => {
-                    let (_, signals) = tasks::reread(&mut *conn, done.run_id).await?;
-                    Outcome::Refused(signals)
-                }
-                Some(signals) => Outcome::Refused(signals),
-                None => Outcome::Left,
-            };
-            outcomes.insert(done.run_id, outcome);
-        }
-        write_ends(&mut *conn, turns, &outcomes).await?;
-    }
-    let columns = columns(turns, |turn| {
-        !matches!(outcomes.get(&turn.hold.run_id), Some(Outcome::Lost))
-    });
-    let alive = if columns.is_empty() {
-        crate::store::workers::fence(conn, incarnation).await?
-    } else {
-        steps::insert(conn, incarnation, columns, now).await?
-    };
-    Ok(alive.then_some(outcomes))
-}
-
-/// What belongs to the runs that leave: incidents, and runs for the signals that nobody took.
-async fn write_ends(
-    conn: &mut PgConnection,
-    turns: &[&Turn],
-    outcomes: &Outcomes,
-) -> Result<(), sqlx::Error> {
-    for turn in turns {
-        if !matches!(outcomes.get(&turn.hold.run_id), Some(Outcome::Left)) {
-            continue;
-        }
-        match &turn.disposition {
-            Disposition::Stick(incident) => {
-                incidents::insert(&mut *conn, turn.hold.run_id, incident).await?;
-            }
-            Disposition::End(end) => {
-                for start in &end.late {
-                    late::insert(&mut *conn, start).await?;
-                }
-            }
-            Disposition::GoOn | Disposition::Park(_) => {}
-        }
-    }
-    Ok(())
-}
-
-fn columns(turns: &[&Turn], wanted: impl Fn(&Turn) -> bool) -> steps::Columns {
-    let mut columns = steps::Columns::default();
-    for turn in turns.iter().filter(|turn| wanted(turn)) {
-        for row in &turn.rows {
-            columns.push(turn.hold.run_id, row);
-        }
-    }
-    columns
-}
-
-fn moves(turns: &[&Turn]) -> Moves {
-    let mut moves = Moves::default();
-    for turn in turns {
-        let (kind, state) = match &turn.disposition {
-            Disposition::GoOn => continue,
-            Disposition::Park(_) if turn.unwinding => ("park", "COMPENSATING"),
-            Disposition::Park(Park { wait: Some(_), .. }) => ("park", "WAITING"),
-            Disposition::Park(_) => ("park", "RUNNING"),
-            Disposition::End(end) => ("end", end.state),
-            Disposition::Stick(_) => ("stick", "STUCK"),
-        };
-        moves.run_ids.push(turn.hold.run_id);
-        moves.epochs.push(turn.hold.epoch);
-        moves.moves.push(kind);
-        moves.states.push(state);
-        moves.seen.push(turn.seen);
-        moves.step_counts.push(turn.step_count);
-        let (mut attempt, mut at, mut in_ms, mut wait, mut incident) = (0, None, None, None, None);
-        let (mut output, mut cause) = (None, None);
-        match &turn.disposition {
-            Disposition::GoOn => {}
-            Disposition::Park(park) => {
-                attempt = i32::try_from(park.attempt).unwrap_or(i32::MAX);
-                wait.clone_from(&park.wait);
-                match park.until {
-                    Until::At(time) => at = Some(time),
-                    Until::After(pause) => {
-                        in_ms = Some(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
-                    }
-                }
-            }
-            Disposition::End(end) => {
-                output = end.output.as_ref().map(|p| p.get().to_owned());
-                cause = end.cause.as_ref().map(|p| p.get().to_owned());
-            }
-            Disposition::Stick(new) => incident = Some(new.incident_id),
-        }
-        moves.attempts.push(attempt);
-        moves.due_at.push(at);
-        moves.due_in_ms.push(in_ms);
-        moves.wait_keys.push(wait);
-        moves.incidents.push(incident);
-        moves.outputs.push(output);
-        moves.causes.push(cause);
-    }
-    moves
 }
 
 fn settle(batch: Vec<Pending>, mut outcomes: Outcomes) {

@@ -3,25 +3,20 @@
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 
+use crate::action::{Call, Role};
 use crate::journal::{Payload, Undoable, UndoneStep};
 use crate::registry::Registry;
-use crate::run::{Call, Role, Run, null};
+use crate::run::{Run, null};
 use crate::workflow::Cause;
 
 /// What is left to undo.
 pub(crate) enum Unwind {
     /// This is next.
-    Undo {
-        call: Call,
-        in_transaction: bool,
-    },
+    Undo { call: Call, in_transaction: bool },
     /// Nothing.
     Over,
     /// This is next, and this worker has no code for it.
-    Impossible {
-        step: String,
-        message: String,
-    },
+    Impossible { step: String, message: String },
 }
 
 /// The input of an undo as it is stored; read as `Undoes` by the activity.

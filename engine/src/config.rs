@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use sqlx::{PgConnection, PgPool};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgConnection, PgPool};
 
 use crate::error::Error;
 

@@ -176,7 +176,10 @@ impl Ctx {
     /// Calls the activity after which there is only forward.
     ///
     /// Takes the context, so that nothing behind it can ask for an undo or for making good.
-    pub async fn pivot<A: Activity>(self, input: &A::Input) -> WorkflowResult<(A::Output, Forward)> {
+    pub async fn pivot<A: Activity>(
+        self,
+        input: &A::Input,
+    ) -> WorkflowResult<(A::Output, Forward)> {
         let mut step = Step::<A>::new(Arc::clone(&self.0), input);
         step.pivot = true;
         let output = step.await?;
@@ -281,10 +284,7 @@ impl<A: Activity> Future for Step<A> {
     }
 }
 
-fn recalled_step<A: Activity>(
-    desk: &Desk,
-    recorded: &Recorded,
-) -> Poll<WorkflowResult<A::Output>> {
+fn recalled_step<A: Activity>(desk: &Desk, recorded: &Recorded) -> Poll<WorkflowResult<A::Output>> {
     let null = RawValue::NULL.to_owned();
     let result = recorded.result.as_ref().unwrap_or(&null);
     match recorded.kind {
@@ -398,7 +398,12 @@ impl Future for Sleep {
                 Poll::Pending
             }
             Err(occurrence) => {
-                this.desk.want(Want::Wait(WantedWait { name: SLEEP, occurrence, kind: None, until }));
+                this.desk.want(Want::Wait(WantedWait {
+                    name: SLEEP,
+                    occurrence,
+                    kind: None,
+                    until,
+                }));
                 Poll::Pending
             }
         }
@@ -406,7 +411,8 @@ impl Future for Sleep {
 }
 
 fn encode(name: &str, value: &impl Serialize, limit: usize) -> Result<Payload, String> {
-    let payload = to_raw_value(value).map_err(|e| format!("the input of {name} is not JSON: {e}"))?;
+    let payload =
+        to_raw_value(value).map_err(|e| format!("the input of {name} is not JSON: {e}"))?;
     let size = payload.get().len();
     if size > limit {
         return Err(format!("the input of {name} has {size} bytes, the limit is {limit}"));

@@ -49,7 +49,7 @@ pub enum Error {
 
 /// Whether an error leaves open if the statement took effect.
 ///
-/// Connection loss and server shutdown do (classes 08 and 57 and anything that is not the
+/// Connection loss and server shutdown do (classes 08, 57 and XX, and anything that is not the
 /// server's word); a plain refusal of the statement does not.
 pub(crate) fn outcome_unknown(error: &sqlx::Error) -> bool {
     match error.as_database_error() {
@@ -66,7 +66,6 @@ pub(crate) fn outcome_unknown(error: &sqlx::Error) -> bool {
                 | sqlx::Error::ColumnNotFound(_)
                 | sqlx::Error::Decode(_)
                 | sqlx::Error::Encode(_)
-                | sqlx::Error::PoolTimedOut
         ),
     }
 }
@@ -74,7 +73,7 @@ pub(crate) fn outcome_unknown(error: &sqlx::Error) -> bool {
 /// Whether the same transaction may succeed when it is tried again: lock and serialization
 /// failures.
 pub(crate) fn transient(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|e| e.code()).is_some_and(|code| {
+    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| {
         matches!(code.as_ref(), "40001" | "40P01" | "55P03" | "53300" | "53400")
     })
 }

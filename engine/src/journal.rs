@@ -183,7 +183,7 @@ impl Journal {
                 self.recorded.push(Recorded { kind, name, occurrence, result });
             }
             RowKind::Compensating => {
-                let cause = result.as_deref().map(RawValue::get).unwrap_or("null");
+                let cause = result.as_deref().map_or("null", RawValue::get);
                 self.compensating = Some(serde_json::from_str(cause)?);
                 self.open = None;
             }

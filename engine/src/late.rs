@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::run::StoredSignal;
+use crate::action::StoredSignal;
 use crate::store::runs::{self, NewRun};
 
 /// A run about to be started for a late signal.

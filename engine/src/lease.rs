@@ -122,8 +122,7 @@ impl Lease {
         }
         let mut conn = self.pool.acquire().await?;
         let fresh = Uuid::now_v7();
-        let now =
-            workers::register(&mut conn, fresh, &self.name, &self.host, self.length).await?;
+        let now = workers::register(&mut conn, fresh, &self.name, &self.host, self.length).await?;
         self.hold(fresh, asked, now);
         Ok(())
     }

@@ -9,6 +9,7 @@
 //! (who may drive it), `store` (the SQL). The crate knows no trade: orders and payments live in
 //! the crates that use it.
 
+mod action;
 pub mod activity;
 mod claim;
 mod client;
@@ -31,6 +32,7 @@ mod transaction;
 mod turn;
 mod wake;
 pub mod workflow;
+mod write;
 
 pub use activity::{
     Activity, ActivityError, ActivityResult, Attempt, InTransaction, Outside, ReadOnly, Resolution,
@@ -46,5 +48,6 @@ pub use retry::RetryPolicy;
 pub use runtime::Worker;
 pub use store::inspect;
 pub use workflow::{
-    Cause, Closing, Failure, Late, LateSignal, MadeGood, Rejection, Undone, Workflow, WorkflowResult,
+    Cause, Closing, Failure, Late, LateSignal, MadeGood, Rejection, Undone, Workflow,
+    WorkflowResult,
 };

@@ -218,7 +218,7 @@ where
         input: &'a Payload,
     ) -> BoxFuture<'a, ActivityResult<Payload>> {
         guarded(async move {
-            let input = serde_json::from_str(input.get()).map_err(unreadable)?;
+            let input = serde_json::from_str(input.get()).map_err(|e| unreadable(&e))?;
             Ok(to_raw_value(&self.0.run(&mut attempt, input).await?)?)
         })
     }
@@ -229,7 +229,7 @@ where
         input: &'a Payload,
     ) -> BoxFuture<'a, ActivityResult<Resolution<Payload>>> {
         guarded(async move {
-            let input = serde_json::from_str(input.get()).map_err(unreadable)?;
+            let input = serde_json::from_str(input.get()).map_err(|e| unreadable(&e))?;
             Ok(match self.0.resolve(&mut attempt, input).await? {
                 Resolution::Done(output) => Resolution::Done(to_raw_value(&output)?),
                 Resolution::TryAgain => Resolution::TryAgain,
@@ -239,7 +239,7 @@ where
 }
 
 /// An input that its activity cannot read has had no effect.
-fn unreadable(error: serde_json::Error) -> ActivityError {
+fn unreadable(error: &serde_json::Error) -> ActivityError {
     ActivityError::retryable(format!("its input cannot be read: {error}"))
 }
 
@@ -251,9 +251,7 @@ fn guarded<'a, T: 'a>(
         Ok(answer) => answer,
         Err(panic) => {
             metrics::counter!("makegood_panics_total").increment(1);
-            Err(ActivityError::Unclassified(
-                format!("it panicked: {}", panic_text(&*panic)).into(),
-            ))
+            Err(ActivityError::Unclassified(format!("it panicked: {}", panic_text(&*panic)).into()))
         }
     }))
 }

@@ -9,13 +9,13 @@ use std::task::{Context, Poll, Waker};
 
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::OwnedSemaphorePermit;
-use uuid::Uuid;
 
+use crate::action::{Action, Call, End, Hold, Park, Role, StoredSignal};
 use crate::compensate::{self, Unwind};
 use crate::ctx::{Desk, Reply, Until, Want, WantedStep, WantedWait};
 use crate::incident::{IncidentClass, NewIncident};
 use crate::journal::{Intent, Journal, Payload, RowKind, StepRow, TakenSignal, Undoable};
-use crate::late::{self, LateStart};
+use crate::late;
 use crate::registry::{Registry, WorkflowCode};
 use crate::store::tasks::OpenWait;
 use crate::workflow::{Cause, Failure, Rejection};
@@ -25,22 +25,6 @@ pub(crate) const CANCEL: &str = "$cancel";
 
 /// A workflow's program under way.
 pub(crate) type Program = Pin<Box<dyn Future<Output = Result<Payload, Failure>> + Send>>;
-
-/// Who may write for a run: the claim under which a worker holds it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Hold {
-    pub(crate) run_id: Uuid,
-    pub(crate) incarnation: Uuid,
-    pub(crate) epoch: i32,
-}
-
-/// A signal as stored.
-#[derive(Debug, Clone)]
-pub(crate) struct StoredSignal {
-    pub(crate) id: String,
-    pub(crate) kind: String,
-    pub(crate) payload: Payload,
-}
 
 /// A run that this worker holds.
 pub(crate) struct Run {
@@ -73,92 +57,6 @@ enum Mode {
     Program(Program),
     Unwinding,
     Ended(Payload),
-}
-
-/// What has to happen next with a run.
-#[derive(Debug)]
-pub(crate) enum Action {
-    /// Call an activity outside the database.
-    Call(Call),
-    /// Run an activity in the database, in the commit that records it.
-    Transact(Call),
-    /// Leave memory until a signal or a time.
-    Park(Park),
-    /// The run has ended.
-    End(End),
-    /// A person must look.
-    Stuck(NewIncident),
-}
-
-/// A call of an activity.
-#[derive(Debug, Clone)]
-pub(crate) struct Call {
-    /// The activity's name.
-    pub(crate) activity: String,
-    /// The step that it belongs to, and which one of that name.
-    pub(crate) step: String,
-    pub(crate) occurrence: i32,
-    pub(crate) input: Payload,
-    pub(crate) role: Role,
-    /// An earlier try may have had its effect.
-    pub(crate) uncertain: bool,
-}
-
-/// What a call is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// A step of the program.
-    Step {
-        /// The activity that undoes it.
-        undo: Option<&'static str>,
-        /// Whether it is the pivot.
-        pivot: bool,
-        /// Whether it needs an intent and has none yet.
-        unrecorded: bool,
-    },
-    /// The undoing of a step.
-    Undo,
-    /// The activity that ends a made-good run.
-    Closing,
-}
-
-impl Call {
-    /// Whether its intent has to be committed before it is made.
-    pub(crate) fn needs_intent(&self) -> bool {
-        matches!(self.role, Role::Step { unrecorded: true, .. })
-    }
-
-    /// The same call, with its intent committed.
-    pub(crate) fn recorded(mut self) -> Self {
-        if let Role::Step { unrecorded, .. } = &mut self.role {
-            *unrecorded = false;
-        }
-        self
-    }
-
-    pub(crate) fn idempotency_key(&self, run_id: Uuid) -> String {
-        let suffix = if self.role == Role::Undo { ":undo" } else { "" };
-        format!("{run_id}:{}:{}{suffix}", self.step, self.occurrence)
-    }
-}
-
-/// Why and how long a run leaves memory.
-#[derive(Debug, Clone)]
-pub(crate) struct Park {
-    pub(crate) until: Until,
-    /// The open wait, which a signal ends early; `None` for the pause before another attempt.
-    pub(crate) wait: Option<String>,
-    pub(crate) attempt: u32,
-}
-
-/// How a run ended.
-#[derive(Debug, Clone)]
-pub(crate) struct End {
-    pub(crate) state: &'static str,
-    pub(crate) output: Option<Payload>,
-    pub(crate) cause: Option<Payload>,
-    /// The runs that take the signals which this one did not take.
-    pub(crate) late: Vec<LateStart>,
 }
 
 /// What the claim read about a run.
@@ -257,7 +155,7 @@ impl Run {
         loop {
             if self.journal.next_seq > self.steps_limit {
                 let message = format!("the run has more than {} records", self.steps_limit);
-                return self.stuck(IncidentClass::Unwritable, None, message);
+                return stuck(IncidentClass::Unwritable, None, message);
             }
             let found = match &mut self.mode {
                 Mode::Unwinding => return self.unwind(registry),
@@ -281,7 +179,7 @@ impl Run {
         let polled = match std::panic::catch_unwind(poll) {
             Ok(polled) => polled,
             Err(panic) => {
-                return Some(self.stuck(IncidentClass::Panic, None, panic_text(&*panic)));
+                return Some(stuck(IncidentClass::Panic, None, panic_text(&*panic)));
             }
         };
         match polled {
@@ -293,7 +191,7 @@ impl Run {
     fn program_ended(&mut self, ending: Result<Payload, Failure>) -> Option<Action> {
         if let Some(unasked) = self.desk.unasked() {
             let message = format!("the program ended and never asked for the recorded {unasked}");
-            return Some(self.stuck(IncidentClass::NonDeterminism, None, message));
+            return Some(stuck(IncidentClass::NonDeterminism, None, message));
         }
         let cause = match ending {
             Ok(output) => {
@@ -301,7 +199,7 @@ impl Run {
                 return None;
             }
             Err(Failure::Fault(fault)) => {
-                return Some(self.stuck(IncidentClass::NonDeterminism, None, fault));
+                return Some(stuck(IncidentClass::NonDeterminism, None, fault));
             }
             Err(Failure::Rejected(rejection)) => Cause::Rejected(rejection),
             Err(Failure::MadeGood(reason)) => Cause::MadeGood { reason },
@@ -312,7 +210,7 @@ impl Run {
                 other => (None, format!("{other:?}")),
             };
             let class = IncidentClass::RejectedPastPivot;
-            return Some(self.stuck(class, step.as_deref(), message));
+            return Some(stuck(class, step.as_deref(), message));
         }
         self.make_good(cause);
         None
@@ -324,23 +222,24 @@ impl Run {
             (Some(want), None) => want,
             (None, _) => {
                 let message = "the program awaits something that is not its context's";
-                return Some(self.stuck(IncidentClass::NonDeterminism, None, message.to_owned()));
+                return Some(stuck(IncidentClass::NonDeterminism, None, message.to_owned()));
             }
             (Some(_), Some(_)) => {
                 let message = "the program awaits several things at once";
-                return Some(self.stuck(IncidentClass::NonDeterminism, None, message.to_owned()));
+                return Some(stuck(IncidentClass::NonDeterminism, None, message.to_owned()));
             }
         };
         if let Some(unasked) = self.desk.unasked() {
-            let message = format!("the program asks for something new before the recorded {unasked}");
-            return Some(self.stuck(IncidentClass::NonDeterminism, None, message));
+            let message =
+                format!("the program asks for something new before the recorded {unasked}");
+            return Some(stuck(IncidentClass::NonDeterminism, None, message));
         }
         match want {
-            Want::Fault(fault) => Some(self.stuck(IncidentClass::NonDeterminism, None, fault)),
+            Want::Fault(fault) => Some(stuck(IncidentClass::NonDeterminism, None, fault)),
             Want::Wait(wait) => {
                 if let Some(open) = &self.journal.open {
                     let message = format!("the program waits while {} is open", open.name);
-                    return Some(self.stuck(IncidentClass::NonDeterminism, None, message));
+                    return Some(stuck(IncidentClass::NonDeterminism, None, message));
                 }
                 self.waiting = Some(wait);
                 None
@@ -355,11 +254,11 @@ impl Run {
         let intended = open.is_some_and(|o| o.name == name && o.occurrence == occurrence);
         if let (Some(open), false) = (open, intended) {
             let message = format!("the program calls {name}, and {} is open", open.name);
-            return self.stuck(IncidentClass::NonDeterminism, Some(name), message);
+            return stuck(IncidentClass::NonDeterminism, Some(name), message);
         }
         let Some(kind) = registry.kind_of(name) else {
             let message = format!("no activity {name} is registered");
-            return self.stuck(IncidentClass::NonDeterminism, Some(name), message);
+            return stuck(IncidentClass::NonDeterminism, Some(name), message);
         };
         let unrecorded = kind.needs_intent() && !intended;
         let role = Role::Step { undo, pivot, unrecorded };
@@ -402,7 +301,7 @@ impl Run {
             Unwind::Undo { call, in_transaction: false } => Action::Call(call),
             Unwind::Over => self.end("COMPENSATED", None),
             Unwind::Impossible { step, message } => {
-                self.stuck(IncidentClass::CompensationFailed, Some(&step), message)
+                stuck(IncidentClass::CompensationFailed, Some(&step), message)
             }
         }
     }
@@ -494,10 +393,6 @@ impl Run {
         matches!(self.mode, Mode::Unwinding)
     }
 
-    fn stuck(&self, class: IncidentClass, step: Option<&str>, message: String) -> Action {
-        Action::Stuck(NewIncident::new(class, step, message))
-    }
-
     fn end(&self, state: &'static str, output: Option<Payload>) -> Action {
         let cause = self.journal.compensating.as_ref().and_then(|c| to_raw_value(c).ok());
         let late = self.code.late.into_iter().flat_map(|handler| {
@@ -530,6 +425,10 @@ impl Run {
         let taken = TakenSignal { id, kind: of, payload };
         self.record(kind, name, occurrence, to_raw_value(&taken).ok());
     }
+}
+
+fn stuck(class: IncidentClass, step: Option<&str>, message: String) -> Action {
+    Action::Stuck(NewIncident::new(class, step, message))
 }
 
 /// The words of a panic.

@@ -12,6 +12,7 @@ use sqlx::PgPool;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::action::Call;
 use crate::activity::ActivityError;
 use crate::claim::Claimer;
 use crate::commit::Committer;
@@ -20,7 +21,7 @@ use crate::error::Error;
 use crate::lease::Lease;
 use crate::queue::RunQueue;
 use crate::registry::Registry;
-use crate::run::{Call, Run};
+use crate::run::Run;
 use crate::turn::drive;
 use crate::wake;
 
@@ -54,7 +55,7 @@ impl Engine {
         }
     }
 
-    pub(crate) fn count_step(&self, call: &Call, error: Option<&ActivityError>) {
+    pub(crate) fn count_step(call: &Call, error: Option<&ActivityError>) {
         let outcome = match error {
             None => "done",
             Some(ActivityError::Rejected { .. }) => "rejected",

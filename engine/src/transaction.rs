@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use sqlx::{Acquire, Postgres, Transaction};
 
+use crate::action::{Action, Call, Hold, Role};
 use crate::activity::ActivityError;
 use crate::commit::{self, CommitError, Committed, Disposition, Turn};
 use crate::error::outcome_unknown;
 use crate::incident::{IncidentClass, NewIncident};
 use crate::journal::Payload;
-use crate::run::{Action, Call, Hold, Role, Run};
+use crate::run::Run;
 use crate::runtime::Engine;
 use crate::store::workers;
 use crate::workflow::Rejection;
+use crate::write;
 
 /// How a transaction went.
 pub(crate) enum Transacted {
@@ -29,6 +31,8 @@ pub(crate) enum Transacted {
 pub(crate) enum Undone {
     /// Not this worker's run any more.
     Lost,
+    /// There was no connection for it: give it back, this was no attempt.
+    Unavailable(String),
     /// Give it back for another attempt, or park it when there are none left.
     Failed { call: Call, message: String },
     /// A person must look.
@@ -44,18 +48,14 @@ pub(crate) async fn transact(engine: Arc<Engine>, mut run: Run, call: Call) -> T
     }
 }
 
-async fn attempt(
-    engine: &Engine,
-    run: &mut Run,
-    first: Call,
-) -> Result<Option<Action>, Undone> {
+async fn attempt(engine: &Engine, run: &mut Run, first: Call) -> Result<Option<Action>, Undone> {
     let failed = |call: &Call, error: &sqlx::Error| Undone::Failed {
         call: call.clone(),
         message: error.to_string(),
     };
-    let mut tx = engine.transactions.begin().await.map_err(|e| failed(&first, &e))?;
-    let alive = workers::fence(&mut tx, run.hold.incarnation).await;
-    if !alive.map_err(|e| failed(&first, &e))? {
+    let unavailable = |error: sqlx::Error| Undone::Unavailable(error.to_string());
+    let mut tx = engine.transactions.begin().await.map_err(unavailable)?;
+    if !workers::fence(&mut tx, run.hold.incarnation).await.map_err(unavailable)? {
         engine.lease.lose(run.hold.incarnation);
         return Err(Undone::Lost);
     }
@@ -84,9 +84,8 @@ async fn attempt(
     let turn = Turn::of(run, disposition);
     let now = engine.lease.database_time();
     let incarnation = run.hold.incarnation;
-    let outcomes = commit::write(&mut tx, incarnation, &[&turn], now)
-        .await
-        .map_err(|e| failed(&call, &e))?;
+    let outcomes =
+        write::turns(&mut tx, incarnation, &[&turn], now).await.map_err(|e| failed(&call, &e))?;
     let Some(mut outcomes) = outcomes else {
         engine.lease.lose(incarnation);
         return Err(Undone::Lost);
@@ -96,7 +95,7 @@ async fn attempt(
         Ok(committed) => committed,
         Err(CommitError::Lost | CommitError::Refused(_)) => return Err(Undone::Lost),
     };
-    if let Err(error) = commit::commit(tx).await {
+    if let Err(error) = write::commit(tx).await {
         tracing::warn!(run.id = %run.hold.run_id, %error, "a commit's outcome is unknown");
         engine.lease.lose(incarnation);
         return Err(Undone::Lost);
@@ -127,7 +126,7 @@ async fn run_one(
     };
     let mut savepoint = tx.begin().await.map_err(|e| failed(e.to_string()))?;
     let answer = code.transact(&mut savepoint, &call.input).await;
-    engine.count_step(call, answer.as_ref().err());
+    Engine::count_step(call, answer.as_ref().err());
     match answer {
         Ok(output) => {
             savepoint.commit().await.map_err(|e| failed(e.to_string()))?;

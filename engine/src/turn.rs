@@ -7,13 +7,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::action::{Action, Call, Hold, Park, Role};
 use crate::activity::{ActivityError, Attempt, Resolution};
 use crate::commit::{CommitError, Committed, Disposition, Turn};
 use crate::ctx::Until;
 use crate::incident::{IncidentClass, NewIncident};
 use crate::journal::Payload;
 use crate::registry::{ActivityCode, KindOf};
-use crate::run::{Action, Call, Hold, Park, Role, Run};
+use crate::run::Run;
 use crate::runtime::Engine;
 use crate::store::tasks;
 use crate::transaction::{Transacted, Undone, transact};
@@ -76,7 +77,7 @@ pub(crate) async fn drive(engine: Arc<Engine>, mut run: Run) {
     }
 }
 
-fn heed(engine: &Engine, run: &mut Run, signals: Vec<crate::run::StoredSignal>) -> Action {
+fn heed(engine: &Engine, run: &mut Run, signals: Vec<crate::action::StoredSignal>) -> Action {
     run.deliver(signals);
     run.next(&engine.registry)
 }
@@ -110,6 +111,10 @@ async fn park_stuck(engine: &Engine, turn: Turn, attempt: u32) {
 async fn rolled_back(engine: &Engine, run: Run, undone: Undone) {
     match undone {
         Undone::Lost => {}
+        Undone::Unavailable(message) => {
+            tracing::warn!(run.id = %run.hold.run_id, message, "no connection for a step");
+            give_back(engine, run.hold, Duration::from_millis(500), run.attempt).await;
+        }
         Undone::Stuck(incident) => {
             park_stuck(engine, Turn::stuck(&run, incident), run.attempt).await;
         }
@@ -136,14 +141,8 @@ async fn rolled_back(engine: &Engine, run: Run, undone: Undone) {
 async fn give_back(engine: &Engine, hold: Hold, pause: Duration, attempt: u32) {
     let due = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
     let attempt = i32::try_from(attempt).ok();
-    let freed = tasks::give_back(
-        &engine.hot,
-        hold.incarnation,
-        hold.run_id,
-        hold.epoch,
-        due,
-        attempt,
-    );
+    let freed =
+        tasks::give_back(&engine.hot, hold.incarnation, hold.run_id, hold.epoch, due, attempt);
     if let Err(error) = freed.await {
         tracing::warn!(run.id = %hold.run_id, %error, "a run could not be given back");
         engine.lease.lose(hold.incarnation);
@@ -175,7 +174,7 @@ async fn act(engine: &Engine, run: &mut Run, call: &Call) -> Acted {
         let attempt = Attempt { run_id: run.hold.run_id, number, idempotency_key };
         let started = Instant::now();
         let answer = once(code.as_ref(), attempt, call, &mut uncertain).await;
-        engine.count_step(call, answer.as_ref().err());
+        Engine::count_step(call, answer.as_ref().err());
         metrics::histogram!("makegood_step_seconds", "activity" => call.activity.clone())
             .record(started.elapsed());
         let (message, after) = match answer {

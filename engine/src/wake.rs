@@ -38,12 +38,7 @@ impl Hints {
     }
 }
 
-async fn send(
-    pool: PgPool,
-    channel: String,
-    wanted: Arc<Notify>,
-    mut gone: watch::Receiver<()>,
-) {
+async fn send(pool: PgPool, channel: String, wanted: Arc<Notify>, mut gone: watch::Receiver<()>) {
     loop {
         tokio::select! {
             () = wanted.notified() => {}

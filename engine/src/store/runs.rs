@@ -68,8 +68,6 @@ pub(crate) async fn ending(
     .bind(run_id)
     .fetch_optional(pool)
     .await?;
-    row.map(|row| {
-        Ok((row.try_get("ended_state")?, row.try_get("output")?, row.try_get("cause")?))
-    })
-    .transpose()
+    row.map(|row| Ok((row.try_get("ended_state")?, row.try_get("output")?, row.try_get("cause")?)))
+        .transpose()
 }

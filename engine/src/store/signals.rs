@@ -3,8 +3,8 @@
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
+use crate::action::StoredSignal;
 use crate::journal::Payload;
-use crate::run::StoredSignal;
 
 /// Stores a signal; `false` when the run has one with this id already.
 pub(crate) async fn insert(

@@ -5,8 +5,8 @@ use sqlx::{PgConnection, PgPool, Row};
 use uuid::Uuid;
 
 use super::signals;
+use crate::action::StoredSignal;
 use crate::journal::HistoryRow;
-use crate::run::StoredSignal;
 
 /// The wait in which a run was parked. It may have ended since then, if the run's last worker
 /// recorded more and crashed.
@@ -176,7 +176,7 @@ pub(crate) struct Moves {
     pub(crate) run_ids: Vec<Uuid>,
     pub(crate) epochs: Vec<i32>,
     /// `park`, `end` or `stick`.
-    pub(crate) moves: Vec<&'static str>,
+    pub(crate) kinds: Vec<&'static str>,
     /// The state that the row, or the ended run, takes.
     pub(crate) states: Vec<&'static str>,
     pub(crate) seen: Vec<i32>,
@@ -274,7 +274,7 @@ pub(crate) async fn apply_moves(
     .bind(incarnation)
     .bind(&moves.run_ids)
     .bind(&moves.epochs)
-    .bind(&moves.moves)
+    .bind(&moves.kinds)
     .bind(&moves.states)
     .bind(&moves.seen)
     .bind(&moves.step_counts)

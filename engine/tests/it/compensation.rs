@@ -12,8 +12,15 @@ async fn a_rejected_step_undoes_the_earlier_ones_in_reverse_order() {
     assert_eq!(cell.ended::<Trip>(run).await.state, "COMPENSATED");
     assert_eq!(
         cell.record(run).await,
-        ["done note", "done book", "rejected book", "compensating ", "undone book", "undone note",
-         "closed close_trip"],
+        [
+            "done note",
+            "done book",
+            "rejected book",
+            "compensating ",
+            "undone book",
+            "undone note",
+            "closed close_trip"
+        ],
     );
     assert_eq!(
         world().events(&plan),

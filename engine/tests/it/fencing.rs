@@ -20,8 +20,11 @@ async fn a_silent_worker_is_buried_and_its_late_write_is_refused() {
     let run = cell.start::<Steps4>("s1", &plan).await;
     cell.until("it holds the run", "select exists (select 1 from tasks where owner is not null)")
         .await;
-    cell.until("step two is under way", "select exists (select 1 from steps where next->>'occurrence' = '1')")
-        .await;
+    cell.until(
+        "step two is under way",
+        "select exists (select 1 from steps where next->>'occurrence' = '1')",
+    )
+    .await;
     // As if its machine were frozen: somebody else buries it while it is inside a step.
     cell.execute("update workers set alive = false, ended_at = now()").await;
     cell.execute("update tasks set owner = null, due_at = now(), step_count = -1").await;
@@ -32,8 +35,11 @@ async fn a_silent_worker_is_buried_and_its_late_write_is_refused() {
         group by 1, 2 having count(*) > 1) x";
     assert_eq!(cell.scalar::<i64>(twice).await, 0, "no step is recorded twice");
     assert_eq!(world().booked(&plan.trip).len(), 4, "and no effect is there twice");
-    cell.until("it came back under a new id", "select count(*) filter (where alive) = 1 from workers")
-        .await;
+    cell.until(
+        "it came back under a new id",
+        "select count(*) filter (where alive) = 1 from workers",
+    )
+    .await;
     first.drain().await.unwrap();
     cell.audited().await;
 }

@@ -1,7 +1,7 @@
 //! The engine's promises, each a sentence, against a real PostgreSQL.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first fault")]
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "a test stops at the first fault")]
-#![allow(missing_docs, reason = "a test binary has no outside")]
+#![allow(missing_docs, unreachable_pub, reason = "a test binary has no outside")]
 
 mod cancelling;
 mod compensation;

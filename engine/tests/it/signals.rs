@@ -21,7 +21,8 @@ async fn sign(cell: &TestCell, id: &str, signal_id: &str) -> Delivery {
 }
 
 async fn waits(cell: &TestCell, run: Uuid) {
-    let sql = format!("select exists (select 1 from tasks where state = 'WAITING' and run_id = '{run}')");
+    let sql =
+        format!("select exists (select 1 from tasks where state = 'WAITING' and run_id = '{run}')");
     cell.until("it waits", &sql).await;
 }
 
@@ -149,7 +150,11 @@ async fn a_run_that_never_waits_takes_its_cancel_before_it_ends() {
         .await;
     assert_eq!(cancel::<Steps4>(&cell, "s1").await, Cancellation::Requested);
     gate.add_permits(10);
-    assert_eq!(cell.ended::<Steps4>(run).await.state, "COMPENSATED", "an acknowledged cancel counts");
+    assert_eq!(
+        cell.ended::<Steps4>(run).await.state,
+        "COMPENSATED",
+        "an acknowledged cancel counts"
+    );
     worker.drain().await.unwrap();
 }
 

@@ -13,10 +13,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 /// Tables of the tests' own: a notebook of effects in the database.
-pub const TABLES: &[&str] = &[
-    "create table notes (note_id bigint generated always as identity primary key,
-       trip text not null, note text not null)",
-];
+pub const TABLES: &[&str] =
+    &["create table notes (note_id bigint generated always as identity primary key,
+       trip text not null, note text not null)"];
 
 pub fn registry() -> Registry {
     Registry::new()
@@ -187,11 +186,12 @@ impl Activity for Note {
     type Output = i64;
 
     async fn run(&self, tx: &mut PgConnection, line: Line) -> ActivityResult<i64> {
-        let id = sqlx::query_scalar("insert into notes (trip, note) values ($1, $2) returning note_id")
-            .bind(&line.trip)
-            .bind(&line.note)
-            .fetch_one(tx)
-            .await?;
+        let id =
+            sqlx::query_scalar("insert into notes (trip, note) values ($1, $2) returning note_id")
+                .bind(&line.trip)
+                .bind(&line.note)
+                .fetch_one(tx)
+                .await?;
         // After its effect, so that a rollback has something to take back.
         world().meet(&line.trip, &format!("note {}", line.note))?;
         Ok(id)
