@@ -62,7 +62,11 @@ impl Activity for CloseOrder {
     type Input = MadeGood<PlacedOrder>;
     type Output = OrderStatus;
 
-    async fn run(&self, tx: &mut Conn, ended: MadeGood<PlacedOrder>) -> ActivityResult<OrderStatus> {
+    async fn run(
+        &self,
+        tx: &mut Conn,
+        ended: MadeGood<PlacedOrder>,
+    ) -> ActivityResult<OrderStatus> {
         let closing = Closing::of(&ended.cause)?;
         let change = StatusChange {
             order_id: ended.input.order_id,

@@ -149,8 +149,7 @@ impl Activity for ReadPayment {
     type Output = Reading;
 
     async fn run(&self, _: &mut Attempt, session: Session) -> ActivityResult<Reading> {
-        let payments =
-            self.0.order_payments(&session.gateway_order_id).await.map_err(failed)?;
+        let payments = self.0.order_payments(&session.gateway_order_id).await.map_err(failed)?;
         reading(&payments, session.order.total)
     }
 

@@ -59,7 +59,10 @@ impl Activity for ReserveStock {
                     .iter()
                     .map(|l| format!("{}: {} wanted, {} available", l.sku, l.wanted, l.available))
                     .collect();
-                Err(ActivityError::Rejected { code: "OUT_OF_STOCK".into(), message: short.join("; ") })
+                Err(ActivityError::Rejected {
+                    code: "OUT_OF_STOCK".into(),
+                    message: short.join("; "),
+                })
             }
         }
     }

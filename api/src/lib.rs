@@ -1,1 +1,24 @@
 //! The HTTP API: submits workflows, signals them, and reads. It never runs a step.
+//!
+//! Start reading at `router.rs`, which has every route on one screen; a route's handler is in the
+//! file of its resource under `v1/`. The payment gateway reports to `webhooks/razorpay.rs`.
+
+mod app;
+mod body;
+mod config;
+mod envelope;
+mod error;
+mod health;
+pub mod identity;
+mod observe;
+mod passwords;
+mod payment_hint;
+mod router;
+mod server;
+mod unmatched;
+mod v1;
+mod wait;
+mod webhooks;
+
+pub use config::{Config, Keys};
+pub use server::{Api, StartError, run};

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use uuid::Uuid;
 
 use crate::action::Hold;
+use crate::fault;
 use crate::incident::{IncidentClass, NewIncident};
 use crate::journal::Journal;
 use crate::run::{Claimed, Run};
@@ -82,6 +83,9 @@ impl Claimer {
         let limit = i64::try_from(room).unwrap_or(i64::MAX);
         let rows = tasks::claim(&self.pool, incarnation, names, limit).await?;
         let count = rows.len();
+        if count > 0 {
+            fault::point("after a claim", "");
+        }
         if count > 0 {
             metrics::counter!("makegood_runs_claimed_total")
                 .increment(u64::try_from(count).unwrap_or(u64::MAX));

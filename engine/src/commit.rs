@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::action::{End, Hold, Park, StoredSignal};
 use crate::error::{outcome_unknown, transient};
+use crate::fault;
 use crate::incident::NewIncident;
 use crate::journal::StepRow;
 use crate::lease::Lease;
@@ -149,7 +150,10 @@ impl Committer {
     async fn flush(&self, batch: Vec<Pending>) {
         let Some(first) = batch.first() else { return };
         let incarnation = first.turn.hold.incarnation;
-        match self.try_flush(incarnation, &batch).await {
+        fault::point("before a flush", "");
+        let flushed = self.try_flush(incarnation, &batch).await;
+        fault::point("after a flush", "");
+        match flushed {
             Ok(Some(outcomes)) => settle(batch, outcomes),
             Ok(None) => {
                 // The fence stands: this incarnation was declared dead.

@@ -18,6 +18,7 @@ mod compensate;
 mod config;
 mod ctx;
 mod error;
+mod fault;
 mod incident;
 mod journal;
 mod late;

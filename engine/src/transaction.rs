@@ -9,6 +9,7 @@ use crate::action::{Action, Call, Hold, Role};
 use crate::activity::ActivityError;
 use crate::commit::{self, CommitError, Committed, Disposition, Turn};
 use crate::error::outcome_unknown;
+use crate::fault;
 use crate::incident::{IncidentClass, NewIncident};
 use crate::journal::Payload;
 use crate::run::Run;
@@ -95,7 +96,10 @@ async fn attempt(engine: &Engine, run: &mut Run, first: Call) -> Result<Option<A
         Ok(committed) => committed,
         Err(CommitError::Lost | CommitError::Refused(_)) => return Err(Undone::Lost),
     };
-    if let Err(error) = write::commit(tx).await {
+    fault::point("before the commit after", &call.activity);
+    let durable = write::commit(tx).await;
+    fault::point("after the commit after", &call.activity);
+    if let Err(error) = durable {
         tracing::warn!(run.id = %run.hold.run_id, %error, "a commit's outcome is unknown");
         engine.lease.lose(incarnation);
         return Err(Undone::Lost);
@@ -126,6 +130,7 @@ async fn run_one(
     };
     let mut savepoint = tx.begin().await.map_err(|e| failed(e.to_string()))?;
     let answer = code.transact(&mut savepoint, &call.input).await;
+    fault::point("in the transaction, after", &call.activity);
     Engine::count_step(call, answer.as_ref().err());
     match answer {
         Ok(output) => {

@@ -11,6 +11,7 @@ use crate::action::{Action, Call, Hold, Park, Role};
 use crate::activity::{ActivityError, Attempt, Resolution};
 use crate::commit::{CommitError, Committed, Disposition, Turn};
 use crate::ctx::Until;
+use crate::fault;
 use crate::incident::{IncidentClass, NewIncident};
 use crate::journal::Payload;
 use crate::registry::{ActivityCode, KindOf};
@@ -234,8 +235,11 @@ async fn once(
             Resolution::TryAgain => *uncertain = false,
         }
     }
+    fault::point("before the call of", &call.activity);
     let called = tokio::time::timeout(limit, code.call(attempt, &call.input));
-    called.await.unwrap_or_else(|_| Err(timed_out()))
+    let answer = called.await.unwrap_or_else(|_| Err(timed_out()));
+    fault::point("after the call of", &call.activity);
+    answer
 }
 
 fn used_up(call: &Call, uncertain: bool) -> IncidentClass {

@@ -14,7 +14,9 @@ use crate::{Result, row};
 
 pub use insert::{NewOrder, insert};
 pub use lines::{OrderEvent, OrderItem, events, items};
-pub use read::{Page, by_key, by_workflow, expired, get, get_for_update, list_by_status, list_by_user};
+pub use read::{
+    Page, by_key, by_workflow, expired, get, get_for_update, list_by_status, list_by_user,
+};
 pub use status::{Reopening, StatusChange, reopen, set_status};
 
 /// An order.

@@ -41,7 +41,8 @@ fn the_readme_shows_the_checkout_as_it_is_in_the_code() {
     let from = code.find("impl Workflow for Checkout").unwrap();
     let (_, saga) = code.split_at(from);
     let readme = read("README.md");
-    let shown = blocks(&readme, "rust").into_iter().any(|block| block.trim_end() == saga.trim_end());
+    let shown =
+        blocks(&readme, "rust").into_iter().any(|block| block.trim_end() == saga.trim_end());
     assert!(shown, "README.md quotes workflows/src/checkout.rs from `impl Workflow` to its end");
 }
 

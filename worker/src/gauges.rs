@@ -94,7 +94,10 @@ mod tests {
         metrics::with_local_recorder(&recorder, || {
             let mut classes = BTreeSet::new();
             show(&open, &mut classes);
-            assert!(handle.render().contains("makegood_runs{state=\"STUCK\"} 2"), "stuck ones count");
+            assert!(
+                handle.render().contains("makegood_runs{state=\"STUCK\"} 2"),
+                "stuck ones count"
+            );
             assert!(handle.render().contains("makegood_incidents_open{class=\"poison\"} 2"));
             show(&Status::default(), &mut classes);
             assert!(handle.render().contains("makegood_runs{state=\"STUCK\"} 0"), "none is left");

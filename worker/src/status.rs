@@ -1,7 +1,10 @@
 //! How the cell stands, in one bounded read: for the worker's gauges and for a person's questions.
 //! It decides nothing and changes nothing.
 
+use chrono::{DateTime, Utc};
+use serde::Serialize;
 use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
 
 /// The most rows of one kind that are counted; a count that reads this means "or more".
 pub const COUNT_LIMIT: i64 = 100_000;
@@ -76,4 +79,37 @@ pub async fn read(conn: &mut PgConnection) -> Result<Status, sqlx::Error> {
         }
     }
     Ok(status)
+}
+
+/// What a stuck run needs a person for.
+#[derive(Debug, Clone, Serialize, FromRow)]
+pub struct OpenIncident {
+    /// What kind of need it is.
+    pub class: String,
+    /// The step at which it came up.
+    pub step: Option<String>,
+    /// What happened.
+    pub message: String,
+    /// Alike incidents share it.
+    pub fingerprint: String,
+    /// Since when.
+    pub opened_at: DateTime<Utc>,
+}
+
+/// The open incident of a run, if it has one.
+///
+/// # Errors
+/// A database that does not answer, or a cell without its tables.
+pub async fn open_incident(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+) -> Result<Option<OpenIncident>, sqlx::Error> {
+    sqlx::query_as(
+        "select class, step, message, fingerprint, opened_at
+         from incidents
+         where run_id = $1 and resolved_at is null",
+    )
+    .bind(run_id)
+    .fetch_optional(conn)
+    .await
 }

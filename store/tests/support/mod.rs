@@ -72,6 +72,7 @@ pub async fn test_database() -> TestDatabase {
     let options = url
         .parse::<PgConnectOptions>()
         .unwrap()
+        .application_name(cell.name())
         .options([("search_path", cell.name()), ("lock_timeout", "30s")]);
     let pool = PgPoolOptions::new()
         .max_connections(16)
@@ -89,12 +90,25 @@ impl Drop for TestDatabase {
 }
 
 /// Drops the cell from a thread of its own, because a test's runtime may be ending.
+///
+/// Ends the cell's connections first: a test that failed may have left a transaction open.
 pub fn drop_cell(url: &str, cell: &Cell) {
-    let (url, sql) = (url.to_owned(), format!("drop schema if exists {cell} cascade"));
+    let (url, cell) = (url.to_owned(), cell.clone());
     let dropped = thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut conn = PgConnection::connect(&url).await.unwrap();
+            sqlx::query(
+                "select pg_terminate_backend(pid)
+                 from pg_stat_activity
+                 where application_name = $1 and pid <> pg_backend_pid()",
+            )
+            .bind(cell.name())
+            .execute(&mut conn)
+            .await
+            .unwrap();
+            sqlx::query("set lock_timeout = '30s'").execute(&mut conn).await.unwrap();
+            let sql = format!("drop schema if exists {cell} cascade");
             sqlx::query(AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
         });
     });

@@ -19,7 +19,8 @@ pub(crate) fn fixed(file: &Source) -> Vec<String> {
     let is_default = |line: &str| file.path.starts_with("cli/") && line.contains("default_value");
     let lines = file.lines().filter(|(_, line)| !is_default(line));
     let found = lines.flat_map(|(n, line)| {
-        let literals = line.split('"').skip(1).step_by(2);
+        // A text with a space is a sentence for people, such as an example in an error.
+        let literals = line.split('"').skip(1).step_by(2).filter(|text| !text.contains(' '));
         let fixed = literals.filter(|literal| names_host(literal) || names_port(literal));
         fixed.map(move |literal| format!("{literal:?} in line {n}")).collect::<Vec<_>>()
     });
@@ -42,7 +43,8 @@ fn names_port(literal: &str) -> bool {
     let Some((before, after)) = literal.rsplit_once(':') else { return false };
     let host = before.rsplit(['/', '@', ' ']).next().unwrap_or(before);
     let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
-    let dotted = host.split('.').count() == 4 && host.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let dotted =
+        host.split('.').count() == 4 && host.chars().all(|c| c.is_ascii_digit() || c == '.');
     (dotted || host == "localhost") && digits.parse::<u16>().is_ok_and(|port| port != 0)
 }
 
@@ -77,6 +79,7 @@ mod tests {
             r#"let any = "127.0.0.1:0";"#,
             r#"url.starts_with("https://")"#,
             r#"let svg = "http://www.w3.org/2000/svg";"#,
+            r#"return fault("give a URL such as https://api.example.com")"#,
             r#"// as in "https://api.example.com""#,
         ] {
             assert_eq!(faults("cli/src/args.rs", line), 0, "{line}");

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 mod addresses;
-mod metrics;
+mod documented;
 mod rules;
 mod secrets;
 mod sources;
@@ -106,8 +106,9 @@ fn every_migration_is_listed_in_the_order_of_its_number() {
     let tree = tree();
     let list = tree.iter().find(|file| file.path == "migrations/src/files.rs").unwrap();
     let mut last = 0;
-    let sql = tree.iter().filter_map(|file| file.path.strip_prefix("migrations/"));
-    let mut names: Vec<&str> = sql.filter(|name| name.ends_with(".sql")).collect();
+    let sql = tree.iter().filter(|file| file.is("sql"));
+    let mut names: Vec<&str> =
+        sql.filter_map(|file| file.path.strip_prefix("migrations/")).collect();
     names.sort_unstable();
     assert!(names.len() > 5, "the migrations are read: {names:?}");
     for name in names {
@@ -126,11 +127,19 @@ fn the_workflows_own_lint_settings_repeat_the_root_s() {
 }
 
 #[test]
-fn the_documented_metrics_are_those_of_the_code() {
+fn the_operators_document_lists_every_metric_and_no_other() {
     let document = fs::read_to_string(root().join("docs/operations.md")).unwrap();
-    let written = metrics::documented(&document);
-    let emitted: BTreeSet<String> =
-        shipped().iter().flat_map(|file| metrics::emitted(&file.shipped_text())).collect();
+    let metrics = |file: &Source| documented::metrics(&file.shipped_text());
+    let emitted: BTreeSet<String> = shipped().iter().flat_map(metrics).collect();
     assert!(emitted.len() > 10, "the metrics are found: {emitted:?}");
-    assert_eq!(written, emitted, "docs/operations.md lists every metric, and no other");
+    assert_eq!(documented::listed(&document, "makegood_"), emitted);
+}
+
+#[test]
+fn the_operators_document_lists_every_setting_and_no_other() {
+    let document = fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let settings = |file: &Source| documented::settings(&file.shipped_text());
+    let read: BTreeSet<String> = shipped().iter().flat_map(settings).collect();
+    assert!(read.len() > 20, "the settings are found: {read:?}");
+    assert_eq!(documented::listed(&document, "MAKEGOOD_"), read);
 }

@@ -18,7 +18,9 @@ pub(crate) fn unfinished(file: &Source) -> Vec<String> {
             .find(|mark| words.iter().any(|w| w == mark || w.trim_end_matches('!') == *mark))
     };
     let lines = file.text.lines().enumerate();
-    lines.filter_map(|(index, line)| Some(format!("{} in line {}", marks(line)?, index + 1))).collect()
+    lines
+        .filter_map(|(index, line)| Some(format!("{} in line {}", marks(line)?, index + 1)))
+        .collect()
 }
 
 /// A statement outside the stores.
@@ -32,7 +34,8 @@ pub(crate) fn pools(file: &Source) -> Vec<String> {
     let opens = ["PgPoolOptions", "PgPool::connect", "PgConnection::connect", "Pool::<Postgres>"];
     let asks = [".pool("];
     let may_open = ["engine/src/config.rs", "cli/src/"];
-    let may_ask = ["engine/src/client.rs", "cli/src/", "api/src/lib.rs", "worker/src/lib.rs"];
+    let may_ask =
+        ["engine/src/client.rs", "cli/src/", "api/src/server.rs", "worker/src/process.rs"];
     let among = |places: &[&str]| places.iter().any(|place| file.path.starts_with(place));
     let mut faults = Vec::new();
     if !among(&may_open) {
@@ -60,7 +63,8 @@ mod tests {
     #[test]
     fn planted_faults_are_found() {
         assert_eq!(first_line(&source("a.rs", "use std::fs;\n//! Late.")).len(), 1);
-        for text in ["// TODO: later", "todo!()", "unimplemented!(\"x\")", "/* FIXME */", "// XXX"] {
+        for text in ["// TODO: later", "todo!()", "unimplemented!(\"x\")", "/* FIXME */", "// XXX"]
+        {
             assert_eq!(unfinished(&source("a.rs", text)).len(), 1, "{text}");
         }
         for text in ["sqlx::query(\"x\")", "sqlx::query_as::<_, A>(x)", "sqlx::raw_sql(x)"] {

@@ -30,7 +30,12 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn is_rust(&self) -> bool {
-        Path::new(&self.path).extension().is_some_and(|end| end == "rs")
+        self.is("rs")
+    }
+
+    /// Whether the file's name ends with this.
+    pub(crate) fn is(&self, extension: &str) -> bool {
+        Path::new(&self.path).extension().is_some_and(|end| end == extension)
     }
 
     /// The lines that are shipped, numbered from 1: no comments, and nothing from the first
@@ -43,7 +48,7 @@ impl Source {
 
     /// The same as one text.
     pub(crate) fn shipped_text(&self) -> String {
-        self.lines().map(|(_, line)| format!("{line}\n")).collect()
+        self.lines().map(|(_, line)| line).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -78,8 +83,7 @@ pub(crate) fn tree() -> Vec<Source> {
 /// The Rust files of the shipped crates, without those that hold only tests.
 pub(crate) fn shipped() -> Vec<Source> {
     let in_src = |file: &Source| {
-        let of = |folder: &&str| file.path.starts_with(&format!("{folder}/src/"));
-        SHIPPED.iter().any(|folder| of(&folder))
+        SHIPPED.iter().any(|folder| file.path.starts_with(&format!("{folder}/src/")))
     };
     let tests_only = |file: &Source| file.path.ends_with("/tests.rs");
     tree().into_iter().filter(|file| file.is_rust() && in_src(file) && !tests_only(file)).collect()

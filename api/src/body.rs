@@ -1,0 +1,111 @@
+//! Reads what a client sends, strictly, and answers with the field that does not fit.
+
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use domain::OrderId;
+use serde::de::DeserializeOwned;
+
+use crate::error::ApiError;
+
+/// The largest body that a route takes, webhooks aside.
+pub(crate) const BODY_LIMIT: usize = 64 * 1024;
+/// The largest webhook.
+pub(crate) const WEBHOOK_LIMIT: usize = 256 * 1024;
+
+/// A JSON body.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        if !is_json(request.headers()) {
+            return Err(ApiError::NotJson);
+        }
+        let bytes =
+            Bytes::from_request(request, state).await.map_err(|e| unread(&e, BODY_LIMIT))?;
+        parse(&bytes).map(Self)
+    }
+}
+
+/// Parses JSON, naming the field that does not fit.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let parsed: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let field = Some(error.path().to_string()).filter(|path| path != ".");
+        let message = error.into_inner().to_string();
+        ApiError::BadRequest { field, message }
+    })?;
+    json.end().map_err(|error| ApiError::request(error.to_string()))?;
+    Ok(parsed)
+}
+
+/// A body that could not be read to its end.
+pub(crate) fn unread(error: &BytesRejection, limit: usize) -> ApiError {
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return ApiError::TooLarge { limit };
+    }
+    ApiError::request("the body ended early")
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.and_then(|kind| kind.split(';').next())
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// The parameters after the question mark.
+pub(crate) struct Parameters<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Query(parameters) = Query::from_request_parts(parts, state)
+            .await
+            .map_err(|error: QueryRejection| ApiError::request(error.body_text()))?;
+        Ok(Self(parameters))
+    }
+}
+
+/// The order that the path names.
+pub(crate) struct OrderPath(pub(crate) OrderId);
+
+impl<S: Send + Sync> FromRequestParts<S> for OrderPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        // What is no UUID names no order.
+        let Path(text) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| ApiError::OrderNotFound)?;
+        text.parse().map(Self).map_err(|_| ApiError::OrderNotFound)
+    }
+}
+
+/// The caller's name for an intention: 8 to 128 printable ASCII characters.
+pub(crate) struct IdempotencyKey(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let refused = |message: &str| Err(ApiError::field("Idempotency-Key", message));
+        let mut given = parts.headers.get_all("idempotency-key").iter();
+        let (Some(key), None) = (given.next(), given.next()) else {
+            return refused("this route needs exactly one Idempotency-Key header");
+        };
+        match key.to_str() {
+            Ok(key)
+                if (8..=128).contains(&key.len())
+                    && key.bytes().all(|b| matches!(b, b' '..=b'~')) =>
+            {
+                Ok(Self(key.to_owned()))
+            }
+            _ => refused("an Idempotency-Key has 8 to 128 printable ASCII characters"),
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Every route on one screen.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+
+use crate::app::Shared;
+use crate::body::{BODY_LIMIT, WEBHOOK_LIMIT};
+use crate::error::ApiError;
+use crate::health;
+use crate::observe::observe;
+use crate::v1::{auth, cancel, orders, payments, products, stream};
+use crate::webhooks::razorpay;
+
+pub(crate) fn router(app: Shared) -> Router {
+    let v1 = Router::new()
+        .route("/auth/register", post(auth::register))
+        .route("/auth/login", post(auth::login))
+        .route("/products/{sku}", get(products::get))
+        .route("/orders", post(orders::place).get(orders::list))
+        .route("/orders/{id}", get(orders::get))
+        .route("/orders/{id}/stream", get(stream::follow))
+        .route("/orders/{id}/cancel", post(cancel::cancel))
+        .route("/payments/create-session", post(payments::create_session))
+        .route("/payments/verify", post(payments::verify))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT));
+
+    let webhooks = Router::new()
+        .route("/webhooks/razorpay", post(razorpay::receive))
+        .layer(DefaultBodyLimit::max(WEBHOOK_LIMIT));
+
+    Router::new()
+        .nest("/api/v1", v1.merge(webhooks))
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/health/db", get(health::database))
+        .route("/info", get(health::info))
+        .route("/metrics", get(health::metrics))
+        .fallback(async || ApiError::RouteNotFound)
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .layer(from_fn_with_state(app.clone(), observe))
+        .with_state(app)
+}

@@ -1,0 +1,9 @@
+//! The public routes, one file for each resource. They validate, run one transaction, and answer.
+
+pub(crate) mod auth;
+pub(crate) mod cancel;
+pub(crate) mod orders;
+pub(crate) mod payments;
+pub(crate) mod products;
+pub(crate) mod stream;
+mod view;

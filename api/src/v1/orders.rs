@@ -1,0 +1,284 @@
+//! Orders: place one, read one, list one's own. Placing starts the checkout in the same transaction.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use domain::{CartLine, HoldId, OrderId, PricedLine, PricedOrder, Sku};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use store::orders::{NewOrder, Order, OrderItem, Page};
+use store::{Conn, orders, products, tenants};
+use uuid::Uuid;
+use workflows::{Checkout, PlacedOrder};
+
+use super::view::{OrderSummary, OrderView};
+use crate::app::{App, Shared};
+use crate::body::{Body, IdempotencyKey, OrderPath, Parameters};
+use crate::envelope::Answer;
+use crate::error::{ApiError, ApiResult};
+use crate::identity::SignedIn;
+
+const MOST_LINES: usize = 100;
+const FIRST_ATTEMPT: u32 = 1;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Cart {
+    lines: Vec<Line>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    sku: Sku,
+    quantity: domain::Quantity,
+}
+
+#[derive(Serialize)]
+pub(crate) struct One {
+    order: OrderView,
+}
+
+/// What came of an attempt to place an order.
+enum Placing {
+    New(Order, Vec<OrderItem>),
+    /// The customer's key was used before, for these very lines.
+    Known(Order, Vec<OrderItem>),
+}
+
+/// `POST /api/v1/orders`
+pub(crate) async fn place(
+    State(app): State<Shared>,
+    who: SignedIn,
+    IdempotencyKey(key): IdempotencyKey,
+    Body(cart): Body<Cart>,
+) -> ApiResult<Response> {
+    let lines = wanted(cart)?;
+    let shared = Shared::clone(&app);
+    let placing = app.finish(async move { place_once(&shared, &who, &key, lines).await }).await?;
+    Ok(match placing {
+        Placing::New(order, items) => {
+            Answer::created("order placed", One { order: OrderView::of(order, items) })
+                .into_response()
+        }
+        Placing::Known(order, items) => {
+            Answer::ok("order placed before", One { order: OrderView::of(order, items) })
+                .into_response()
+        }
+    })
+}
+
+/// The lines sorted by SKU, those of one SKU added up.
+fn wanted(cart: Cart) -> ApiResult<Vec<CartLine>> {
+    if !(1..=MOST_LINES).contains(&cart.lines.len()) {
+        return Err(ApiError::field("lines", format!("an order has 1 to {MOST_LINES} lines")));
+    }
+    let lines = cart.lines.into_iter().map(|Line { sku, quantity }| CartLine { sku, quantity });
+    CartLine::sorted(lines).map_err(|error| ApiError::field("lines", error.to_string()))
+}
+
+async fn place_once(
+    app: &App,
+    who: &SignedIn,
+    key: &str,
+    lines: Vec<CartLine>,
+) -> ApiResult<Placing> {
+    let mut tx = app.pool.begin().await?;
+    if let Some(known) = placed_before(&mut tx, who, key, &lines).await? {
+        return Ok(known);
+    }
+    let order = match insert(&mut tx, who, key, &lines).await {
+        // Another request with the same key was faster, and has committed.
+        Err(Placed::Conflict) => {
+            tx.rollback().await?;
+            let mut conn = app.pool.acquire().await?;
+            let known = placed_before(&mut conn, who, key, &lines).await?;
+            return known.ok_or_else(|| ApiError::internal("an order conflicts with no order"));
+        }
+        Err(Placed::Failed(error)) => return Err(error),
+        Ok(order) => order,
+    };
+    let items = orders::items(&mut tx, &[order.order_id]).await?;
+    let placed = checkout(&order, lines);
+    app.client.start::<Checkout>(&mut tx, &order.workflow_id, &placed).await?;
+    tx.commit().await?;
+    app.client.wake();
+    Ok(Placing::New(order, items))
+}
+
+async fn placed_before(
+    conn: &mut Conn,
+    who: &SignedIn,
+    key: &str,
+    lines: &[CartLine],
+) -> ApiResult<Option<Placing>> {
+    let order = match orders::by_key(conn, who.user_id, key).await {
+        Ok(order) => order,
+        Err(store::Error::NotFound) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let items = orders::items(conn, &[order.order_id]).await?;
+    let same = items.len() == lines.len()
+        && items
+            .iter()
+            .zip(lines)
+            .all(|(item, line)| item.sku == line.sku && item.quantity == line.quantity.get());
+    if same { Ok(Some(Placing::Known(order, items))) } else { Err(ApiError::IdempotencyConflict) }
+}
+
+/// Why an order was not inserted.
+enum Placed {
+    Conflict,
+    Failed(ApiError),
+}
+
+impl<E: Into<ApiError>> From<E> for Placed {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+async fn insert(
+    conn: &mut Conn,
+    who: &SignedIn,
+    key: &str,
+    lines: &[CartLine],
+) -> Result<Order, Placed> {
+    let tenant = tenants::get(conn, &who.tenant_id).await?;
+    let priced = price(conn, &tenant, lines).await?;
+    let order_id = OrderId::from(Uuid::now_v7());
+    let order = NewOrder {
+        order_id,
+        tenant_id: &tenant.tenant_id,
+        user_id: who.user_id,
+        workflow_id: &format!("checkout:{order_id}:{FIRST_ATTEMPT}"),
+        idempotency_key: Some(key),
+        priced: &priced,
+        expires_in: tenant.hold,
+    };
+    match orders::insert(conn, &order, &actor(who)).await {
+        Err(store::Error::Conflict(_)) => Err(Placed::Conflict),
+        placed => Ok(placed?),
+    }
+}
+
+/// Prices come from the catalogue, never from the client.
+async fn price(
+    conn: &mut Conn,
+    tenant: &tenants::Tenant,
+    lines: &[CartLine],
+) -> ApiResult<PricedOrder> {
+    let skus: Vec<Sku> = lines.iter().map(|line| line.sku.clone()).collect();
+    let catalogue = products::priced(conn, &tenant.tenant_id, &skus).await?;
+    let (mut priced, mut unknown) = (Vec::new(), Vec::new());
+    for line in lines {
+        match catalogue.iter().find(|product| product.sku == line.sku && product.is_active) {
+            Some(product) => priced.push(PricedLine {
+                sku: line.sku.clone(),
+                name: product.name.clone(),
+                unit_price: product.unit_price,
+                quantity: line.quantity,
+            }),
+            None => unknown.push(line.sku.clone()),
+        }
+    }
+    if !unknown.is_empty() {
+        return Err(ApiError::UnknownSku(unknown));
+    }
+    let rate = Decimal::new(tenant.tax_basis_points, 4);
+    let order = PricedOrder::price(priced, tenant.currency, rate)
+        .map_err(|error| ApiError::field("lines", error.to_string()))?;
+    if order.total().minor() > 0 { Ok(order) } else { Err(ApiError::NothingToPay) }
+}
+
+/// What the checkout is started with.
+fn checkout(order: &Order, lines: Vec<CartLine>) -> PlacedOrder {
+    PlacedOrder {
+        order_id: order.order_id,
+        tenant_id: order.tenant_id.clone(),
+        hold_id: HoldId::from(Uuid::now_v7()),
+        lines,
+        tax: order.tax,
+        total: order.total,
+        receipt: format!("{}-{}", order.order_id.as_uuid().simple(), order.attempt),
+        expires_at: order.expires_at,
+    }
+}
+
+/// How a customer is named in the records.
+pub(crate) fn actor(who: &SignedIn) -> String {
+    format!("{}:{}", who.role, who.user_id)
+}
+
+/// The order, if it is the caller's: 404 when it does not exist in his shop, 403 when it is
+/// somebody else's.
+pub(crate) async fn owned(conn: &mut Conn, who: &SignedIn, order: OrderId) -> ApiResult<Order> {
+    let order = match orders::get(conn, order).await {
+        Ok(order) if order.tenant_id == who.tenant_id => order,
+        Ok(_) | Err(store::Error::NotFound) => return Err(ApiError::OrderNotFound),
+        Err(error) => return Err(error.into()),
+    };
+    if order.user_id == who.user_id { Ok(order) } else { Err(ApiError::NotYours) }
+}
+
+/// `GET /api/v1/orders/{id}`
+pub(crate) async fn get(
+    State(app): State<Shared>,
+    who: SignedIn,
+    OrderPath(order): OrderPath,
+) -> ApiResult<Answer<One>> {
+    let shared = Shared::clone(&app);
+    let order = app
+        .finish(async move {
+            let mut conn = shared.pool.acquire().await?;
+            let order = owned(&mut conn, &who, order).await?;
+            let items = orders::items(&mut conn, &[order.order_id]).await?;
+            Ok(OrderView::of(order, items))
+        })
+        .await?;
+    Ok(Answer::ok("order", One { order }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Paging {
+    #[serde(default = "usual_page")]
+    limit: i64,
+    after: Option<OrderId>,
+}
+
+const fn usual_page() -> i64 {
+    20
+}
+
+#[derive(Serialize)]
+pub(crate) struct Listed {
+    orders: Vec<OrderSummary>,
+    /// Where the next page begins; none on the last one.
+    next: Option<OrderId>,
+}
+
+/// `GET /api/v1/orders?limit=&after=`
+pub(crate) async fn list(
+    State(app): State<Shared>,
+    who: SignedIn,
+    Parameters(paging): Parameters<Paging>,
+) -> ApiResult<Answer<Listed>> {
+    if !(1..=100).contains(&paging.limit) {
+        return Err(ApiError::field("limit", "a page has 1 to 100 orders"));
+    }
+    let shared = Shared::clone(&app);
+    let mut orders = app
+        .finish(async move {
+            let mut conn = shared.pool.acquire().await?;
+            // One more than asked for tells whether there is a next page.
+            let page = Page { before: paging.after, limit: paging.limit.saturating_add(1) };
+            Ok(orders::list_by_user(&mut conn, who.user_id, page).await?)
+        })
+        .await?;
+    let limit = usize::try_from(paging.limit).map_err(ApiError::internal)?;
+    let more = orders.len() > limit;
+    orders.truncate(limit);
+    let next = orders.last().filter(|_| more).map(|order| order.order_id);
+    let orders = orders.into_iter().map(OrderSummary::from).collect();
+    Ok(Answer::ok("your orders", Listed { orders, next }))
+}

@@ -1,0 +1,79 @@
+//! How orders look in JSON: the whole of one, and the line it is in a list.
+
+use chrono::{DateTime, Utc};
+use domain::{Money, OrderId, OrderStatus, Sku};
+use serde::Serialize;
+use store::orders::{Order, OrderItem};
+
+#[derive(Serialize)]
+pub(crate) struct OrderView {
+    order_id: OrderId,
+    order_number: String,
+    status: OrderStatus,
+    reason_code: Option<String>,
+    lines: Vec<LineView>,
+    subtotal: Money,
+    tax: Money,
+    total: Money,
+    expires_at: DateTime<Utc>,
+    created_at: DateTime<Utc>,
+}
+
+#[derive(Serialize)]
+struct LineView {
+    sku: Sku,
+    name: String,
+    unit_price: Money,
+    quantity: i64,
+    line_total: Money,
+}
+
+impl OrderView {
+    pub(crate) fn of(order: Order, items: Vec<OrderItem>) -> Self {
+        let line = |item: OrderItem| LineView {
+            sku: item.sku,
+            name: item.name,
+            unit_price: item.unit_price,
+            quantity: item.quantity,
+            line_total: item.line_total,
+        };
+        Self {
+            order_id: order.order_id,
+            order_number: order.order_number,
+            status: order.status,
+            reason_code: order.reason_code,
+            lines: items.into_iter().map(line).collect(),
+            subtotal: order.subtotal,
+            tax: order.tax,
+            total: order.total,
+            expires_at: order.expires_at,
+            created_at: order.created_at,
+        }
+    }
+}
+
+/// An order in a list.
+#[derive(Serialize)]
+pub(crate) struct OrderSummary {
+    order_id: OrderId,
+    order_number: String,
+    status: OrderStatus,
+    reason_code: Option<String>,
+    total: Money,
+    expires_at: DateTime<Utc>,
+    created_at: DateTime<Utc>,
+}
+
+impl From<Order> for OrderSummary {
+    fn from(order: Order) -> Self {
+        Self {
+            order_id: order.order_id,
+            order_number: order.order_number,
+            status: order.status,
+            reason_code: order.reason_code,
+            total: order.total,
+            expires_at: order.expires_at,
+            created_at: order.created_at,
+        }
+    }
+}

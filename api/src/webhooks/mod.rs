@@ -1,0 +1,4 @@
+//! What outside systems report.
+
+pub(crate) mod razorpay;
+pub(crate) mod signature;

@@ -1,0 +1,121 @@
+//! The arguments of the servers: `api`, `worker` and `gateway-sandbox`.
+
+use clap::Args;
+use secrecy::SecretString;
+
+use super::{DatabaseArgs, ProcessArgs, SurroundingsArgs};
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ApiArgs {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    /// Where to listen, host and port; port 0 picks a free one.
+    #[arg(long, env = "MAKEGOOD_API_BIND", value_name = "ADDRESS")]
+    #[arg(default_value = "127.0.0.1:8080")]
+    pub(crate) api_bind: String,
+    /// Signs access tokens: at least 32 bytes, random, no placeholder; required.
+    #[arg(long, env = "MAKEGOOD_JWT_SECRET", hide_env_values = true)]
+    #[arg(value_name = "SECRET")]
+    pub(crate) jwt_secret: Option<SecretString>,
+    /// How long an access token lasts, in seconds, 60 to 86400.
+    #[arg(long, env = "MAKEGOOD_TOKEN_TTL_SECS", value_name = "SECONDS", default_value = "3600")]
+    pub(crate) token_ttl_secs: String,
+    #[command(flatten)]
+    pub(crate) gateway: GatewayKeyArgs,
+    /// Checks the signature of webhooks; no placeholder; required.
+    #[arg(long, env = "MAKEGOOD_WEBHOOK_SECRET", hide_env_values = true)]
+    #[arg(value_name = "SECRET")]
+    pub(crate) webhook_secret: Option<SecretString>,
+    /// The webhook secret before the last change, accepted too while the gateway rotates.
+    #[arg(long, env = "MAKEGOOD_WEBHOOK_SECRET_PREVIOUS", hide_env_values = true)]
+    #[arg(value_name = "SECRET")]
+    pub(crate) webhook_secret_previous: Option<SecretString>,
+    /// Connections to the database for requests, 1 to 100.
+    #[arg(long, env = "MAKEGOOD_API_CONNECTIONS", value_name = "NUMBER", default_value = "16")]
+    pub(crate) api_connections: String,
+    #[command(flatten)]
+    pub(crate) process: ProcessArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WorkerArgs {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    /// Where health and metrics are served, host and port; port 0 picks a free one.
+    #[arg(long, env = "MAKEGOOD_WORKER_BIND", value_name = "ADDRESS")]
+    #[arg(default_value = "127.0.0.1:8081")]
+    pub(crate) worker_bind: String,
+    /// How a person recognizes this worker, 1 to 100 characters [default: worker- and its pid].
+    #[arg(long, env = "MAKEGOOD_WORKER_NAME", value_name = "NAME")]
+    pub(crate) worker_name: Option<String>,
+    /// How long a silent worker keeps its runs, in seconds, 1 to 300: those of a crashed one move
+    /// again after at most twice this.
+    #[arg(long, env = "MAKEGOOD_LEASE_SECS", value_name = "SECONDS", default_value = "15")]
+    pub(crate) lease_secs: String,
+    /// Runs in memory at once, 1 to 65536.
+    #[arg(long, env = "MAKEGOOD_IN_FLIGHT", value_name = "RUNS", default_value = "2048")]
+    pub(crate) in_flight: String,
+    /// Connections to the database for steps in transactions, 1 to 64.
+    #[arg(long, env = "MAKEGOOD_TRANSACTIONS", value_name = "NUMBER", default_value = "6")]
+    pub(crate) transactions: String,
+    /// How long calls under way may still take when it is told to end, in seconds, 0 to 300.
+    #[arg(long, env = "MAKEGOOD_DRAIN_SECS", value_name = "SECONDS", default_value = "10")]
+    pub(crate) drain_secs: String,
+    /// The payment gateway, scheme and host without /v1, such as `https://gateway.example`;
+    /// required.
+    #[arg(long, env = "MAKEGOOD_GATEWAY_URL", value_name = "URL")]
+    pub(crate) gateway_url: Option<String>,
+    #[command(flatten)]
+    pub(crate) gateway: GatewayKeyArgs,
+    /// The longest that one call to the gateway may take, in milliseconds, 100 to 60000.
+    #[arg(long, env = "MAKEGOOD_GATEWAY_TIMEOUT_MS", value_name = "MILLISECONDS")]
+    #[arg(default_value = "4000")]
+    pub(crate) gateway_timeout_ms: String,
+    #[command(flatten)]
+    pub(crate) process: ProcessArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SandboxArgs {
+    /// Where to listen, host and port; port 0 picks a free one.
+    #[arg(long, env = "MAKEGOOD_SANDBOX_BIND", value_name = "ADDRESS")]
+    #[arg(default_value = "127.0.0.1:8090")]
+    pub(crate) sandbox_bind: String,
+    #[command(flatten)]
+    pub(crate) gateway: GatewayKeyArgs,
+    /// Signs webhooks; no placeholder; required.
+    #[arg(long, env = "MAKEGOOD_WEBHOOK_SECRET", hide_env_values = true)]
+    #[arg(value_name = "SECRET")]
+    pub(crate) webhook_secret: Option<SecretString>,
+    /// Where webhooks go, http:// only; without it they are recorded and not sent.
+    #[arg(long, env = "MAKEGOOD_SANDBOX_WEBHOOK_URL", value_name = "URL")]
+    pub(crate) sandbox_webhook_url: Option<String>,
+    /// Decides every seeded fault and every id: the same seed and calls meet the same faults.
+    #[arg(long, env = "MAKEGOOD_SANDBOX_SEED", value_name = "NUMBER", default_value = "0")]
+    pub(crate) sandbox_seed: String,
+    /// How likely faults are, per thousand calls: WHERE.FAULT=NUMBER, with commas between them.
+    ///
+    /// WHERE is calls, webhooks or one operation such as `create_order`. Faults of calls are
+    /// `drop_before`, `drop_after`, `hang_after`, error and delay; of webhooks lose, duplicate, reorder and
+    /// delay. `hang_ms`, `delay_min_ms` and `delay_max_ms` say how long, in milliseconds. An operation
+    /// with faults of its own does not have those of calls.
+    #[arg(long, env = "MAKEGOOD_SANDBOX_ODDS", value_name = "ODDS", default_value = "")]
+    pub(crate) sandbox_odds: String,
+    #[command(flatten)]
+    pub(crate) surroundings: SurroundingsArgs,
+    #[command(flatten)]
+    pub(crate) process: ProcessArgs,
+}
+
+/// The key pair of the payment gateway.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct GatewayKeyArgs {
+    /// The public half of the gateway's key pair, `rzp_test_...` or, in production, `rzp_live_...`;
+    /// required.
+    #[arg(long, env = "MAKEGOOD_GATEWAY_KEY_ID", value_name = "KEY")]
+    pub(crate) gateway_key_id: Option<String>,
+    /// The secret half; no placeholder; required.
+    #[arg(long, env = "MAKEGOOD_GATEWAY_KEY_SECRET", hide_env_values = true)]
+    #[arg(value_name = "SECRET")]
+    pub(crate) gateway_key_secret: Option<SecretString>,
+}

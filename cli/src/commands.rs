@@ -1,0 +1,45 @@
+//! The commands, one file each. Here they are told apart, and nothing else.
+
+mod api;
+mod audit;
+mod doctor;
+mod migrate;
+mod runs;
+mod sandbox;
+mod serve;
+mod worker;
+
+use std::process::ExitCode;
+
+use crate::args::Command;
+use crate::exit::{self, Problem};
+use crate::{demo, dev};
+
+/// Runs one command to its end.
+pub(crate) async fn run(command: Command) -> ExitCode {
+    let ended = match command {
+        Command::Api(args) => Box::pin(api::run(&args)).await,
+        Command::Worker(args) => Box::pin(worker::run(&args)).await,
+        Command::GatewaySandbox(args) => Box::pin(sandbox::run(&args)).await,
+        Command::Migrate(args) => Box::pin(migrate::run(&args)).await,
+        Command::Runs(args) => Box::pin(runs::run(&args)).await,
+        Command::Audit(args) => Box::pin(audit::run(&args)).await,
+        Command::Doctor(args) => Box::pin(doctor::run(&args)).await,
+        Command::Demo(args) => return local(Box::pin(demo::run(args)).await),
+        Command::Dev(args) => return local(Box::pin(dev::run(args)).await),
+    };
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(problem) => exit::report(&problem).into(),
+    }
+}
+
+/// The end of a command that starts every part on this machine.
+fn local(ended: anyhow::Result<ExitCode>) -> ExitCode {
+    ended.unwrap_or_else(|error| {
+        let problem = Problem::new(error.to_string());
+        let causes: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
+        let told = if causes.is_empty() { problem } else { problem.because(causes.join(": ")) };
+        exit::report(&told).into()
+    })
+}

@@ -1,0 +1,77 @@
+//! The cell: its migrations, its workers, and the runs that wait for one or for a person.
+
+use migrations::FileState;
+use sqlx::PgConnection;
+use worker::status::{self, Status};
+
+use super::Finding;
+use crate::settings::DatabaseSettings;
+
+/// A run that has been due for longer than this is not being served.
+const LATE_SECS: i64 = 10;
+
+/// Examines the cell; without its tables only that is told.
+pub(super) async fn examine(conn: &mut PgConnection, database: &DatabaseSettings) -> Vec<Finding> {
+    let migrated = migrations(conn, database).await;
+    let status = status::read(conn).await;
+    let Ok(status) = status else { return vec![migrated] };
+    vec![migrated, workers(&status), queue(&status), incidents(&status)]
+}
+
+async fn migrations(conn: &mut PgConnection, database: &DatabaseSettings) -> Finding {
+    let check = "migrations";
+    let files = match migrations::status(conn, &database.cell).await {
+        Ok(files) => files,
+        Err(error) => return Finding::fail(check, error.to_string(), "correct that first"),
+    };
+    let count = |state| files.iter().filter(|file| file.state == state).count();
+    let (pending, changed) = (count(FileState::Pending), count(FileState::Changed));
+    let cell = &database.cell;
+    if changed > 0 {
+        let found = format!("{changed} applied files of cell {cell} have another text here");
+        let next = "`makegood migrate status` names them; run the binary that belongs to this cell";
+        return Finding::fail(check, found, next);
+    }
+    if pending > 0 {
+        let found = format!("{pending} of {} are not applied to cell {cell}", files.len());
+        return Finding::fail(check, found, "run `makegood migrate`");
+    }
+    Finding::ok(check, format!("all {} applied to cell {cell}", files.len()))
+}
+
+fn workers(status: &Status) -> Finding {
+    match status.live_workers {
+        0 => {
+            let next =
+                "start one with `makegood worker`: orders are placed, and stay where they are";
+            Finding::warn("workers", "none is alive", next)
+        }
+        number => Finding::ok("workers", format!("{number} alive")),
+    }
+}
+
+fn queue(status: &Status) -> Finding {
+    let live: Vec<_> = status.runs.iter().map(|(state, n)| format!("{n} {state}")).collect();
+    let live = if live.is_empty() { "no live run".to_owned() } else { live.join(", ") };
+    let late = status.oldest_due_secs;
+    if late <= LATE_SECS {
+        return Finding::ok("queue", live);
+    }
+    let found = format!("{live}; the oldest due one has been waiting for {late} s");
+    let next = if status.live_workers == 0 {
+        "start a worker"
+    } else {
+        "add workers, and see their logs: none of them takes it, or they have no room"
+    };
+    Finding::warn("queue", found, next)
+}
+
+fn incidents(status: &Status) -> Finding {
+    if status.incidents.is_empty() {
+        return Finding::ok("incidents", "none is open");
+    }
+    let found: Vec<_> =
+        status.incidents.iter().map(|(class, number)| format!("{number} {class}")).collect();
+    let next = "`makegood runs list --state STUCK`, then `makegood runs show ID`";
+    Finding::warn("incidents", format!("open: {}", found.join(", ")), next)
+}

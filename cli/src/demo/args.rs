@@ -1,0 +1,47 @@
+//! What a demo is told on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, value_parser};
+use secrecy::SecretString;
+
+/// Drive a crowd of checkouts through crashes and faults, then audit what became of each.
+///
+/// Starts everything it needs on this machine, ends it all again, and reads no setting from the
+/// environment. Exits 0 only if every promise held.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DemoArgs {
+    /// How many checkouts to drive, 10 to 100000.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = value_parser!(u32).range(10..=100_000))]
+    pub(crate) checkouts: u32,
+
+    /// Decides what each customer does and which faults the gateway has.
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub(crate) seed: u64,
+
+    /// Worker processes, 1 to 16.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = value_parser!(u32).range(1..=16))]
+    pub(crate) workers: u32,
+
+    /// Customers in the shop at once, 1 to 512.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = value_parser!(u32).range(1..=512))]
+    pub(crate) concurrency: u32,
+
+    /// Write the figures to this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+
+    /// Use this PostgreSQL, in a cell of its own that is dropped at the end, instead of a private
+    /// one.
+    #[arg(long, value_name = "URL", value_parser = secret)]
+    pub(crate) database_url: Option<SecretString>,
+
+    /// Leave everything up after the report, until Ctrl-C.
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+fn secret(text: &str) -> Result<SecretString, migrations::database_url::UrlError> {
+    migrations::database_url::check(text)?;
+    Ok(SecretString::from(text))
+}

@@ -1,0 +1,55 @@
+//! Everybody: customers are signed up, then come to the shop, so many at a time.
+
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use super::{args::DemoArgs, customer::Web, journey::Journey, progress::Step};
+
+/// The most accounts that a crowd shares.
+const ACCOUNTS: u32 = 20;
+/// Sign-ups at once; each costs the API a slow password hash.
+const SIGN_UPS: usize = 4;
+
+/// The tokens of the accounts that the crowd shares.
+pub(crate) async fn sign_up(web: &Web, args: &DemoArgs) -> anyhow::Result<Vec<String>> {
+    let accounts = args.checkouts.min(ACCOUNTS);
+    let sign_ups = (0..accounts).map(|number| async move {
+        let password = format!("{:032x}", rand::random::<u128>());
+        web.sign_up(&format!("customer{number}@demo.example"), &password).await
+    });
+    stream::iter(sign_ups).buffered(SIGN_UPS).try_collect().await
+}
+
+/// Drives the whole crowd, `args.concurrency` customers at a time, and answers what each saw.
+pub(crate) async fn drive(
+    web: &Web,
+    tokens: Vec<String>,
+    args: &DemoArgs,
+    step: &Step,
+) -> anyhow::Result<Vec<Journey>> {
+    let room = usize::try_from(args.concurrency)?;
+    let doors = Arc::new(Semaphore::new(room));
+    let mut inside = JoinSet::new();
+    let mut journeys = Vec::new();
+    let mut tokens = tokens.into_iter().map(Arc::<str>::from).cycle();
+    for index in 0..args.checkouts {
+        let entry = Arc::clone(&doors).acquire_owned().await?;
+        let Some(token) = tokens.next() else { break };
+        let (web, seed) = (web.clone(), args.seed);
+        inside.spawn(async move {
+            // Whoever only waits makes room for the next customer.
+            Journey::make(&web, &token, seed, index, move || drop(entry)).await
+        });
+        while let Some(journey) = inside.try_join_next() {
+            journeys.push(journey?);
+            step.advance();
+        }
+    }
+    while let Some(journey) = inside.join_next().await {
+        journeys.push(journey?);
+        step.advance();
+    }
+    Ok(journeys)
+}

@@ -1,0 +1,172 @@
+//! A customer's browser: calls of the shop's API and of the gateway's checkout page, over HTTP.
+//! It knows no database and no secret.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, anyhow, bail};
+use reqwest::{Client, RequestBuilder, StatusCode, redirect::Policy};
+use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+/// How long a customer keeps trying when the shop asks to try again.
+const PATIENCE: Duration = Duration::from_secs(30);
+const CALL_LIMIT: Duration = Duration::from_secs(15);
+
+/// Where the shop and the gateway are.
+#[derive(Clone, Debug)]
+pub(crate) struct Web {
+    http: Client,
+    shop: String,
+    gateway: String,
+}
+
+/// What an address answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The HTTP status.
+    pub(crate) status: StatusCode,
+    /// The whole body.
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// A text in the answer, by its JSON pointer.
+    pub(crate) fn text(&self, pointer: &str) -> anyhow::Result<&str> {
+        let found = self.body.pointer(pointer).and_then(Value::as_str);
+        found.ok_or_else(|| anyhow!("no {pointer} in the answer {self}"))
+    }
+
+    /// The stable code of an error.
+    pub(crate) fn code(&self) -> &str {
+        self.body.pointer("/error/code").and_then(Value::as_str).unwrap_or("")
+    }
+
+    /// The answer, if it has this status.
+    pub(crate) fn expect(self, status: StatusCode, call: &str) -> anyhow::Result<Self> {
+        if self.status == status {
+            return Ok(self);
+        }
+        bail!("{call}: expected {}, got {self}", status.as_u16())
+    }
+
+    fn is_worth_another_try(&self) -> bool {
+        let retryable = self.body.pointer("/error/retryable").and_then(Value::as_bool);
+        self.status.is_server_error() && retryable != Some(false)
+    }
+}
+
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.status.as_u16(), self.body)
+    }
+}
+
+/// A call, as it is sent and sent again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call<'a> {
+    /// The path under the shop's address.
+    pub(crate) path: &'a str,
+    /// The customer's token.
+    pub(crate) token: Option<&'a str>,
+    /// The name of the intention.
+    pub(crate) key: Option<&'a str>,
+}
+
+impl Web {
+    /// The shop at `shop`, the gateway at `gateway`.
+    pub(crate) fn new(shop: String, gateway: String) -> anyhow::Result<Self> {
+        // Plain HTTP on this machine: no authority is trusted, so none need be installed.
+        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth();
+        let http = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(Policy::none())
+            .connect_timeout(Duration::from_secs(5))
+            .no_proxy()
+            .build()?;
+        Ok(Self { http, shop, gateway })
+    }
+
+    /// A request for a path of the shop, not yet sent.
+    pub(crate) fn get(&self, path: &str, token: &str) -> RequestBuilder {
+        self.http.get(format!("{}{path}", self.shop)).bearer_auth(token)
+    }
+
+    /// Reads a path of the shop once.
+    pub(crate) async fn read(&self, path: &str, token: &str) -> anyhow::Result<Answer> {
+        answer(self.get(path, token)).await
+    }
+
+    /// Posts to the shop, and again while it asks for that or does not answer.
+    pub(crate) async fn post(&self, call: Call<'_>, body: &Value) -> anyhow::Result<Answer> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut request = self.http.post(format!("{}{}", self.shop, call.path)).json(body);
+            if let Some(token) = call.token {
+                request = request.bearer_auth(token);
+            }
+            if let Some(key) = call.key {
+                request = request.header("idempotency-key", key);
+            }
+            let answer = answer(request).await.with_context(|| format!("POST {}", call.path));
+            let again = answer.as_ref().map_or(true, Answer::is_worth_another_try);
+            if !again || Instant::now() > deadline {
+                return answer;
+            }
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Registers a customer and answers the token of a first login.
+    pub(crate) async fn sign_up(&self, email: &str, password: &str) -> anyhow::Result<String> {
+        let body = json!({"email": email, "password": password});
+        let open = |path| Call { path, token: None, key: None };
+        let registered = self.post(open("/api/v1/auth/register"), &body).await?;
+        if registered.code() != "EMAIL_TAKEN" {
+            registered.expect(StatusCode::CREATED, "register")?;
+        }
+        let login = self.post(open("/api/v1/auth/login"), &body).await?;
+        let login = login.expect(StatusCode::OK, "login")?;
+        Ok(login.text("/data/access_token")?.to_owned())
+    }
+
+    /// A webhook that nobody but the gateway could have signed, signed by somebody else.
+    pub(crate) async fn forge_webhook(&self, body: &Value) -> anyhow::Result<Answer> {
+        let path = format!("{}/api/v1/webhooks/razorpay", self.shop);
+        let forged = self.http.post(path).header("x-razorpay-signature", "0".repeat(64));
+        answer(forged.header("x-razorpay-event-id", "evt_forged").json(body)).await
+    }
+
+    /// The customer presses a button on the gateway's page.
+    pub(crate) async fn pay(&self, attempt: &Value) -> anyhow::Result<Answer> {
+        answer(self.http.post(format!("{}/checkout/pay", self.gateway)).json(attempt)).await
+    }
+
+    /// Plants a fault in the gateway.
+    pub(crate) async fn plant(&self, fault: &Value) -> anyhow::Result<()> {
+        let planted = self.http.post(format!("{}/sandbox/faults", self.gateway)).json(fault);
+        answer(planted).await?.expect(StatusCode::NO_CONTENT, "plant a fault")?;
+        Ok(())
+    }
+
+    /// The gateway's own books.
+    pub(crate) async fn gateway_books<B: serde::de::DeserializeOwned>(&self) -> anyhow::Result<B> {
+        let request = self.http.get(format!("{}/sandbox/state", self.gateway));
+        let response = request.timeout(CALL_LIMIT * 8).send().await?.error_for_status()?;
+        Ok(response.json().await?)
+    }
+}
+
+async fn answer(request: RequestBuilder) -> anyhow::Result<Answer> {
+    let response = request.timeout(CALL_LIMIT).send().await?;
+    let status = response.status();
+    let text = response.text().await?;
+    let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    Ok(Answer { status, body })
+}

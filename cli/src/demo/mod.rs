@@ -1,0 +1,139 @@
+//! `makegood demo`: everything on one machine, a crowd of customers, and death in the middle.
+//!
+//! Start the parts, drive the crowd and kill a worker on the way, wait until every saga has ended,
+//! audit, compare with the gateway's books, stop the parts. Whatever happens in between, nothing
+//! is left behind: every part ends when this process does.
+
+mod args;
+mod audit;
+mod chaos;
+pub(crate) mod child;
+mod crowd;
+pub(crate) mod customer;
+mod figures;
+pub(crate) mod goods;
+mod journey;
+mod latency;
+pub(crate) mod parts;
+pub(crate) mod progress;
+mod report;
+mod scenario;
+mod session;
+mod settle;
+mod stage;
+mod tables;
+mod truth;
+mod watch;
+
+use std::{fs, process::ExitCode, time::Instant};
+
+use anyhow::Context;
+use tokio::select;
+
+use self::{
+    chaos::{Chaos, Toll, kills_for},
+    parts::Parts,
+    progress::{Step, say},
+    report::{Findings, Report},
+    stage::Stage,
+};
+
+pub(crate) use self::{args::DemoArgs, stage::interrupted};
+
+/// Runs the demo; success means that every promise held.
+///
+/// # Errors
+/// A part did not start, or died by itself.
+pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
+    let mut parts = Parts::new()?;
+    let outcome = select! {
+        outcome = Box::pin(story(&args, &mut parts)) => outcome,
+        () = interrupted() => Err(stage::Interrupted.into()),
+    };
+    let is_kept = outcome.is_ok() && args.keep;
+    if is_kept {
+        stage::stay_up(&parts).await;
+    }
+    let held = matches!(&outcome, Ok(report) if report.held);
+    stage::leave_database(&args, &parts, held || is_kept).await;
+    let step = Step::begin("stopping the parts");
+    let faults = parts.stop().await;
+    step.done("all parts have ended");
+    if !held || !faults.is_empty() {
+        stage::leave_logs(&mut parts, &outcome);
+    }
+    if outcome.as_ref().is_err_and(anyhow::Error::is::<stage::Interrupted>) {
+        return Ok(ExitCode::from(130));
+    }
+    let mut report = outcome?;
+    for fault in faults {
+        report.add_fault(format!("{fault:#}"));
+    }
+    if let Some(path) = &args.report {
+        let text = serde_json::to_string_pretty(&report)?;
+        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    tables::conclude(&report);
+    Ok(if report.held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The whole story, on one screen.
+async fn story(args: &DemoArgs, parts: &mut Parts) -> anyhow::Result<Report> {
+    let begun = Instant::now();
+    let stage = Stage::set(args, parts).await?;
+    let Stage { plan, logs, web, gateway_url } = &stage;
+    let Parts { store: Some(store), api: Some(api), sandbox: Some(sandbox), workers, .. } = parts
+    else {
+        anyhow::bail!("a part is missing");
+    };
+
+    let step = Step::begin("signing customers up");
+    let tokens = crowd::sign_up(web, args).await?;
+    step.done(&format!("{} customers signed up and in", tokens.len()));
+
+    let toll = Toll::default();
+    let (gateway_url, checkouts, toll) = (gateway_url.as_str(), args.checkouts, &toll);
+    let chaos = Chaos { plan, store, web, gateway_url, logs, checkouts, toll };
+    let driven = Step::of("checkouts", checkouts.into());
+    let crowded = async {
+        let (before, begun) = (figures::commits(&store.pool).await?, Instant::now());
+        let journeys = crowd::drive(web, tokens, args, &driven).await?;
+        let crowd = begun.elapsed();
+        let commits = figures::commits(&store.pool).await?.saturating_sub(before);
+        driven.note(&format!("all {checkouts} checkouts driven; waiting for every saga to end"));
+        let ended = Step::of("sagas ended", checkouts.into());
+        let is_calm = || toll.kills() >= kills_for(checkouts);
+        let settled = settle::settle(&store.pool, web, checkouts, &ended, is_calm).await?;
+        ended.done(&format!("{} sagas have ended", settled.started.saturating_sub(settled.open)));
+        anyhow::Ok((journeys, crowd, commits, settled))
+    };
+    let (journeys, crowd, commits, settled) = select! {
+        crowded = Box::pin(crowded) => crowded?,
+        error = Box::pin(chaos.reign(workers, &driven)) => return Err(error),
+        error = api.died() => return Err(error.context("the API died")),
+        error = sandbox.died() => return Err(error.context("the gateway sandbox died")),
+    };
+    driven.done(&format!("{checkouts} checkouts driven, {} workers killed", toll.kills()));
+
+    let step = Step::begin("auditing every promise, and the gateway's books against ours");
+    let audit = audit::audit(&store.pool).await?;
+    let books = web.gateway_books().await?;
+    let verdict = truth::compare(&store.pool, &books, &journeys).await?;
+    step.done(&format!("{} promises audited", audit.invariants.len()));
+    let elapsed = begun.elapsed();
+    let journeys = journeys.as_slice();
+    let report = Report::of(Findings {
+        args,
+        journeys,
+        toll,
+        settled,
+        audit,
+        verdict,
+        commits,
+        crowd,
+        elapsed,
+    });
+    tables::print(&report);
+    say("");
+    Ok(report)
+}

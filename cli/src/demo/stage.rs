@@ -1,0 +1,158 @@
+//! Sets the stage of a demo, and clears it again.
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use anyhow::Context;
+use devpg::{Cluster, Options};
+use migrations::Cell;
+use secrecy::ExposeSecret;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::spawn_blocking,
+};
+
+use super::{
+    args::DemoArgs,
+    customer::Web,
+    goods::{self, Stocking},
+    parts::{Binds, Keys, Parts, Plan, Store},
+    progress::{Step, say},
+    report::Report,
+};
+
+/// How long stock is held: short, so that nobody waits long for the abandoned to expire.
+const HOLD: Duration = Duration::from_secs(10);
+/// Faults that the gateway draws by the seed, beside those that scenarios plant.
+const ODDS: &str = "create_order.drop_after=15,create_order.hang_after=10,create_order.error=15,\
+                    create_order.hang_ms=2500,order_payments.error=20,refund.drop_after=100";
+
+/// What the story needs to know of its stage.
+pub(super) struct Stage {
+    pub(super) plan: Plan,
+    pub(super) logs: PathBuf,
+    pub(super) web: Web,
+    pub(super) gateway_url: String,
+}
+
+impl Stage {
+    /// Starts every part in order, and puts it into `parts` as soon as it runs.
+    pub(super) async fn set(args: &DemoArgs, parts: &mut Parts) -> anyhow::Result<Self> {
+        let logs = parts.logs.as_ref().context("there is no folder for logs")?.path().to_owned();
+        let url = database_url(args, parts).await?;
+
+        let step = Step::begin("migrating a fresh cell and filling the shelves");
+        let cell = Cell::new(&format!("demo_{:08x}", rand::random::<u32>()))?;
+        let store = parts.store.insert(Store::connect(&url, cell).await?);
+        store.migrate().await?;
+        let plenty = i64::from(args.checkouts).saturating_mul(4);
+        let scarce = i64::from(args.checkouts / 40).max(1);
+        let stocking = Stocking { plenty, scarce, hold: HOLD };
+        goods::put_on_sale(&store.pool, stocking).await?;
+        step.done(&format!("cell {} migrated, products on sale", store.cell()));
+
+        let step = Step::begin("starting the API, the gateway sandbox and the workers");
+        let plan = Plan {
+            keys: Keys::random(),
+            binds: Binds::any(),
+            lease_secs: 2,
+            gateway_timeout_ms: 1_000,
+            seed: args.seed,
+            odds: ODDS,
+            profile: "test",
+        };
+        let api = parts.api.insert(plan.start_api(store, &logs).await?).url();
+        let sandbox = plan.start_sandbox(&api, &logs).await?;
+        let gateway_url = parts.sandbox.insert(sandbox).url();
+        for number in 1..=args.workers {
+            let name = format!("worker-{number}");
+            let worker = plan.start_worker(store, &gateway_url, &name, &logs).await?;
+            parts.workers.push(worker);
+        }
+        step.done(&format!("API at {api}, gateway at {gateway_url}, {} workers", args.workers));
+        let web = Web::new(api, gateway_url.clone())?;
+        Ok(Self { plan, logs, web, gateway_url })
+    }
+}
+
+async fn database_url(args: &DemoArgs, parts: &mut Parts) -> anyhow::Result<String> {
+    if let Some(url) = &args.database_url {
+        return Ok(url.expose_secret().to_owned());
+    }
+    let step = Step::begin("starting PostgreSQL");
+    let options = Options { max_connections: 300, ..Options::durable() };
+    // If this is interrupted, the cluster is dropped with the result, and stops with that.
+    let cluster = spawn_blocking(move || Cluster::start(&options)).await??;
+    let cluster = parts.cluster.insert(cluster);
+    step.done(&format!("PostgreSQL {} on port {}", cluster.version(), cluster.port()));
+    Ok(cluster.url("postgres"))
+}
+
+/// Somebody ended the demo early.
+#[derive(Debug)]
+pub(super) struct Interrupted;
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("interrupted")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
+/// Resolves on Ctrl-C, SIGTERM or SIGHUP.
+pub(crate) async fn interrupted() {
+    let of = |kind| async move {
+        match signal(kind) {
+            Ok(mut signals) => {
+                signals.recv().await;
+            }
+            // Without a handler the signal ends the process, and the parts end with it.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = of(SignalKind::interrupt()) => {}
+        () = of(SignalKind::terminate()) => {}
+        () = of(SignalKind::hangup()) => {}
+    }
+}
+
+/// Leaves the parts up for a look, until Ctrl-C.
+pub(super) async fn stay_up(parts: &Parts) {
+    let url = |part: &Option<super::child::Child>| part.as_ref().map(super::child::Child::url);
+    say("Everything is still up:");
+    say(&format!("  API              {}", url(&parts.api).unwrap_or_default()));
+    say(&format!("  gateway sandbox  {}", url(&parts.sandbox).unwrap_or_default()));
+    for worker in &parts.workers {
+        say(&format!("  {:<16} {}", worker.name(), worker.url()));
+    }
+    if let Some(cluster) = &parts.cluster {
+        say(&format!("  database         {}", cluster.url("postgres")));
+    }
+    if let Some(store) = &parts.store {
+        say(&format!("  cell             {}", store.cell()));
+    }
+    say("Ctrl-C ends it.");
+    interrupted().await;
+}
+
+/// Drops the cell in a database that is not ours, unless somebody will want to look at it.
+pub(super) async fn leave_database(args: &DemoArgs, parts: &Parts, is_done: bool) {
+    let (Some(store), true) = (&parts.store, args.database_url.is_some()) else { return };
+    if !is_done {
+        return say(&format!("the cell {} is left for a look", store.cell()));
+    }
+    if let Err(error) = store.wipe().await {
+        say(&format!("the cell {} could not be dropped: {error:#}", store.cell()));
+    }
+}
+
+/// Says where the logs are, which are kept when something failed.
+pub(super) fn leave_logs(parts: &mut Parts, outcome: &anyhow::Result<Report>) {
+    if matches!(outcome, Err(error) if error.is::<Interrupted>()) {
+        return;
+    }
+    if let Some(folder) = parts.keep_logs() {
+        say(&format!("the logs of the parts are in {}", folder.display()));
+    }
+}

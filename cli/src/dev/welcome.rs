@@ -1,0 +1,64 @@
+//! What dev tells a newcomer: where everything is, and three things to try.
+
+use std::path::PathBuf;
+
+use crate::demo::{
+    child::Child,
+    goods::{GOODS, SCARCE},
+    progress::say,
+};
+
+/// The account that dev makes.
+pub(super) const EMAIL: &str = "you@shop.example";
+/// Its password: there is nothing behind it worth stealing.
+pub(super) const PASSWORD: &str = "a-password-for-dev-only";
+
+/// Where everything is.
+pub(super) struct Addresses {
+    pub(super) api: String,
+    pub(super) sandbox: String,
+    pub(super) database: String,
+    pub(super) logs: PathBuf,
+}
+
+/// Prints it all.
+pub(super) fn print(at: &Addresses, worker: Option<&Child>) {
+    let Addresses { api, sandbox, database, logs } = at;
+    let worker_url = worker.map(Child::url).unwrap_or_default();
+    let pid = worker.and_then(Child::pid).unwrap_or_default();
+    let skus = GOODS.map(|(sku, ..)| sku).join(", ");
+    say(&format!(
+        r#"
+  API              {api}   health: {api}/readyz
+  gateway sandbox  {sandbox}   its books: {sandbox}/sandbox/state
+  worker           {worker_url}   metrics: {worker_url}/metrics   pid {pid}
+  database         {database}
+  logs             {}
+  products         {skus}; {SCARCE} (hardly any left)
+  login            {EMAIL} / {PASSWORD}
+
+1. Place an order (stock is held for half an hour):
+
+  TOKEN=$(curl -s {api}/api/v1/auth/login -H 'content-type: application/json' \
+    -d '{{"email":"{EMAIL}","password":"{PASSWORD}"}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+  ORDER=$(curl -s {api}/api/v1/orders -H "authorization: Bearer $TOKEN" \
+    -H 'content-type: application/json' -H "idempotency-key: order-$(date +%s)" \
+    -d '{{"lines":[{{"sku":"TEA-GREEN","quantity":2}}]}}' \
+    | sed 's/.*"order_id":"\([^"]*\)".*/\1/'); echo $ORDER
+
+2. Pay it: open the gateway's page and press a button; its webhook does the rest.
+
+  GATEWAY=$(curl -s {api}/api/v1/payments/create-session -H "authorization: Bearer $TOKEN" \
+    -H 'content-type: application/json' -d "{{\"order_id\":\"$ORDER\"}}" \
+    | sed 's/.*"gateway_order_id":"\([^"]*\)".*/\1/'); echo {sandbox}/checkout/$GATEWAY
+
+3. Watch its status live, and kill the worker in the middle; it is started again and goes on:
+
+  curl -N {api}/api/v1/orders/$ORDER/stream -H "authorization: Bearer $TOKEN"
+  kill -9 {pid}
+
+Ctrl-C ends it; the data stays. `--reset` forgets it.
+"#,
+        logs.display()
+    ));
+}

@@ -1,0 +1,65 @@
+//! Where words go: data to stdout, words for people to stderr.
+//! A reader that went away (`| head`) is no error.
+
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+
+use clap::ValueEnum;
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+/// How data is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people: with lines around it on a terminal, bare columns otherwise.
+    Table,
+    /// For programs: one JSON value.
+    Json,
+}
+
+/// One line or block of data.
+pub(crate) fn data(text: &str) {
+    let mut out = std::io::stdout().lock();
+    // Both may fail only when nobody reads any more.
+    let _ = writeln!(out, "{text}");
+    let _ = out.flush();
+}
+
+/// A line for the person who runs the command.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// One JSON value, on several lines on a terminal.
+pub(crate) fn json(value: &impl Serialize) {
+    let text = if std::io::stdout().is_terminal() {
+        serde_json::to_string_pretty(value)
+    } else {
+        serde_json::to_string(value)
+    };
+    match text {
+        Ok(text) => data(&text),
+        Err(error) => say(&format!("error: the answer cannot be written as JSON: {error}")),
+    }
+}
+
+/// A table with these columns.
+pub(crate) fn table(columns: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
+    let mut table = Table::new();
+    if std::io::stdout().is_terminal() {
+        table.load_style(presets::UTF8_FULL_CONDENSED);
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    } else {
+        table.load_style(presets::NOTHING);
+    }
+    table.set_header(columns.iter().map(|column| column.to_uppercase()));
+    for row in rows {
+        table.add_row(row);
+    }
+    data(&table.trim_fmt());
+}
+
+/// The line that says, to a program, that a server listens and where.
+pub(crate) fn listening(addr: SocketAddr, role: &str) {
+    data(&serde_json::json!({"listening": addr.to_string(), "role": role}).to_string());
+}

@@ -1,0 +1,190 @@
+//! The settings of the servers: `api`, `worker` and `gateway-sandbox`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use activities::gateway::GatewayConfig;
+use makegood::WorkerConfig;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::faults::Wanted;
+use super::gateway::{GatewayKeys, gateway};
+use super::{DatabaseSettings, Faults, Surroundings, odds};
+use crate::args::{ApiArgs, SandboxArgs, WorkerArgs};
+use crate::exit::Problem;
+
+const JWT_SECRET: Wanted = Wanted {
+    variable: "MAKEGOOD_JWT_SECRET",
+    bytes: 32,
+    next: "generate one, for instance with `openssl rand -hex 32`",
+};
+
+/// Too short a webhook secret can be guessed from one delivery.
+const WEBHOOK_SECRET: Wanted = Wanted {
+    variable: "MAKEGOOD_WEBHOOK_SECRET",
+    bytes: 8,
+    next: "generate one, such as with `openssl rand -hex 32`, and give it to the gateway's webhook",
+};
+
+const WEBHOOK_SECRET_PREVIOUS: Wanted = Wanted {
+    variable: "MAKEGOOD_WEBHOOK_SECRET_PREVIOUS",
+    next: "give the secret that was used before, or leave it out",
+    ..WEBHOOK_SECRET
+};
+
+/// What `makegood api` is started with.
+#[derive(Debug)]
+pub(crate) struct ApiSettings {
+    pub(crate) surroundings: Surroundings,
+    pub(crate) database: DatabaseSettings,
+    pub(crate) bind: SocketAddr,
+    pub(crate) jwt_secret: SecretString,
+    pub(crate) token_ttl: Duration,
+    pub(crate) gateway: GatewayKeys,
+    pub(crate) webhook_secret: SecretString,
+    pub(crate) webhook_secret_previous: Option<SecretString>,
+    pub(crate) connections: u32,
+}
+
+impl ApiSettings {
+    pub(crate) fn read(args: &ApiArgs) -> Result<Self, Problem> {
+        let mut faults = Faults::default();
+        let settings = Self::collect(args, &mut faults);
+        faults.settle(settings)
+    }
+
+    fn collect(args: &ApiArgs, faults: &mut Faults) -> Option<Self> {
+        let surroundings = Surroundings::read(&args.database.surroundings, faults);
+        let profile = surroundings.profile;
+        let database = DatabaseSettings::read(&args.database, faults);
+        let bind = bind("MAKEGOOD_API_BIND", &args.api_bind, faults);
+        let jwt_secret = faults.secret(&JWT_SECRET, args.jwt_secret.as_ref(), profile);
+        let ttl = &args.token_ttl_secs;
+        let ttl = faults.number("MAKEGOOD_TOKEN_TTL_SECS", ttl, 60..=86_400, "seconds");
+        let gateway = GatewayKeys::read(&args.gateway, profile, faults);
+        let webhook_secret = faults.secret(&WEBHOOK_SECRET, args.webhook_secret.as_ref(), profile);
+        let previous = args.webhook_secret_previous.as_ref();
+        let previous = previous.filter(|secret| !secret.expose_secret().trim().is_empty());
+        let webhook_secret_previous = previous
+            .and_then(|secret| faults.secret(&WEBHOOK_SECRET_PREVIOUS, Some(secret), profile));
+        let connections = &args.api_connections;
+        let connections =
+            faults.number("MAKEGOOD_API_CONNECTIONS", connections, 1..=100, "connections");
+        Some(Self {
+            surroundings,
+            database: database?,
+            bind: bind?,
+            jwt_secret: jwt_secret?,
+            token_ttl: Duration::from_secs(ttl?),
+            gateway: gateway?,
+            webhook_secret: webhook_secret?,
+            webhook_secret_previous,
+            connections: connections?,
+        })
+    }
+}
+
+/// What `makegood worker` is started with.
+#[derive(Debug)]
+pub(crate) struct WorkerSettings {
+    pub(crate) surroundings: Surroundings,
+    pub(crate) database: DatabaseSettings,
+    pub(crate) bind: SocketAddr,
+    pub(crate) gateway: GatewayConfig,
+    pub(crate) engine: WorkerConfig,
+}
+
+impl WorkerSettings {
+    pub(crate) fn read(args: &WorkerArgs) -> Result<Self, Problem> {
+        let mut faults = Faults::default();
+        let settings = Self::collect(args, &mut faults);
+        faults.settle(settings)
+    }
+
+    fn collect(args: &WorkerArgs, faults: &mut Faults) -> Option<Self> {
+        let surroundings = Surroundings::read(&args.database.surroundings, faults);
+        let database = DatabaseSettings::read(&args.database, faults);
+        let bind = bind("MAKEGOOD_WORKER_BIND", &args.worker_bind, faults);
+        let engine = engine(args, faults);
+        let ms = &args.gateway_timeout_ms;
+        let range = 100..=60_000;
+        let timeout = faults.number("MAKEGOOD_GATEWAY_TIMEOUT_MS", ms, range, "milliseconds");
+        let timeout = timeout.map(Duration::from_millis);
+        let url = args.gateway_url.as_deref();
+        let gateway = gateway(url, &args.gateway, surroundings.profile, timeout, faults);
+        Some(Self {
+            surroundings,
+            database: database?,
+            bind: bind?,
+            gateway: gateway?,
+            engine: engine?,
+        })
+    }
+}
+
+fn engine(args: &WorkerArgs, faults: &mut Faults) -> Option<WorkerConfig> {
+    let name = args.worker_name.as_deref().map(str::trim).filter(|name| !name.is_empty());
+    let name = name.map_or_else(|| format!("worker-{}", std::process::id()), str::to_owned);
+    if name.chars().count() > 100 {
+        faults.add("MAKEGOOD_WORKER_NAME", "is too long", "use 1 to 100 characters");
+    }
+    let lease = faults.number("MAKEGOOD_LEASE_SECS", &args.lease_secs, 1..=300, "seconds");
+    let in_flight = faults.number("MAKEGOOD_IN_FLIGHT", &args.in_flight, 1..=65_536, "runs");
+    let transactions = &args.transactions;
+    let transactions = faults.number("MAKEGOOD_TRANSACTIONS", transactions, 1..=64, "connections");
+    let drain = faults.number("MAKEGOOD_DRAIN_SECS", &args.drain_secs, 0..=300, "seconds");
+    let in_flight: usize = in_flight?;
+    let config = WorkerConfig::default();
+    Some(WorkerConfig {
+        name,
+        lease: Duration::from_secs(lease?),
+        claim_batch: config.claim_batch.min(in_flight),
+        in_flight,
+        transactions: transactions?,
+        drain: Duration::from_secs(drain?),
+        ..config
+    })
+}
+
+/// What `makegood gateway-sandbox` is started with.
+#[derive(Debug)]
+pub(crate) struct SandboxSettings {
+    pub(crate) surroundings: Surroundings,
+    pub(crate) config: gateway_sandbox::Config,
+}
+
+impl SandboxSettings {
+    pub(crate) fn read(args: &SandboxArgs) -> Result<Self, Problem> {
+        let mut faults = Faults::default();
+        let settings = Self::collect(args, &mut faults);
+        faults.settle(settings)
+    }
+
+    fn collect(args: &SandboxArgs, faults: &mut Faults) -> Option<Self> {
+        let surroundings = Surroundings::read(&args.surroundings, faults);
+        let profile = surroundings.profile;
+        let bind = bind("MAKEGOOD_SANDBOX_BIND", &args.sandbox_bind, faults);
+        let keys = GatewayKeys::read(&args.gateway, profile, faults);
+        let webhook_secret = faults.secret(&WEBHOOK_SECRET, args.webhook_secret.as_ref(), profile);
+        let url = args.sandbox_webhook_url.as_deref().map(str::trim).filter(|url| !url.is_empty());
+        let seed = &args.sandbox_seed;
+        let seed = faults.number("MAKEGOOD_SANDBOX_SEED", seed, 0..=u64::MAX, "anything");
+        let odds = odds::read(&args.sandbox_odds, faults);
+        let keys = keys?;
+        let config = gateway_sandbox::Config {
+            bind: bind?,
+            key_id: keys.id,
+            key_secret: keys.secret,
+            webhook_secret: webhook_secret?,
+            webhook_url: url.map(str::to_owned),
+            seed: seed?,
+            odds: odds?,
+            ..gateway_sandbox::Config::default()
+        };
+        Some(Self { surroundings, config })
+    }
+}
+
+fn bind(variable: &'static str, text: &str, faults: &mut Faults) -> Option<SocketAddr> {
+    faults.parse(variable, text, "give an IP address and a port, such as 127.0.0.1:8080")
+}

@@ -1,0 +1,106 @@
+//! What a test wants of its shop before it opens.
+
+use gateway_sandbox::{Config, Odds};
+
+use crate::process::Env;
+use crate::shop::Shop;
+
+/// How a shop is set up; [`Plan::open`] opens it.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub(crate) workers: usize,
+    pub(crate) lease_secs: u32,
+    pub(crate) hold_secs: i64,
+    pub(crate) tax_basis_points: i64,
+    pub(crate) has_webhooks: bool,
+    pub(crate) has_own_server: bool,
+    pub(crate) sandbox: Config,
+    pub(crate) api_env: Env,
+    pub(crate) worker_env: Env,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            workers: 1,
+            lease_secs: 15,
+            hold_secs: 600,
+            tax_basis_points: 0,
+            has_webhooks: true,
+            has_own_server: false,
+            sandbox: Config::default(),
+            api_env: Env::new(),
+            worker_env: Env::new(),
+        }
+    }
+}
+
+impl Plan {
+    /// Worker processes; 1 unless said.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// How long a silent worker keeps its runs, in seconds; 15 unless said.
+    #[must_use]
+    pub fn lease(mut self, secs: u32) -> Self {
+        self.lease_secs = secs;
+        self
+    }
+
+    /// How long an unpaid order holds its stock, in seconds; 600 unless said.
+    #[must_use]
+    pub fn hold_secs(mut self, secs: i64) -> Self {
+        self.hold_secs = secs;
+        self
+    }
+
+    /// The tax on the subtotal; none unless said.
+    #[must_use]
+    pub fn tax_basis_points(mut self, basis_points: i64) -> Self {
+        self.tax_basis_points = basis_points;
+        self
+    }
+
+    /// The gateway's webhooks never arrive.
+    #[must_use]
+    pub fn without_webhooks(mut self) -> Self {
+        self.has_webhooks = false;
+        self
+    }
+
+    /// A durable PostgreSQL of its own, which the test may kill.
+    #[must_use]
+    pub fn own_server(mut self) -> Self {
+        self.has_own_server = true;
+        self
+    }
+
+    /// How often the gateway fails by itself.
+    #[must_use]
+    pub fn odds(mut self, odds: Odds) -> Self {
+        self.sandbox.odds = odds;
+        self
+    }
+
+    /// A setting of the API.
+    #[must_use]
+    pub fn api_env(mut self, variable: &str, value: &str) -> Self {
+        self.api_env.push((variable.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A setting of every worker that is started with the shop or later.
+    #[must_use]
+    pub fn worker_env(mut self, variable: &str, value: &str) -> Self {
+        self.worker_env.push((variable.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Opens the shop: tables, gateway, API and workers, all of them ready.
+    pub async fn open(self) -> Shop {
+        Shop::open(self).await
+    }
+}

@@ -1,0 +1,326 @@
+//! An open shop: its processes, its gateway, its tables, and the questions a test asks of them.
+
+use std::thread;
+use std::time::Duration;
+
+use gateway_sandbox::{Config, Sandbox};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, PgPool, Postgres};
+use tempfile::TempDir;
+use tokio::task::spawn_blocking;
+use uuid::Uuid;
+
+use crate::books::{self, Stock, Summary};
+use crate::customer::Customer;
+use crate::database::Place;
+use crate::gateway::Truth;
+use crate::http::{Answer, Web};
+use crate::plan::Plan;
+use crate::process::{Env, Process};
+use crate::wait::{PATIENCE, until, until_within};
+
+/// An open shop. Fields are dropped in this order: processes, gateway, cell.
+pub struct Shop {
+    /// The API's process.
+    pub api: Process,
+    /// The workers' processes.
+    pub workers: Vec<Process>,
+    /// The test's own connections to the cell.
+    pub pool: PgPool,
+    web: Web,
+    sandbox: Sandbox,
+    config: Config,
+    place: Place,
+    plan: Plan,
+    logs: TempDir,
+    started: usize,
+}
+
+const PASSWORD: &str = "correct horse battery staple";
+
+impl Shop {
+    /// What a shop is opened from.
+    pub fn plan() -> Plan {
+        Plan::default()
+    }
+
+    pub(crate) async fn open(plan: Plan) -> Self {
+        let place =
+            if plan.has_own_server { Place::private().await } else { Place::shared().await };
+        let pool = place.pool().await;
+        sqlx::query("update tenants set hold_secs = $1, tax_basis_points = $2")
+            .bind(plan.hold_secs)
+            .bind(plan.tax_basis_points)
+            .execute(&pool)
+            .await
+            .unwrap();
+        let config = plan.sandbox.clone();
+        let sandbox = Sandbox::start(config.clone()).await.unwrap();
+        let logs = tempfile::Builder::new().prefix("makegood-acceptance-").tempdir().unwrap();
+        let env = api_env(&place, &config, &plan);
+        let api = Process::start("api", "api", &env, logs.path()).await;
+        let (web, workers) = (Web::new(), Vec::new());
+        let mut shop =
+            Self { api, workers, pool, web, sandbox, config, place, plan, logs, started: 0 };
+        shop.aim_webhooks().await;
+        for _ in 0..shop.plan.workers {
+            shop.start_worker().await;
+        }
+        shop
+    }
+
+    /// Starts one more worker and waits until it is ready.
+    pub async fn start_worker(&mut self) -> &mut Process {
+        let (name, env) = self.next_worker();
+        let worker = Process::start("worker", &name, &env, self.logs.path()).await;
+        self.workers.push(worker);
+        self.workers.last_mut().unwrap()
+    }
+
+    /// Starts one more worker with a fault planted in it, which may end it before it is ready.
+    pub fn spawn_worker(&mut self, variable: &str, value: &str) -> Process {
+        let (name, mut env) = self.next_worker();
+        env.push((variable.to_owned(), value.to_owned()));
+        Process::spawn("worker", &name, &env, self.logs.path())
+    }
+
+    fn next_worker(&mut self) -> (String, Env) {
+        self.started += 1;
+        let name = format!("worker-{}", self.started);
+        let mut env = shared_env(&self.place, &self.config);
+        let mut set = |variable: &str, value: String| env.push((variable.to_owned(), value));
+        set("MAKEGOOD_WORKER_BIND", "127.0.0.1:0".to_owned());
+        set("MAKEGOOD_WORKER_NAME", name.clone());
+        set("MAKEGOOD_LEASE_SECS", self.plan.lease_secs.to_string());
+        set("MAKEGOOD_TRANSACTIONS", "4".to_owned());
+        set("MAKEGOOD_GATEWAY_URL", self.sandbox.url());
+        env.extend(self.plan.worker_env.iter().cloned());
+        (name, env)
+    }
+
+    /// Starts the API again, on another port, in place of one that has ended.
+    pub async fn restart_api(&mut self) {
+        let env = api_env(&self.place, &self.config, &self.plan);
+        self.started += 1;
+        let name = format!("api-{}", self.started);
+        self.api = Process::start("api", &name, &env, self.logs.path()).await;
+        self.aim_webhooks().await;
+    }
+
+    async fn aim_webhooks(&self) {
+        let url = self.api.url("/api/v1/webhooks/razorpay");
+        let url = self.plan.has_webhooks.then_some(url);
+        let target = self.web.put(&self.gateway("/sandbox/webhook-url")).json(&json!({"url": url}));
+        Answer::of(target).await.unwrap().expect(204);
+    }
+
+    /// An address of the gateway.
+    pub fn gateway(&self, path: &str) -> String {
+        format!("{}{path}", self.sandbox.url())
+    }
+
+    /// A worker.
+    pub fn worker(&mut self, index: usize) -> &mut Process {
+        self.workers.get_mut(index).expect("there is such a worker")
+    }
+
+    /// A new customer, signed in.
+    pub async fn customer(&self) -> Customer {
+        let email = format!("{}@example.test", Uuid::now_v7().simple());
+        let body = json!({"email": email, "password": PASSWORD});
+        let open = |path: &str| Answer::of(self.web.post(&self.api.url(path)).json(&body));
+        open("/api/v1/auth/register").await.unwrap().expect(201);
+        let answer = open("/api/v1/auth/login").await.unwrap().expect(200);
+        self.returning(&Customer {
+            web: Web::new(),
+            api: String::new(),
+            gateway: self.sandbox.url(),
+            token: answer.text("/data/access_token").to_owned(),
+        })
+    }
+
+    /// The same customer at the API's present address.
+    pub fn returning(&self, customer: &Customer) -> Customer {
+        Customer { api: self.api.url(""), ..customer.clone() }
+    }
+
+    /// Puts units of a product on sale at 10.00 each.
+    pub async fn product(&self, sku: &str, units: i64) {
+        self.run(&format!(
+            "insert into products (tenant_id, sku, name, unit_price_minor, currency)
+             values ('retail', '{sku}', 'Product {sku}', 1000, 'INR');
+             insert into inventory (tenant_id, sku, received, available)
+             values ('retail', '{sku}', {units}, {units});
+             insert into stock_movements (tenant_id, sku, kind, received_delta, available_delta)
+             values ('retail', '{sku}', 'RECEIVE', {units}, {units})"
+        ))
+        .await;
+    }
+
+    /// Runs statements of the test's own making.
+    pub async fn run(&self, sql: &str) {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&self.pool).await.unwrap();
+    }
+
+    /// Reads one value.
+    pub async fn read<T>(&self, sql: &str) -> T
+    where
+        T: for<'r> sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres> + Send + Unpin,
+    {
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&self.pool).await.unwrap()
+    }
+
+    /// Counts rows: `count("orders where status = 'PAID'")`.
+    pub async fn count(&self, rows: &str) -> i64 {
+        self.read(&format!("select count(*) from {rows}")).await
+    }
+
+    /// A product's counters.
+    pub async fn stock(&self, sku: &str) -> Stock {
+        books::stock(&mut *self.pool.acquire().await.unwrap(), sku).await
+    }
+
+    /// Everything that an order left behind.
+    pub async fn summary(&self, order_id: &str) -> Summary {
+        books::summary(&mut *self.pool.acquire().await.unwrap(), order_id).await
+    }
+
+    /// The records of an order's checkout: kind and name of each.
+    pub async fn history(&self, order_id: &str) -> Vec<String> {
+        books::history(&mut *self.pool.acquire().await.unwrap(), order_id).await
+    }
+
+    /// Plants a fault in the gateway.
+    pub async fn fault(&self, fault: &Value) {
+        let planted = self.web.post(&self.gateway("/sandbox/faults")).json(fault);
+        Answer::of(planted).await.unwrap().expect(204);
+    }
+
+    /// Asks the gateway's hidden hand for something, such as `payments/{id}/late-capture`.
+    pub async fn meddle(&self, path: &str, body: &Value) -> Answer {
+        let url = self.gateway(&format!("/sandbox/{path}"));
+        Answer::of(self.web.post(&url).json(body)).await.unwrap()
+    }
+
+    /// The gateway's own books.
+    pub async fn gateway_truth(&self) -> Truth {
+        let answer = Answer::of(self.web.get(&self.gateway("/sandbox/state"))).await.unwrap();
+        serde_json::from_value(answer.expect(200).body).unwrap()
+    }
+
+    /// Sends a genuine webhook of the test's own making.
+    pub async fn webhook(&self, event_id: &str, body: &Value) -> Answer {
+        let body = body.to_string();
+        let signature =
+            gateway_sandbox::signature::webhook(&self.config.webhook_secret, body.as_bytes());
+        let request = self.web.post(&self.api.url("/api/v1/webhooks/razorpay"));
+        let request = request.header("x-razorpay-signature", signature);
+        let request = request.header("x-razorpay-event-id", event_id);
+        Answer::of(request.header("content-type", "application/json").body(body)).await.unwrap()
+    }
+
+    /// Reads an address of one of the processes.
+    pub async fn get(&self, url: &str) -> Answer {
+        Answer::of(self.web.get(url)).await.expect("it answers")
+    }
+
+    /// A command of the binary on this cell.
+    pub fn command(&self, args: &[&str]) -> tokio::process::Command {
+        Process::command(args, &shared_env(&self.place, &self.config))
+    }
+
+    /// Waits until no run is live.
+    pub async fn all_ended(&self) {
+        self.ended_but(0).await;
+    }
+
+    /// Waits until only so many runs are live.
+    pub async fn ended_but(&self, live: i64) {
+        until_within(PATIENCE * 2, "every run ends", async || {
+            let left: Result<i64, _> =
+                sqlx::query_scalar("select count(*) from tasks").fetch_one(&self.pool).await;
+            (left.ok()? == live).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until every run has ended; then no promise may be broken.
+    pub async fn audit(&self) {
+        self.all_ended().await;
+        let truth = self.gateway_truth().await;
+        let mut tx = self.pool.begin().await.unwrap();
+        sqlx::query("set transaction isolation level repeatable read, read only")
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        let faults = books::faults(&mut tx, &truth).await;
+        assert!(faults.is_empty(), "every promise holds, but: {faults:#?}");
+    }
+
+    /// Waits until a query answers true.
+    pub async fn holds(&self, what: &str, sql: &str) {
+        until(what, async || self.read::<bool>(sql).await.then_some(())).await;
+    }
+
+    /// Ends PostgreSQL as a power cut would, then starts it again on the same data.
+    pub async fn crash_database(&mut self, down: Duration) {
+        let mut cluster = self.place.cluster.take().expect("the shop has a server of its own");
+        let restart = move || {
+            cluster.kill().unwrap();
+            thread::sleep(down);
+            cluster.restart().unwrap();
+            cluster
+        };
+        self.place.cluster = Some(spawn_blocking(restart).await.unwrap());
+        self.pool = self.place.pool().await;
+    }
+}
+
+impl Drop for Shop {
+    /// A failed test shows what the processes had to say.
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            return;
+        }
+        let Ok(logs) = std::fs::read_dir(self.logs.path()) else { return };
+        for path in logs.flatten().map(|entry| entry.path()) {
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            let tail = lines.iter().skip(lines.len().saturating_sub(25));
+            let tail: Vec<String> = tail.map(|line| format!("  {line}\n")).collect();
+            show(&format!("{}:\n{}", path.display(), tail.concat()));
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "for whoever reads why a test failed")]
+fn show(text: &str) {
+    eprintln!("{text}");
+}
+
+fn shared_env(place: &Place, config: &Config) -> Env {
+    let settings = [
+        ("MAKEGOOD_PROFILE", "test"),
+        ("MAKEGOOD_LOG", "info"),
+        ("MAKEGOOD_LOG_FORMAT", "text"),
+        ("MAKEGOOD_DATABASE_URL", &place.url),
+        ("MAKEGOOD_CELL", place.cell.name()),
+        ("MAKEGOOD_GATEWAY_KEY_ID", &config.key_id),
+        ("MAKEGOOD_GATEWAY_KEY_SECRET", config.key_secret.expose_secret()),
+    ];
+    settings.map(|(variable, value)| (variable.to_owned(), value.to_owned())).into()
+}
+
+fn api_env(place: &Place, config: &Config, plan: &Plan) -> Env {
+    let mut env = shared_env(place, config);
+    let own = [
+        ("MAKEGOOD_API_BIND", "127.0.0.1:0"),
+        ("MAKEGOOD_API_CONNECTIONS", "12"),
+        ("MAKEGOOD_JWT_SECRET", "acceptance-0123456789-abcdefghijkl"),
+        ("MAKEGOOD_WEBHOOK_SECRET", config.webhook_secret.expose_secret()),
+    ];
+    env.extend(own.map(|(variable, value)| (variable.to_owned(), value.to_owned())));
+    env.extend(plan.api_env.iter().cloned());
+    env
+}
