@@ -62,12 +62,26 @@ pub(crate) async fn drive(engine: Arc<Engine>, mut run: Run) {
                     Err(error) => return tracing::error!(%error, "a transaction's task died"),
                 }
             }
-            Action::Park(park) => match commit(&engine, &mut run, Disposition::Park(park)).await {
-                Some(Committed::Refused(signals)) => heed(&engine, &mut run, signals),
-                Some(Committed::GoOn | Committed::Left) | None => return,
-            },
+            Action::Park(park) => {
+                match commit(&engine, &mut run, Disposition::Park(park.clone())).await {
+                    Some(Committed::Refused(signals)) => {
+                        let unwinding = run.is_unwinding();
+                        run.deliver(signals);
+                        // A pause before another attempt goes on, unless the run was cancelled.
+                        if park.wait.is_none() && run.is_unwinding() == unwinding {
+                            Action::Park(park)
+                        } else {
+                            run.next(&engine.registry)
+                        }
+                    }
+                    Some(Committed::GoOn | Committed::Left) | None => return,
+                }
+            }
             Action::End(end) => match commit(&engine, &mut run, Disposition::End(end)).await {
-                Some(Committed::Refused(signals)) => heed(&engine, &mut run, signals),
+                Some(Committed::Refused(signals)) => {
+                    run.deliver(signals);
+                    run.next(&engine.registry)
+                }
                 Some(Committed::GoOn | Committed::Left) | None => return,
             },
             Action::Stuck(incident) => {
@@ -76,11 +90,6 @@ pub(crate) async fn drive(engine: Arc<Engine>, mut run: Run) {
             }
         };
     }
-}
-
-fn heed(engine: &Engine, run: &mut Run, signals: Vec<crate::action::StoredSignal>) -> Action {
-    run.deliver(signals);
-    run.next(&engine.registry)
 }
 
 /// Commits the run's turn. `None`: the run is gone from here, one way or another.

@@ -1,10 +1,12 @@
 //! Signals: early, twice, late, or never; none is lost.
 
+use std::time::Duration;
+
 use makegood::{Cancellation, Delivery, Error};
 use uuid::Uuid;
 
 use crate::support::TestCell;
-use crate::trades::{Parcel, Plan, Returns, Signed, Steps4, Trip, Waiting, world};
+use crate::trades::{Fault, Parcel, Plan, Returns, Signed, Steps4, Trip, Waiting, world};
 
 fn waiting() -> Waiting {
     Waiting { plan: Plan::new(), within_ms: 20_000 }
@@ -111,6 +113,25 @@ async fn no_signal_is_lost_between_a_wait_and_its_park() {
     cell.audited().await;
 }
 
+#[tokio::test]
+async fn a_signal_that_comes_while_a_step_is_tried_again_is_kept_for_its_wait() {
+    let cell = TestCell::new().await;
+    let config = makegood::WorkerConfig { short_wait: Duration::ZERO, ..Default::default() };
+    let worker = cell.worker_with(crate::trades::registry(), config).await;
+    let waiting = waiting();
+    world().fail_early(&waiting.plan, "book van", &[Fault::Retryable; 2]);
+    let gate = world().hang(&waiting.plan, "before book van");
+    let run = cell.start::<Parcel>("p1", &waiting).await;
+    cell.until("it is under way", "select exists (select 1 from tasks where owner is not null)")
+        .await;
+    // While the first attempt is under way, so that its pause meets a full mailbox.
+    sign(&cell, "p1", "ada").await;
+    gate.add_permits(10);
+    assert_eq!(cell.ended::<Parcel>(run).await.output, Some(Some("ada".to_owned())));
+    worker.drain().await.unwrap();
+    cell.audited().await;
+}
+
 async fn cancel<W: makegood::Workflow>(cell: &TestCell, id: &str) -> Cancellation {
     let mut tx = cell.pool.begin().await.unwrap();
     let answer = cell.client.cancel::<W>(&mut tx, id, &"changed my mind").await.unwrap();
@@ -163,7 +184,7 @@ async fn a_cancel_past_the_pivot_is_refused() {
     let cell = TestCell::new().await;
     let worker = cell.worker().await;
     let plan = Plan::new();
-    world().fail(&plan, "note announced", &[crate::trades::Fault::Retryable; 4]);
+    world().fail(&plan, "note announced", &[Fault::Retryable; 4]);
     let run = cell.start::<Trip>("t1", &plan).await;
     cell.until("it is stuck", "select exists (select 1 from tasks where state = 'STUCK')").await;
     // The pivot's note and the failing one are one transaction: nothing is durable past the pivot.

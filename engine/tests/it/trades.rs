@@ -253,6 +253,7 @@ impl Activity for Book {
             return Err(ActivityError::rejected("FULL"));
         }
         let event = format!("book {}", booking.what);
+        world().stall(&booking.trip, &format!("before {event}")).await;
         world().before(&booking.trip, &event)?;
         world().book(&booking.trip, &booking.what, &attempt.idempotency_key);
         world().meet(&booking.trip, &event)?;
