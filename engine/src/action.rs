@@ -70,6 +70,13 @@ pub(crate) enum Role {
     Closing,
 }
 
+impl Role {
+    /// Whether it belongs to making good: then there is nobody to take a refusal.
+    pub(crate) fn is_compensation(self) -> bool {
+        matches!(self, Self::Undo | Self::Closing)
+    }
+}
+
 impl Call {
     /// Whether its intent has to be committed before it is made.
     pub(crate) fn needs_intent(&self) -> bool {

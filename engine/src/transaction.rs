@@ -137,8 +137,8 @@ async fn run_one(
             savepoint.commit().await.map_err(|e| failed(e.to_string()))?;
             Ok(Ok(output))
         }
-        Err(ActivityError::Rejected { code, message }) if call.role == Role::Undo => {
-            let message = format!("refused to be undone: {code}: {message}");
+        Err(ActivityError::Rejected { code, message }) if call.role.is_compensation() => {
+            let message = format!("{} was refused: {code}: {message}", call.activity);
             let class = IncidentClass::CompensationFailed;
             Err(Undone::Stuck(NewIncident::new(class, Some(&call.step), message)))
         }

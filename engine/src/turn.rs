@@ -189,8 +189,8 @@ async fn act(engine: &Engine, run: &mut Run, call: &Call) -> Acted {
             .record(started.elapsed());
         let (message, after) = match answer {
             Ok(output) => return Acted::Answer(Ok(output), number),
-            Err(ActivityError::Rejected { code, message }) if call.role == Role::Undo => {
-                let message = format!("refused to be undone: {code}: {message}");
+            Err(ActivityError::Rejected { code, message }) if call.role.is_compensation() => {
+                let message = format!("{} was refused: {code}: {message}", call.activity);
                 let class = IncidentClass::CompensationFailed;
                 return Acted::Stuck(NewIncident::new(class, Some(&call.step), message));
             }
