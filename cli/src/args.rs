@@ -83,10 +83,10 @@ pub(crate) struct SurroundingsArgs {
     #[arg(default_value = "development", help_heading = "Surroundings")]
     pub(crate) profile: String,
     /// What is logged: off, error, warn, info, debug or trace, also by target, such as
-    /// info,makegood=debug.
+    /// info,makegood=debug [default: info for servers, warn for other commands].
     #[arg(long, global = true, env = "MAKEGOOD_LOG", value_name = "FILTER")]
-    #[arg(default_value = "info", help_heading = "Surroundings")]
-    pub(crate) log: String,
+    #[arg(help_heading = "Surroundings")]
+    pub(crate) log: Option<String>,
     /// text or json [default: json in production, text otherwise].
     #[arg(long, global = true, env = "MAKEGOOD_LOG_FORMAT", value_name = "FORMAT")]
     #[arg(help_heading = "Surroundings")]

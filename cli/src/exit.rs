@@ -85,8 +85,10 @@ impl fmt::Display for Problem {
 /// A statement that failed in a command that has a connection already.
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
-        let missing =
-            error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|c| c == "42P01");
+        let missing = error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code)
+            .is_some_and(|c| c == "42P01");
         if missing {
             return Self::new("the cell has no tables, or not all of them")
                 .because(error)

@@ -23,11 +23,14 @@ pub(crate) struct LogSettings {
     pub(crate) format: LogFormat,
 }
 
+/// Pools roll back what is returned to them, and PostgreSQL notes each time that nothing was open.
+const QUIETED: &str = "sqlx::postgres::notice=error";
+
 /// Starts to log, unless the process logs already.
 pub(crate) fn start(settings: &LogSettings) {
     let builder = fmt()
         .with_writer(std::io::stderr)
-        .with_env_filter(EnvFilter::new(&settings.filter))
+        .with_env_filter(EnvFilter::new(format!("{QUIETED},{}", settings.filter)))
         .with_ansi(std::io::stderr().is_terminal());
     // An error says that a subscriber is there, which serves as well.
     let _ = match settings.format {

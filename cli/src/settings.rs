@@ -42,6 +42,12 @@ impl FromStr for Profile {
     }
 }
 
+/// The usual log of a server.
+const SERVER_LOG: &str = "info";
+
+/// The usual log of a command that answers a person.
+const OPERATOR_LOG: &str = "warn";
+
 /// What every command knows.
 #[derive(Debug, Clone)]
 pub(crate) struct Surroundings {
@@ -50,12 +56,15 @@ pub(crate) struct Surroundings {
 }
 
 impl Surroundings {
-    /// Reads them; where one is wrong the rest is checked as in development.
-    pub(crate) fn read(args: &SurroundingsArgs, faults: &mut Faults) -> Self {
+    /// Reads them; where one is wrong the rest is checked as in development. `usual_log` is the
+    /// filter of the log unless another is set.
+    pub(crate) fn read(args: &SurroundingsArgs, usual_log: &str, faults: &mut Faults) -> Self {
         let next = "choose development, test or production";
         let profile = faults.parse("MAKEGOOD_PROFILE", &args.profile, next);
         let profile = profile.unwrap_or(Profile::Development);
-        if EnvFilter::try_new(&args.log).is_err() {
+        let log = args.log.as_deref().map(str::trim).filter(|log| !log.is_empty());
+        let filter = log.unwrap_or(usual_log).to_owned();
+        if EnvFilter::try_new(&filter).is_err() {
             let next = "use a level such as info, or targets such as info,makegood=debug";
             faults.add("MAKEGOOD_LOG", "is not a log filter", next);
         }
@@ -68,6 +77,6 @@ impl Surroundings {
                 LogFormat::Text
             }
         };
-        Self { profile, log: LogSettings { filter: args.log.clone(), format } }
+        Self { profile, log: LogSettings { filter, format } }
     }
 }

@@ -41,7 +41,7 @@ pub use activity::{
 };
 pub use client::{Cancellation, Client, Delivery, Ending, Started};
 pub use config::{Database, WorkerConfig};
-pub use ctx::{Ctx, Forward, Signal};
+pub use ctx::{Ctx, Forward, Signal, Sleep, Step, Wait, WaitFor};
 pub use error::Error;
 pub use incident::IncidentClass;
 pub use registry::Registry;

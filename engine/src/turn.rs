@@ -26,7 +26,9 @@ pub(crate) async fn drive(engine: Arc<Engine>, mut run: Run) {
     let mut action = run.next(&engine.registry);
     loop {
         if engine.is_draining() && matches!(action, Action::Call(_) | Action::Transact(_)) {
-            return give_back(&engine, run.hold, Duration::ZERO, run.attempt).await;
+            // Handed back at once, with what it has done so far.
+            let (until, attempt) = (Until::After(Duration::ZERO), run.attempt);
+            action = Action::Park(Park { until, wait: None, attempt });
         }
         action = match action {
             Action::Call(call) if call.needs_intent() => {

@@ -105,7 +105,8 @@ pub(crate) async fn faults(conn: &mut PgConnection, truth: &Truth) -> Vec<String
         _ => None,
     };
     let theirs = truth.payments.iter();
-    let theirs = theirs.filter_map(|p| Some((&p.id, format!("{} {}", wanted(&p.status)?, p.amount))));
+    let theirs =
+        theirs.filter_map(|p| Some((&p.id, format!("{} {}", wanted(&p.status)?, p.amount))));
     let theirs: BTreeMap<String, String> = theirs.map(|(id, word)| (id.clone(), word)).collect();
     for id in ours.keys().chain(theirs.keys()) {
         let (ours, theirs) = (ours.get(id), theirs.get(id));

@@ -111,7 +111,8 @@ impl Process {
         let asked = Instant::now();
         self.signal(Signal::TERM);
         let status = self.ended(PATIENCE).await;
-        let status = status.unwrap_or_else(|| panic!("{} ends; its log:\n{}", self.name, self.log()));
+        let status =
+            status.unwrap_or_else(|| panic!("{} ends; its log:\n{}", self.name, self.log()));
         (status, asked.elapsed())
     }
 

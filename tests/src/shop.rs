@@ -1,5 +1,6 @@
 //! An open shop: its processes, its gateway, its tables, and the questions a test asks of them.
 
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -72,7 +73,13 @@ impl Shop {
 
     /// Starts one more worker and waits until it is ready.
     pub async fn start_worker(&mut self) -> &mut Process {
-        let (name, env) = self.next_worker();
+        self.start_worker_with(Env::new()).await
+    }
+
+    /// The same with settings of its own.
+    pub async fn start_worker_with(&mut self, own: Env) -> &mut Process {
+        let (name, mut env) = self.next_worker();
+        env.extend(own);
         let worker = Process::start("worker", &name, &env, self.logs.path()).await;
         self.workers.push(worker);
         self.workers.last_mut().unwrap()
@@ -85,7 +92,8 @@ impl Shop {
         Process::spawn("worker", &name, &env, self.logs.path())
     }
 
-    fn next_worker(&mut self) -> (String, Env) {
+    /// Name and settings of one more worker.
+    pub fn next_worker(&mut self) -> (String, Env) {
         self.started += 1;
         let name = format!("worker-{}", self.started);
         let mut env = shared_env(&self.place, &self.config);
@@ -106,6 +114,11 @@ impl Shop {
         let name = format!("api-{}", self.started);
         self.api = Process::start("api", &name, &env, self.logs.path()).await;
         self.aim_webhooks().await;
+    }
+
+    /// The folder of the logs.
+    pub fn logs(&self) -> &Path {
+        self.logs.path()
     }
 
     async fn aim_webhooks(&self) {

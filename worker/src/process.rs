@@ -49,11 +49,9 @@ impl WorkerProcess {
         let name = config.engine.name.clone();
         let health = Arc::new(Health::new(pool.clone(), config.metrics.clone()));
         let (stop, stopping) = watch::channel(false);
-        let parts = vec![
-            tokio::spawn(health::serve(listener, Arc::clone(&health), stopping.clone())),
-            tokio::spawn(gauges::refresh(pool, config.metrics, stopping)),
-        ];
-        let process = Self { addr, health, drain, stop, parts };
+        let server = health::serve(listener, Arc::clone(&health), stopping.clone());
+        let parts = vec![tokio::spawn(server)];
+        let mut process = Self { addr, health, drain, stop, parts };
         let worker = match Worker::start(database, registry, config.engine).await {
             Ok(worker) => worker,
             Err(error) => {
@@ -62,6 +60,7 @@ impl WorkerProcess {
             }
         };
         process.health.begin(worker);
+        process.parts.push(tokio::spawn(gauges::refresh(pool, config.metrics, stopping)));
         tracing::info!(worker.name = name, health.addr = %addr, "the worker claims");
         Ok(process)
     }

@@ -54,7 +54,7 @@ pub(crate) async fn run(args: &AuditArgs) -> Result<Exit, Problem> {
     }
     let found = audit.violations.len();
     output::say(&format!(
-        "{found} violations of {number} invariants in the cell {cell}. While checkouts run, one may \
+        "Violations found in the cell {cell}: {found}. While checkouts run, one may \
          be a moment between two commits: ask again when they are done."
     ));
     Ok(Exit::Failed)

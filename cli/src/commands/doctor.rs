@@ -71,10 +71,10 @@ pub(crate) async fn run(args: &DoctorArgs) -> Result<Exit, Problem> {
     let count = |verdict| findings.iter().filter(|f| f.verdict == verdict).count();
     let (failed, warned) = (count(Verdict::Fail), count(Verdict::Warn));
     if failed > 0 {
-        output::say(&format!("{failed} faults, {warned} warnings."));
+        output::say(&format!("Faults: {failed}. Warnings: {warned}."));
         return Ok(Exit::Failed);
     }
-    output::say(&format!("No fault, {warned} warnings."));
+    output::say(&format!("No fault. Warnings: {warned}."));
     Ok(Exit::Done)
 }
 

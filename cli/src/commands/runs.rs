@@ -34,6 +34,9 @@ fn list(runs: &[inspect::RunSummary], limit: i64, format: Format) {
     if format == Format::Json {
         return output::json(&runs);
     }
+    if runs.is_empty() {
+        return output::say("No run is like that.");
+    }
     let rows = runs.iter().map(|run| {
         vec![
             run.run_id.to_string(),

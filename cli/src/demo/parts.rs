@@ -1,13 +1,17 @@
 //! Everything that runs besides us: PostgreSQL, the gateway sandbox, the API, the workers.
 //! Each has its keys and addresses from here; none reads the caller's environment.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
-use devpg::Cluster;
+use devpg::{Cluster, Options};
 use migrations::Cell;
 use sqlx::{AssertSqlSafe, PgPool};
 use tempfile::TempDir;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::child::{Child, Settings};
 
@@ -112,6 +116,8 @@ pub(crate) struct Parts {
     pub(crate) logs: Option<TempDir>,
     /// The private PostgreSQL, if it is ours.
     pub(crate) cluster: Option<Cluster>,
+    /// The same while it starts, which nothing can stop half-way.
+    starting: Option<JoinHandle<Result<Cluster, devpg::Error>>>,
     /// The cell.
     pub(crate) store: Option<Store>,
     /// The API process.
@@ -130,9 +136,20 @@ impl Parts {
         Ok(Self { logs: Some(logs), ..Self::default() })
     }
 
-    /// Keeps the logs for a person to read, and says where they are.
+    /// Starts a private PostgreSQL. When this is dropped half-way, [`Parts::stop`] waits for the
+    /// rest of the start and ends it then.
+    pub(crate) async fn start_cluster(&mut self, options: Options) -> anyhow::Result<&Cluster> {
+        let starting = spawn_blocking(move || Cluster::start(&options));
+        let started = self.starting.insert(starting).await;
+        self.starting = None;
+        Ok(self.cluster.insert(started??))
+    }
+
+    /// Keeps the logs for a person to read, if there are any, and says where they are.
     pub(crate) fn keep_logs(&mut self) -> Option<PathBuf> {
-        self.logs.take().map(TempDir::keep)
+        let folder = self.logs.take()?;
+        let has_logs = fs::read_dir(folder.path()).is_ok_and(|mut logs| logs.next().is_some());
+        has_logs.then(|| folder.keep())
     }
 
     /// SIGTERM for each process, the workers first; then PostgreSQL. Answers what went wrong.
@@ -146,8 +163,13 @@ impl Parts {
         if let Some(store) = self.store.take() {
             store.pool.close().await;
         }
+        if let Some(starting) = self.starting.take()
+            && let Ok(Ok(cluster)) = starting.await
+        {
+            self.cluster = Some(cluster);
+        }
         if let Some(cluster) = self.cluster.take() {
-            let stopped = tokio::task::spawn_blocking(move || cluster.stop()).await;
+            let stopped = spawn_blocking(move || cluster.stop()).await;
             faults.extend(match stopped {
                 Ok(stopped) => stopped.err().map(anyhow::Error::from),
                 Err(panic) => Some(panic.into()),
@@ -197,6 +219,7 @@ impl Plan {
             ("MAKEGOOD_WORKER_BIND", self.binds.worker.clone()),
             ("MAKEGOOD_WORKER_NAME", name.to_owned()),
             ("MAKEGOOD_LEASE_SECS", self.lease_secs.to_string()),
+            ("MAKEGOOD_DRAIN_SECS", "5".to_owned()),
             ("MAKEGOOD_GATEWAY_URL", gateway_url.to_owned()),
             ("MAKEGOOD_GATEWAY_TIMEOUT_MS", self.gateway_timeout_ms.to_string()),
         ]);

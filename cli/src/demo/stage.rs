@@ -3,13 +3,10 @@
 use std::{fmt, path::PathBuf, time::Duration};
 
 use anyhow::Context;
-use devpg::{Cluster, Options};
+use devpg::Options;
 use migrations::Cell;
 use secrecy::ExposeSecret;
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    task::spawn_blocking,
-};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
     args::DemoArgs,
@@ -80,9 +77,7 @@ async fn database_url(args: &DemoArgs, parts: &mut Parts) -> anyhow::Result<Stri
     }
     let step = Step::begin("starting PostgreSQL");
     let options = Options { max_connections: 300, ..Options::durable() };
-    // If this is interrupted, the cluster is dropped with the result, and stops with that.
-    let cluster = spawn_blocking(move || Cluster::start(&options)).await??;
-    let cluster = parts.cluster.insert(cluster);
+    let cluster = parts.start_cluster(options).await?;
     step.done(&format!("PostgreSQL {} on port {}", cluster.version(), cluster.port()));
     Ok(cluster.url("postgres"))
 }

@@ -7,9 +7,9 @@ mod welcome;
 use std::{net::TcpListener, path::Path, process::ExitCode, time::Duration};
 
 use anyhow::Context;
-use devpg::{Cluster, Options};
+use devpg::Options;
 use migrations::Cell;
-use tokio::{select, task::spawn_blocking, time::sleep};
+use tokio::{select, time::sleep};
 
 use crate::demo::{
     child::Child,
@@ -64,8 +64,7 @@ async fn serve(args: &DevArgs, parts: &mut Parts) -> anyhow::Result<()> {
     let step = Step::begin("starting PostgreSQL");
     let folder = args.folder();
     let options = Options::durable().persistent(&folder);
-    let cluster = spawn_blocking(move || Cluster::start(&options)).await??;
-    let cluster = parts.cluster.insert(cluster);
+    let cluster = parts.start_cluster(options).await?;
     let url = cluster.url("postgres");
     step.done(&format!("PostgreSQL {}, data in {}", cluster.version(), folder.display()));
 
@@ -122,8 +121,8 @@ async fn watch_workers(
     loop {
         for worker in workers.iter_mut() {
             let Some(error) = worker.is_dead() else { continue };
-            let first = error.to_string();
-            say(&format!("✗ {}", first.lines().next().unwrap_or_default()));
+            let told = error.to_string();
+            say(&format!("✗ {}", told.split(';').next().unwrap_or_default()));
             sleep(MOURNING).await;
             *worker = plan.start_worker(store, gateway_url, "worker", logs).await?;
             let pid = worker.pid().unwrap_or_default();

@@ -5,7 +5,7 @@ use migrations::{Cell, database_url};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 
-use super::{Faults, Surroundings};
+use super::{Faults, OPERATOR_LOG, Surroundings};
 use crate::args::DatabaseArgs;
 use crate::exit::Problem;
 
@@ -51,7 +51,7 @@ impl DatabaseSettings {
     /// Reads all that a command for operators needs.
     pub(crate) fn of_operator(args: &DatabaseArgs) -> Result<(Self, Surroundings), Problem> {
         let mut faults = Faults::default();
-        let surroundings = Surroundings::read(&args.surroundings, &mut faults);
+        let surroundings = Surroundings::read(&args.surroundings, OPERATOR_LOG, &mut faults);
         let database = Self::read(args, &mut faults);
         faults.settle(database.map(|database| (database, surroundings)))
     }

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::faults::Wanted;
 use super::gateway::{GatewayKeys, gateway};
-use super::{DatabaseSettings, Faults, Surroundings, odds};
+use super::{DatabaseSettings, Faults, SERVER_LOG, Surroundings, odds};
 use crate::args::{ApiArgs, SandboxArgs, WorkerArgs};
 use crate::exit::Problem;
 
@@ -54,7 +54,7 @@ impl ApiSettings {
     }
 
     fn collect(args: &ApiArgs, faults: &mut Faults) -> Option<Self> {
-        let surroundings = Surroundings::read(&args.database.surroundings, faults);
+        let surroundings = Surroundings::read(&args.database.surroundings, SERVER_LOG, faults);
         let profile = surroundings.profile;
         let database = DatabaseSettings::read(&args.database, faults);
         let bind = bind("MAKEGOOD_API_BIND", &args.api_bind, faults);
@@ -102,7 +102,7 @@ impl WorkerSettings {
     }
 
     fn collect(args: &WorkerArgs, faults: &mut Faults) -> Option<Self> {
-        let surroundings = Surroundings::read(&args.database.surroundings, faults);
+        let surroundings = Surroundings::read(&args.database.surroundings, SERVER_LOG, faults);
         let database = DatabaseSettings::read(&args.database, faults);
         let bind = bind("MAKEGOOD_WORKER_BIND", &args.worker_bind, faults);
         let engine = engine(args, faults);
@@ -161,7 +161,7 @@ impl SandboxSettings {
     }
 
     fn collect(args: &SandboxArgs, faults: &mut Faults) -> Option<Self> {
-        let surroundings = Surroundings::read(&args.surroundings, faults);
+        let surroundings = Surroundings::read(&args.surroundings, SERVER_LOG, faults);
         let profile = surroundings.profile;
         let bind = bind("MAKEGOOD_SANDBOX_BIND", &args.sandbox_bind, faults);
         let keys = GatewayKeys::read(&args.gateway, profile, faults);
