@@ -62,7 +62,7 @@ struct Seen {
 
 async fn look(app: &Shared) -> ApiResult<Seen> {
     let shared = Shared::clone(app);
-    app.finish(async move {
+    let looked = app.finish(async move {
         let mut conn = shared.pool.acquire().await?;
         let applied = store::health::migrations(&mut conn).await?;
         let live_workers = store::health::live_workers(&mut conn).await?;
@@ -71,8 +71,8 @@ async fn look(app: &Shared) -> ApiResult<Seen> {
             wanted.filter(|name| !applied.iter().any(|applied| applied == name)).collect();
         let migrations = if missing.is_empty() { Ok(()) } else { Err(missing) };
         Ok(Seen { migrations, live_workers })
-    })
-    .await
+    });
+    looked.await.inspect_err(|error| tracing::warn!(?error, "the database is not as it should be"))
 }
 
 /// `GET /health/db`: a query that reads a table, and how long it took.

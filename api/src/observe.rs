@@ -2,13 +2,14 @@
 //! Never logs a body, a query, a header or a token.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
+use tokio::time::timeout;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -41,21 +42,15 @@ pub(crate) async fn observe(State(app): State<Shared>, request: Request, next: N
         duration_ms = tracing::field::Empty,
         request.id = %id,
     );
-    let handled = async {
-        let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
-        match tokio::time::timeout(app.config.request_timeout, handled).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(_)) => ApiError::internal("a handler panicked").into_response(),
-            Err(_) => ApiError::Timeout.into_response(),
-        }
-    };
+    let handled = bounded(app.config.request_timeout, next.run(request));
     let mut response = CURRENT.scope(id.clone(), handled).instrument(span.clone()).await;
     let elapsed = began.elapsed();
     let status = response.status().as_u16();
     span.record("http.status", status);
     span.record("duration_ms", u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
     span.in_scope(|| tracing::info!("answered"));
-    let labels = [("method", method.to_string()), ("route", route), ("status", status.to_string())];
+    let labels =
+        [("method", label(&method).to_owned()), ("route", route), ("status", status.to_string())];
     metrics::counter!("makegood_http_requests_total", &labels).increment(1);
     metrics::histogram!("makegood_http_request_seconds", &labels).record(elapsed.as_secs_f64());
     if let Ok(id) = HeaderValue::from_str(&id) {
@@ -68,9 +63,66 @@ pub(crate) async fn observe(State(app): State<Shared>, request: Request, next: N
     response
 }
 
+/// The answer within the limit, also from a handler that panics.
+async fn bounded(limit: Duration, handled: impl Future<Output = Response>) -> Response {
+    match timeout(limit, AssertUnwindSafe(handled).catch_unwind()).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => ApiError::internal("a handler panicked").into_response(),
+        Err(_) => ApiError::Timeout.into_response(),
+    }
+}
+
+/// Clients may make methods up; each would be a time series of its own.
+fn label(method: &Method) -> &str {
+    let usual = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+    ];
+    if usual.contains(method) { method.as_str() } else { "OTHER" }
+}
+
 /// The client's own id, if it cannot do harm in a log.
 fn accepted_id(request: &Request) -> Option<String> {
     let id = request.headers().get(REQUEST_ID)?.to_str().ok()?;
     let safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     ((8..=64).contains(&id.len()) && id.bytes().all(safe)).then(|| id.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+    use serde_json::Value;
+
+    use super::*;
+
+    async fn code(response: Response) -> (u16, Value) {
+        let status = response.status().as_u16();
+        let body = to_bytes(response.into_body(), 10_000).await.expect("a body");
+        let body: Value = serde_json::from_slice(&body).expect("the envelope");
+        (status, body["error"]["code"].clone())
+    }
+
+    #[tokio::test]
+    async fn a_panic_becomes_an_answer() {
+        let panicking = async { panic!("planted, with a secret in it") };
+        let answer = bounded(Duration::from_secs(5), panicking).await;
+        assert_eq!(code(answer).await, (500, "INTERNAL".into()));
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_takes_too_long_becomes_an_answer() {
+        let answer = bounded(Duration::from_millis(1), std::future::pending()).await;
+        assert_eq!(code(answer).await, (503, "TIMEOUT".into()));
+    }
+
+    #[test]
+    fn a_method_that_nobody_knows_is_no_label_of_its_own() {
+        let made_up = Method::from_bytes(b"FROBNICATE").expect("a method");
+        assert_eq!((label(&made_up), label(&Method::GET)), ("OTHER", "GET"));
+    }
 }

@@ -82,6 +82,7 @@ impl Answer {
 
     /// The answer, which must have this status.
     #[track_caller]
+    #[expect(clippy::return_self_not_must_use, reason = "asking is enough for many a test")]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self}");
         self

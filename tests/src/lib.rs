@@ -18,6 +18,7 @@ mod gateway;
 mod http;
 mod plan;
 mod process;
+mod questions;
 mod shop;
 mod wait;
 

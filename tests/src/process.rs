@@ -24,7 +24,7 @@ pub struct Process {
     addr: String,
     log: PathBuf,
     child: Child,
-    _lifeline: ChildStdin,
+    lifeline: Option<ChildStdin>,
     output: Lines<BufReader<ChildStdout>>,
 }
 
@@ -38,7 +38,13 @@ impl Process {
                 command.env_remove(variable);
             }
         }
-        command.envs(env.iter().map(|(variable, value)| (variable, value)));
+        for (variable, value) in env {
+            // The later of two wins, and an empty one takes the setting away.
+            match value.as_str() {
+                "" => command.env_remove(variable),
+                value => command.env(variable, value),
+            };
+        }
         command.kill_on_drop(true);
         command
     }
@@ -53,7 +59,7 @@ impl Process {
         let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let output = BufReader::new(stdout).lines();
         let (name, addr) = (name.to_owned(), String::new());
-        Self { name, addr, log, child, _lifeline: stdin, output }
+        Self { name, addr, log, child, lifeline: Some(stdin), output }
     }
 
     /// Starts a server and waits until it listens.
@@ -65,7 +71,7 @@ impl Process {
         };
         let said: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(said.get("role").and_then(Value::as_str), Some(role), "{line}");
-        process.addr = said.get("listening").and_then(Value::as_str).unwrap().to_owned();
+        said.get("listening").and_then(Value::as_str).unwrap().clone_into(&mut process.addr);
         process
     }
 
@@ -104,6 +110,11 @@ impl Process {
         let stat = self.child.id().map(|id| fs::read_to_string(format!("/proc/{id}/stat")));
         let Some(Ok(stat)) = stat else { return false };
         stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    }
+
+    /// Closes the pipe to its standard input, as our own death would.
+    pub fn abandon(&mut self) {
+        self.lifeline = None;
     }
 
     /// SIGTERM; how it ended, and after how long.

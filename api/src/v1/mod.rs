@@ -2,6 +2,7 @@
 
 pub(crate) mod auth;
 pub(crate) mod cancel;
+mod cart;
 pub(crate) mod orders;
 pub(crate) mod payments;
 pub(crate) mod products;

@@ -2,14 +2,14 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use domain::{CartLine, HoldId, OrderId, PricedLine, PricedOrder, Sku};
-use rust_decimal::Decimal;
+use domain::{CartLine, HoldId, OrderId};
 use serde::{Deserialize, Serialize};
 use store::orders::{NewOrder, Order, OrderItem, Page};
-use store::{Conn, orders, products, tenants};
+use store::{Conn, orders, tenants};
 use uuid::Uuid;
 use workflows::{Checkout, PlacedOrder};
 
+use super::cart::{self, Cart};
 use super::view::{OrderSummary, OrderView};
 use crate::app::{App, Shared};
 use crate::body::{Body, IdempotencyKey, OrderPath, Parameters};
@@ -17,21 +17,7 @@ use crate::envelope::Answer;
 use crate::error::{ApiError, ApiResult};
 use crate::identity::SignedIn;
 
-const MOST_LINES: usize = 100;
 const FIRST_ATTEMPT: u32 = 1;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Cart {
-    lines: Vec<Line>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    sku: Sku,
-    quantity: domain::Quantity,
-}
 
 #[derive(Serialize)]
 pub(crate) struct One {
@@ -52,7 +38,7 @@ pub(crate) async fn place(
     IdempotencyKey(key): IdempotencyKey,
     Body(cart): Body<Cart>,
 ) -> ApiResult<Response> {
-    let lines = wanted(cart)?;
+    let lines = cart.lines()?;
     let shared = Shared::clone(&app);
     let placing = app.finish(async move { place_once(&shared, &who, &key, lines).await }).await?;
     Ok(match placing {
@@ -65,15 +51,6 @@ pub(crate) async fn place(
                 .into_response()
         }
     })
-}
-
-/// The lines sorted by SKU, those of one SKU added up.
-fn wanted(cart: Cart) -> ApiResult<Vec<CartLine>> {
-    if !(1..=MOST_LINES).contains(&cart.lines.len()) {
-        return Err(ApiError::field("lines", format!("an order has 1 to {MOST_LINES} lines")));
-    }
-    let lines = cart.lines.into_iter().map(|Line { sku, quantity }| CartLine { sku, quantity });
-    CartLine::sorted(lines).map_err(|error| ApiError::field("lines", error.to_string()))
 }
 
 async fn place_once(
@@ -144,7 +121,7 @@ async fn insert(
     lines: &[CartLine],
 ) -> Result<Order, Placed> {
     let tenant = tenants::get(conn, &who.tenant_id).await?;
-    let priced = price(conn, &tenant, lines).await?;
+    let priced = cart::price(conn, &tenant, lines).await?;
     let order_id = OrderId::from(Uuid::now_v7());
     let order = NewOrder {
         order_id,
@@ -159,35 +136,6 @@ async fn insert(
         Err(store::Error::Conflict(_)) => Err(Placed::Conflict),
         placed => Ok(placed?),
     }
-}
-
-/// Prices come from the catalogue, never from the client.
-async fn price(
-    conn: &mut Conn,
-    tenant: &tenants::Tenant,
-    lines: &[CartLine],
-) -> ApiResult<PricedOrder> {
-    let skus: Vec<Sku> = lines.iter().map(|line| line.sku.clone()).collect();
-    let catalogue = products::priced(conn, &tenant.tenant_id, &skus).await?;
-    let (mut priced, mut unknown) = (Vec::new(), Vec::new());
-    for line in lines {
-        match catalogue.iter().find(|product| product.sku == line.sku && product.is_active) {
-            Some(product) => priced.push(PricedLine {
-                sku: line.sku.clone(),
-                name: product.name.clone(),
-                unit_price: product.unit_price,
-                quantity: line.quantity,
-            }),
-            None => unknown.push(line.sku.clone()),
-        }
-    }
-    if !unknown.is_empty() {
-        return Err(ApiError::UnknownSku(unknown));
-    }
-    let rate = Decimal::new(tenant.tax_basis_points, 4);
-    let order = PricedOrder::price(priced, tenant.currency, rate)
-        .map_err(|error| ApiError::field("lines", error.to_string()))?;
-    if order.total().minor() > 0 { Ok(order) } else { Err(ApiError::NothingToPay) }
 }
 
 /// What the checkout is started with.

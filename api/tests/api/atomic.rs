@@ -1,8 +1,10 @@
 //! An order and its checkout are written together or not at all.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
-use crate::support::{Reply, Shop, cart};
+use crate::support::{Reply, Shop, cart, until};
 
 async fn place(shop: &Shop) -> Reply {
     shop.product("TEA", 1_000, 10).await;
@@ -90,4 +92,46 @@ async fn a_placed_order_and_its_checkout_name_each_other() {
     let receipt = input["receipt"].as_str().unwrap();
     assert_eq!(receipt, format!("{}-1", order.replace('-', "")), "the gateway's limit is 40");
     assert!(receipt.len() <= 40);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_is_finished_even_when_its_customer_hangs_up() {
+    let shop = Shop::open().await;
+    shop.product("TEA", 1_000, 10).await;
+    let ada = shop.customer().await;
+    let held = shop.lock("runs").await;
+    let body = cart(&[("TEA", 1)]);
+    let hung_up = {
+        let mut request = std::pin::pin!(ada.place_with("key-0000001", &body));
+        let blocked = shop.until_blocked("runs");
+        tokio::select! {
+            _ = &mut request => false,
+            () = blocked => true,
+        }
+    };
+    assert!(hung_up, "the request was given up in the middle of its transaction");
+    held.rollback().await.unwrap();
+    until("the order is there", async || shop.count("orders").await == 1).await;
+    assert_eq!(shop.count("runs").await, 1, "with its checkout");
+    let again = ada.place_with("key-0000001", &body).await;
+    assert_eq!(again.status, 200, "and his next try finds it: {}", again.body);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_came_too_late_can_be_asked_for_again() {
+    let shop = Shop::open_with(|config| {
+        config.settle_wait = Duration::from_millis(50);
+        config.request_timeout = Duration::from_millis(500);
+    })
+    .await;
+    shop.product("TEA", 1_000, 10).await;
+    let ada = shop.customer().await;
+    let held = shop.lock("runs").await;
+    let body = cart(&[("TEA", 1)]);
+    let reply = ada.place_with("key-0000001", &body).await;
+    assert_eq!(reply.refusal(), (503, "TIMEOUT".to_owned()));
+    assert_eq!(reply.body["error"]["retryable"], true);
+    held.rollback().await.unwrap();
+    until("the order is there", async || shop.count("orders").await == 1).await;
+    assert_eq!(ada.place_with("key-0000001", &body).await.status, 200, "the same order");
 }

@@ -44,7 +44,10 @@ impl Business {
         let body = json!({ "order_id": order });
         let session = customer.post("/api/v1/payments/create-session", &body).await;
         assert_eq!(session.status, 200, "{}", session.body);
-        let gateway_order = session.text("/data/gateway_order_id");
+        self.pay_at(&session.text("/data/gateway_order_id"), order).await
+    }
+
+    async fn pay_at(&self, gateway_order: &str, order: &str) -> Value {
         let page = json!({ "order_id": gateway_order, "method": "upi", "vpa": "success@razorpay" });
         let url = format!("{}/checkout/pay", self.sandbox.url());
         let paid = read(self.shop.http.post(url).json(&page)).await;
@@ -147,5 +150,27 @@ async fn a_cancel_before_the_payment_gives_the_stock_back() {
     let body = json!({ "order_id": order });
     let session = ada.post("/api/v1/payments/create-session", &body).await;
     assert_eq!(session.refusal(), (409, "ORDER_CANCELLED".to_owned()));
+    business.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_for_a_cancelled_order_is_reported_and_goes_back() {
+    let business = Business::open().await;
+    let ada = business.shop.customer().await;
+    let order = ada.place("TEA", 1).await;
+    let body = json!({ "order_id": order });
+    let session = ada.post("/api/v1/payments/create-session", &body).await;
+    assert_eq!(ada.cancel(&order).await.status, 202);
+    until("the order is cancelled", async || ada.status(&order).await == "CANCELLED").await;
+
+    let handed_back = business.pay_at(&session.text("/data/gateway_order_id"), &order).await;
+    let reply = ada.post("/api/v1/payments/verify", &handed_back).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    assert_eq!(reply.text("/data/order_status"), "CANCELLED", "nobody is told that it is paid");
+    until("the money is back", async || {
+        business.shop.count("refunds where status = 'PROCESSED'").await == 1
+    })
+    .await;
+    assert_eq!(ada.status(&order).await, "CANCELLED");
     business.close().await;
 }

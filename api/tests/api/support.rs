@@ -15,7 +15,7 @@ use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Transaction};
 use store::products::{self, Product};
 use store::stock;
 use store::users::{self, NewUser, PasswordHash};
@@ -121,6 +121,20 @@ impl Shop {
             .fetch_one(&self.pool)
             .await
             .unwrap()
+    }
+
+    /// Keeps everybody else from a table until the transaction ends.
+    pub(crate) async fn lock(&self, table: &str) -> Transaction<'static, Postgres> {
+        let mut tx = self.pool.begin().await.unwrap();
+        let sql = AssertSqlSafe(format!("lock table {table} in access exclusive mode"));
+        sqlx::raw_sql(sql).execute(&mut *tx).await.unwrap();
+        tx
+    }
+
+    /// Waits until somebody waits for a lock on the table.
+    pub(crate) async fn until_blocked(&self, table: &str) {
+        let waiting = format!("pg_locks where not granted and relation = '{table}'::regclass");
+        until("somebody waits for the table", async || self.count(&waiting).await > 0).await;
     }
 
     /// Statements of the test's own making.

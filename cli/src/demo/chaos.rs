@@ -10,13 +10,7 @@ use std::{
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::{
-    child::Child,
-    customer::Web,
-    figures,
-    parts::{Plan, Store},
-    progress::Step,
-};
+use super::{child::Child, customer::Web, figures, parts::Store, plan::Plan, progress::Step};
 
 const LOOK: Duration = Duration::from_millis(25);
 /// How long the dead stay unreplaced: longer than a lease, so that others must take over.

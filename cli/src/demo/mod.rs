@@ -15,6 +15,7 @@ pub(crate) mod goods;
 mod journey;
 mod latency;
 pub(crate) mod parts;
+pub(crate) mod plan;
 pub(crate) mod progress;
 mod report;
 mod scenario;
@@ -54,10 +55,11 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     if is_kept {
         stage::stay_up(&parts).await;
     }
-    let held = matches!(&outcome, Ok(report) if report.held);
-    stage::leave_database(&args, &parts, held || is_kept).await;
     let step = Step::begin("stopping the parts");
-    let faults = parts.stop().await;
+    let mut faults = parts.stop_processes().await;
+    let held = faults.is_empty() && matches!(&outcome, Ok(report) if report.held);
+    stage::leave_database(&args, &parts, held || is_kept).await;
+    faults.extend(parts.stop().await);
     step.done("all parts have ended");
     if !held || !faults.is_empty() {
         stage::leave_logs(&mut parts, &outcome);
@@ -113,7 +115,7 @@ async fn story(args: &DemoArgs, parts: &mut Parts) -> anyhow::Result<Report> {
         error = api.died() => return Err(error.context("the API died")),
         error = sandbox.died() => return Err(error.context("the gateway sandbox died")),
     };
-    driven.done(&format!("{checkouts} checkouts driven, {} workers killed", toll.kills()));
+    driven.done(&format!("{checkouts} checkouts driven, workers killed: {}", toll.kills()));
 
     let step = Step::begin("auditing every promise, and the gateway's books against ours");
     let audit = audit::audit(&store.pool).await?;

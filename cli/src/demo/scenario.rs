@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn no_end_is_wrong_for_anybody_who_never_paid_but_had_money_taken() {
+    fn an_order_that_nobody_paid_must_not_end_paid() {
         for (scenario, _) in CHANCES {
             let allowed = scenario.allowed(Deeds::default());
             assert!(!allowed.contains(&End::Paid), "{scenario:?} cannot be paid by nobody");

@@ -12,7 +12,8 @@ use super::{
     args::DemoArgs,
     customer::Web,
     goods::{self, Stocking},
-    parts::{Binds, Keys, Parts, Plan, Store},
+    parts::{Parts, Store},
+    plan::{Binds, Keys, Plan},
     progress::{Step, say},
     report::Report,
 };

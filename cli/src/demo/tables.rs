@@ -35,7 +35,7 @@ pub(crate) fn conclude(report: &Report) {
             report.checkouts, report.gateway.captured_payments,
         )
     } else {
-        format!("\nNot everything held: {} faults, listed above.", report.faults.len())
+        format!("\nNot everything held; faults, listed above: {}", report.faults.len())
     });
 }
 

@@ -154,3 +154,62 @@ fn end_of(order: &Order, captures: &[Capture]) -> End {
         _ => End::Wrong,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+    use domain::{Currency, Money};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn books(payments: &Value) -> GatewayBooks {
+        serde_json::from_value(json!({"payments": payments, "webhooks": []})).expect("books")
+    }
+
+    fn payment(id: &str, status: &str, amount_refunded: i64) -> Value {
+        json!({"id": id, "order_id": "order_1", "amount": 500, "status": status,
+            "amount_refunded": amount_refunded})
+    }
+
+    fn ours(id: &str, disposition: Disposition, minor: i64) -> BTreeMap<String, Capture> {
+        let capture = Capture {
+            gateway_payment_id: id.parse().expect("an id"),
+            gateway_order_id: "order_1".parse().expect("an id"),
+            order_id: None,
+            amount: Money::from_minor(minor, Currency::Inr),
+            disposition,
+            refund_id: None,
+            at: Utc::now(),
+        };
+        [(id.to_owned(), capture)].into()
+    }
+
+    fn faults(payments: &Value, ours: BTreeMap<String, Capture>) -> usize {
+        let mut verdict = Verdict::default();
+        verdict.audit_money(&books(payments), ours);
+        verdict.wrong.len()
+    }
+
+    #[test]
+    fn books_that_agree_are_right() {
+        use Disposition::{Fulfilled, Refunded};
+        let kept = json!([payment("pay_1", "captured", 0), payment("pay_2", "failed", 0)]);
+        assert_eq!(faults(&kept, ours("pay_1", Fulfilled, 500)), 0, "kept on both sides");
+        let returned = json!([payment("pay_1", "refunded", 500)]);
+        assert_eq!(faults(&returned, ours("pay_1", Refunded, 500)), 0, "returned on both sides");
+    }
+
+    #[test]
+    fn money_that_only_one_side_knows_is_found() {
+        use Disposition::{Fulfilled, Open, Refunded};
+        let kept = json!([payment("pay_1", "captured", 0)]);
+        assert_ne!(faults(&kept, BTreeMap::new()), 0, "captured, and we do not know it");
+        assert_ne!(faults(&json!([]), ours("pay_1", Fulfilled, 500)), 0, "fulfilled for nothing");
+        assert_ne!(faults(&kept, ours("pay_1", Refunded, 500)), 0, "returned in our books only");
+        assert_ne!(faults(&kept, ours("pay_1", Open, 500)), 0, "captured, and nobody decided");
+        assert_ne!(faults(&kept, ours("pay_1", Fulfilled, 499)), 0, "another amount");
+        let failed = json!([payment("pay_1", "failed", 0)]);
+        assert_ne!(faults(&failed, ours("pay_1", Fulfilled, 500)), 0, "fulfilled, never captured");
+    }
+}

@@ -16,7 +16,8 @@ use crate::demo::{
     customer::Web,
     goods::{self, Stocking},
     interrupted,
-    parts::{Binds, Keys, Parts, Plan, Store},
+    parts::{Parts, Store},
+    plan::{Binds, Keys, Plan},
     progress::{Step, say},
 };
 

@@ -8,7 +8,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::sync::Mutex;
 
 use futures::future::{join, join_all};
-use makegood_tests::{Customer, PATIENCE, Process, Shop, Summary};
+use makegood_tests::{Customer, PATIENCE, Process, Session, Shop, Summary, until};
+use serde_json::json;
 
 /// Shops that cross points side by side: a point needs a shop in which nothing else runs.
 const LANES: usize = 2;
@@ -23,6 +24,8 @@ pub(crate) enum Path {
     Expired,
     /// The customer pays, tells nobody, and cancels.
     Refunded,
+    /// The bank takes its time: news that decides nothing comes before news that does.
+    Hinted,
 }
 
 impl Path {
@@ -32,26 +35,51 @@ impl Path {
 
     fn end(self) -> &'static str {
         match self {
-            Self::Paid => "PAID",
+            Self::Paid | Self::Hinted => "PAID",
             Self::Expired => "EXPIRED",
             Self::Refunded => "CANCELLED",
         }
     }
 
-    /// What the customer does with a placed order, until it has ended.
-    async fn walk(self, customer: &Customer, order: &str) {
-        if self != Self::Expired {
-            let session = customer.session(order).await;
-            let proof = customer.pay(&session).await;
-            if self == Self::Paid {
+    /// What happens to a placed order, until it has ended.
+    async fn walk(self, shop: &Shop, customer: &Customer, order: &str) {
+        match self {
+            Self::Expired => {}
+            Self::Paid => {
+                let session = customer.session(order).await;
+                let proof = customer.pay(&session).await;
                 let answer = customer.verify(order, &proof).await;
                 assert!([200, 202].contains(&answer.status), "{answer}");
-            } else {
+            }
+            Self::Refunded => {
+                let session = customer.session(order).await;
+                customer.pay(&session).await;
                 customer.cancel(order).await.expect(202);
+            }
+            Self::Hinted => {
+                let session = customer.session(order).await;
+                let pending = customer.try_pay(&session, json!({"outcome": "pending"})).await;
+                let payment = pending.expect(202).text("/razorpay_payment_id").to_owned();
+                tell(shop, &session, &payment, "payment.authorized").await;
+                until("the undecided payment is read", async || {
+                    let history = shop.history(order).await;
+                    history.contains(&"done read_payment".to_owned()).then_some(())
+                })
+                .await;
+                let late = format!("payments/{payment}/late-capture");
+                shop.meddle(&late, &json!({})).await.expect(200);
+                tell(shop, &session, &payment, "payment.captured").await;
             }
         }
         customer.wait_for(order, self.end()).await;
     }
+}
+
+/// A webhook of the gateway.
+async fn tell(shop: &Shop, session: &Session, payment: &str, event: &str) {
+    let entity = json!({"id": payment, "order_id": session.gateway_order_id});
+    let body = json!({"event": event, "payload": {"payment": {"entity": entity}}});
+    shop.webhook(&format!("{event}-{payment}"), &body).await.expect(200);
 }
 
 /// A shop for one lane, without workers: each point brings its own.
@@ -70,7 +98,7 @@ async fn survey(path: Path) -> (Vec<String>, Summary) {
     let log = folder.path().join("points");
     let order = customer.place(&[("tea", 1)]).await;
     let mut worker = shop.spawn_worker("MAKEGOOD_FAULT_LOG", log.to_str().unwrap());
-    path.walk(&customer, &order).await;
+    path.walk(&shop, &customer, &order).await;
     shop.audit().await;
     let summary = shop.summary(&order).await;
     // A drained worker has come past every point that follows a commit.
@@ -86,14 +114,15 @@ async fn die_at(point: &str, path: Path, shop: &mut Shop, customer: &Customer, w
     let order = customer.place(&[("tea", 1)]).await;
     let stock = shop.stock("tea").await;
     let mut armed = shop.spawn_worker("MAKEGOOD_FAULT", point);
+    let (name, env) = shop.next_worker();
+    let shop = &*shop;
     let succeed = async {
         let status = armed.ended(PATIENCE).await;
         let status = status.unwrap_or_else(|| panic!("{path:?}: {point} was not reached"));
         assert_eq!(status.signal(), Some(SIGKILL), "{path:?}: {point}: {}", armed.log());
-        let (name, env) = shop.next_worker();
         Process::spawn("worker", &name, &env, shop.logs())
     };
-    let ((), mut successor) = join(path.walk(customer, &order), succeed).await;
+    let ((), mut successor) = join(path.walk(shop, customer, &order), succeed).await;
     shop.audit().await;
     assert_eq!(
         shop.summary(&order).await,
@@ -107,7 +136,7 @@ async fn die_at(point: &str, path: Path, shop: &mut Shop, customer: &Customer, w
     let refunded = usize::from(path == Path::Refunded);
     assert_eq!(refunds.count(), refunded, "{path:?}: {point}: money goes back once");
     let after = shop.stock("tea").await;
-    let sold = i64::from(path == Path::Paid);
+    let sold = i64::from(path.end() == "PAID");
     assert_eq!(after.sold, stock.sold + sold, "{path:?}: {point}: stock moved once");
     assert_eq!(after.reserved, 0, "{path:?}: {point}: nothing stays held");
     successor.kill9().await;
