@@ -65,7 +65,7 @@ async fn look(app: &Shared) -> ApiResult<Seen> {
     let looked = app.finish(async move {
         let mut conn = shared.pool.acquire().await?;
         let applied = store::health::migrations(&mut conn).await?;
-        let live_workers = store::health::live_workers(&mut conn).await?;
+        let live_workers = makegood::inspect::live_workers(&mut conn).await?;
         let wanted = shared.config.migrations.iter().copied();
         let missing: Vec<_> =
             wanted.filter(|name| !applied.iter().any(|applied| applied == name)).collect();

@@ -12,9 +12,12 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use uuid::Uuid;
 
 use crate::action::Hold;
+use crate::action::StoredSignal;
+use crate::error::outcome_unknown;
 use crate::fault;
 use crate::incident::{IncidentClass, NewIncident};
-use crate::journal::Journal;
+use crate::journal::{HistoryRow, Journal};
+use crate::registry::WorkflowCode;
 use crate::run::{Claimed, Run};
 use crate::runtime::Engine;
 use crate::store::tasks::{self, ClaimedRow};
@@ -81,59 +84,79 @@ impl Claimer {
         };
         let room: usize = slots.iter().map(OwnedSemaphorePermit::num_permits).sum();
         let limit = i64::try_from(room).unwrap_or(i64::MAX);
-        let rows = tasks::claim(&self.pool, incarnation, names, limit).await?;
+        let rows = match tasks::claim(&self.pool, incarnation, names, limit).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                if outcome_unknown(&error) {
+                    // It may have claimed runs that nobody here knows of.
+                    self.engine.lease.lose(incarnation);
+                }
+                return Err(error);
+            }
+        };
         let count = rows.len();
         if count > 0 {
             fault::point("after a claim", "");
-        }
-        if count > 0 {
             metrics::counter!("makegood_runs_claimed_total")
                 .increment(u64::try_from(count).unwrap_or(u64::MAX));
         }
-        let mut slots = slots.into_iter();
-        let mut room = slots.next();
         for row in rows {
-            let mut slot = room.as_mut().and_then(|room| room.split(1));
-            if slot.is_none() {
-                room = slots.next();
-                slot = room.as_mut().and_then(|room| room.split(1));
+            // The first permits are used up before the second.
+            let slot = slots.iter_mut().find_map(|room| room.split(1));
+            if let (Some(slot), Some(code)) = (slot, self.engine.registry.code_of(&row.workflow)) {
+                self.adopt(row, incarnation, code, slot).await;
+            } else {
+                self.engine.lease.lose(incarnation);
             }
-            let Some(slot) = slot else { continue };
-            self.adopt(row, incarnation, slot).await;
         }
-        Ok(if count == usize::try_from(limit).unwrap_or(usize::MAX) { None } else { Some(count) })
+        Ok(if count == room { None } else { Some(count) })
     }
 
-    /// How long to pause: not longer than until the next run is due.
+    /// How long to pause: not longer than until the next run is due. One that is due now and was
+    /// not claimed is locked by somebody: it is looked at again after the pause.
     async fn until_due(&self, names: &[String], idle: Duration) -> Duration {
         match tasks::next_due_in_ms(&self.pool, names).await {
-            Ok(Some(ms)) => Duration::from_millis(u64::try_from(ms).unwrap_or(0)).min(idle),
-            Ok(None) | Err(_) => idle,
+            Ok(Some(ms)) if ms > 0 => {
+                Duration::from_millis(u64::try_from(ms).unwrap_or(u64::MAX)).min(idle)
+            }
+            Ok(_) | Err(_) => idle,
         }
     }
 
-    async fn adopt(&self, mut row: ClaimedRow, incarnation: Uuid, slot: OwnedSemaphorePermit) {
+    async fn adopt(
+        &self,
+        row: ClaimedRow,
+        incarnation: Uuid,
+        code: Arc<WorkflowCode>,
+        slot: OwnedSemaphorePermit,
+    ) {
         let hold = Hold { run_id: row.run_id, incarnation, epoch: row.epoch };
-        let Some(code) = self.engine.registry.code_of(&row.workflow) else { return };
-        if row.stale {
-            match self.reread(row.run_id).await {
-                Ok((history, signals)) => (row.history, row.signals) = (history, signals),
-                Err(error) => {
-                    tracing::warn!(run.id = %row.run_id, %error, "a claimed run could not be read");
-                    return self.engine.lease.lose(incarnation);
-                }
+        let read = match self.read(&row).await {
+            Ok(read) => read,
+            Err(error) => {
+                tracing::warn!(run.id = %row.run_id, %error, "a claimed run could not be read");
+                return self.engine.lease.lose(incarnation);
             }
-        }
+        };
         let mut unfit = None;
         if row.crashes >= self.engine.config.crash_limit {
             let message = format!("it was in the memory of {} workers that died", row.crashes);
-            unfit = Some(NewIncident::new(IncidentClass::Poison, None, message));
+            unfit = Some(NewIncident::new(IncidentClass::Poison, None, &message));
         }
-        let journal = Journal::fold(row.history).unwrap_or_else(|error| {
+        let unreadable = |error: serde_json::Error| {
             let message = format!("its record cannot be read: {error}");
-            unfit = Some(NewIncident::new(IncidentClass::NonDeterminism, None, message));
+            NewIncident::new(IncidentClass::NonDeterminism, None, &message)
+        };
+        let (history, signals) = read.unwrap_or_else(|error| {
+            unfit = Some(unreadable(error));
+            (Vec::new(), Vec::new())
+        });
+        let durable = i32::try_from(history.len()).unwrap_or(i32::MAX);
+        let journal = Journal::fold(history).unwrap_or_else(|error| {
+            unfit = Some(unreadable(error));
             Journal::default()
         });
+        let attempt = if row.attempt_seq == durable { row.attempt } else { 0 };
         let config = &self.engine.config;
         let run = Run::new(
             Claimed {
@@ -141,8 +164,8 @@ impl Claimer {
                 code,
                 input: RawValue::from_string(row.input).unwrap_or_else(|_| crate::run::null()),
                 journal,
-                signals: row.signals,
-                attempt: u32::try_from(row.attempt).unwrap_or(0),
+                signals,
+                attempt: u32::try_from(attempt).unwrap_or(0),
                 parked: row.wait,
                 unfit,
                 slot,
@@ -154,12 +177,24 @@ impl Claimer {
         let _ = self.runs.send(run);
     }
 
-    async fn reread(
-        &self,
-        run_id: Uuid,
-    ) -> Result<(Vec<crate::journal::HistoryRow>, Vec<crate::action::StoredSignal>), sqlx::Error>
-    {
+    /// The run's record; read once more when the claim's snapshot was older than its row, or when
+    /// a takeover left open how much there is.
+    async fn read(&self, row: &ClaimedRow) -> Result<Record, sqlx::Error> {
+        let read = row.record.read();
+        let whole = read.as_ref().is_ok_and(|(history, signals)| {
+            let enough =
+                |have: usize, want: i32| i64::try_from(have).is_ok_and(|n| n >= want.into());
+            row.step_count >= 0
+                && enough(history.len(), row.step_count)
+                && enough(signals.len(), row.mailbox)
+        });
+        if whole || read.is_err() {
+            return Ok(read);
+        }
         let mut conn = self.engine.hot.acquire().await?;
-        tasks::reread(&mut conn, run_id).await
+        Ok(tasks::reread(&mut conn, row.run_id).await?.read())
     }
 }
+
+/// A run's history and signals, or why they cannot be decoded.
+type Record = Result<(Vec<HistoryRow>, Vec<StoredSignal>), serde_json::Error>;

@@ -80,7 +80,7 @@ pub enum Delivery {
 /// How a cancel was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancellation {
-    /// The run will take it at its next await and undo what it did.
+    /// The run will take it before its pivot, at its next wait or end, and undo what it did.
     Requested,
     /// The run is past its pivot: there is only forward.
     PastPivot,
@@ -149,6 +149,9 @@ impl Client {
         signal_id: &str,
         signal: &S,
     ) -> Result<Delivery, Error> {
+        if signal_id.starts_with('$') {
+            return Err(Error::ReservedSignal(signal_id.to_owned()));
+        }
         let payload = self.encode(S::KIND, signal)?;
         let (run_id, input) = self.addressee::<W>(&mut *conn, workflow_id).await?;
         let kind = S::KIND;
@@ -183,8 +186,12 @@ impl Client {
         if steps::pivoted(&mut *conn, run_id).await? {
             return Ok(Cancellation::PastPivot);
         }
-        signals::insert(&mut *conn, run_id, CANCEL, CANCEL, payload.get()).await?;
-        let live = signals::ring(conn, run_id, true).await?;
+        let live = if signals::insert(&mut *conn, run_id, CANCEL, CANCEL, payload.get()).await? {
+            signals::ring(conn, run_id, true).await?
+        } else {
+            // It was asked for before, and counted then.
+            signals::lives(conn, run_id).await?
+        };
         Ok(if live { Cancellation::Requested } else { Cancellation::Ended })
     }
 

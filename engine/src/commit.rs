@@ -14,7 +14,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use uuid::Uuid;
 
 use crate::action::{End, Hold, Park, StoredSignal};
-use crate::error::{outcome_unknown, transient};
+use crate::error::{outcome_unknown, refused, transient};
 use crate::fault;
 use crate::incident::NewIncident;
 use crate::journal::StepRow;
@@ -52,12 +52,13 @@ pub(crate) enum Committed {
 }
 
 /// Why a turn was not committed.
-#[derive(Debug)]
 pub(crate) enum CommitError {
     /// The run is no longer this worker's: drop it.
     Lost,
-    /// The database refused these very rows.
+    /// The database refused these very rows: a person must look.
     Refused(String),
+    /// The database could not write it now: nothing happened, submit it again.
+    Again(Box<Turn>),
 }
 
 impl Turn {
@@ -74,7 +75,7 @@ impl Turn {
     }
 
     /// Parks the run for a person and drops what was not committed.
-    pub(crate) fn stuck(run: &Run, incident: NewIncident) -> Self {
+    pub(crate) fn bare(run: &Run, incident: NewIncident) -> Self {
         Self {
             hold: run.hold,
             rows: Vec::new(),
@@ -83,6 +84,39 @@ impl Turn {
             seen: run.seen,
             unwinding: run.is_unwinding(),
             disposition: Disposition::Stick(incident),
+        }
+    }
+}
+
+impl Turn {
+    /// What the run is told about this turn, once it is committed.
+    pub(crate) fn committed(&self, outcome: Option<Outcome>) -> Result<Committed, CommitError> {
+        match outcome {
+            None => Ok(Committed::GoOn),
+            Some(Outcome::Left) => {
+                self.count_end();
+                Ok(Committed::Left)
+            }
+            Some(Outcome::Refused(signals)) => Ok(Committed::Refused(signals)),
+            Some(Outcome::Lost) => Err(CommitError::Lost),
+        }
+    }
+
+    fn count_end(&self) {
+        match &self.disposition {
+            Disposition::End(end) => {
+                metrics::counter!("makegood_runs_ended_total", "state" => end.state).increment(1);
+            }
+            Disposition::Stick(incident) => {
+                let class = incident.class.as_str().to_owned();
+                metrics::counter!("makegood_incidents_opened_total", "class" => class).increment(1);
+                tracing::warn!(
+                    run.id = %self.hold.run_id, step.name = incident.step.as_deref(),
+                    incident.class = incident.class.as_str(), incident.message = incident.message,
+                    "a run needs a person",
+                );
+            }
+            Disposition::GoOn | Disposition::Park(_) => {}
         }
     }
 }
@@ -173,8 +207,14 @@ impl Committer {
                 }
             }
             Err(error) => {
-                for pending in batch {
-                    answer(pending, Err(CommitError::Refused(error.to_string())));
+                for Pending { turn, done } in batch {
+                    let answer = if refused(&error) {
+                        CommitError::Refused(error.to_string())
+                    } else {
+                        tracing::warn!(run.id = %turn.hold.run_id, %error, "a turn could not be written");
+                        CommitError::Again(Box::new(turn))
+                    };
+                    let _ = done.send(Err(answer));
                 }
             }
         }
@@ -194,7 +234,7 @@ impl Committer {
         loop {
             let written = self.write_batch(incarnation, &turns).await;
             match written {
-                Err(error) if transient(&error) && tries < 5 => {
+                Err(error) if transient(&error) && tries < 3 => {
                     tries = tries.saturating_add(1);
                     tokio::time::sleep(Duration::from_millis(5 << tries)).await;
                 }
@@ -231,39 +271,8 @@ impl Committer {
 fn settle(batch: Vec<Pending>, mut outcomes: Outcomes) {
     for pending in batch {
         let outcome = outcomes.remove(&pending.turn.hold.run_id);
-        let result = committed(&pending.turn, outcome);
+        let result = pending.turn.committed(outcome);
         answer(pending, result);
-    }
-}
-
-/// What a run is told about its turn.
-pub(crate) fn committed(turn: &Turn, outcome: Option<Outcome>) -> Result<Committed, CommitError> {
-    match outcome {
-        None => Ok(Committed::GoOn),
-        Some(Outcome::Left) => {
-            count_end(turn);
-            Ok(Committed::Left)
-        }
-        Some(Outcome::Refused(signals)) => Ok(Committed::Refused(signals)),
-        Some(Outcome::Lost) => Err(CommitError::Lost),
-    }
-}
-
-fn count_end(turn: &Turn) {
-    match &turn.disposition {
-        Disposition::End(end) => {
-            metrics::counter!("makegood_runs_ended_total", "state" => end.state).increment(1);
-        }
-        Disposition::Stick(incident) => {
-            let class = incident.class.as_str().to_owned();
-            metrics::counter!("makegood_incidents_opened_total", "class" => class).increment(1);
-            tracing::warn!(
-                run.id = %turn.hold.run_id, step.name = incident.step.as_deref(),
-                incident.class = incident.class.as_str(), incident.message = incident.message,
-                "a run needs a person",
-            );
-        }
-        Disposition::GoOn | Disposition::Park(_) => {}
     }
 }
 

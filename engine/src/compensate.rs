@@ -75,7 +75,7 @@ fn undo(run: &Run, undoable: &Undoable, registry: &Registry) -> Unwind {
         occurrence: *occurrence,
         input: to_raw_value(&input).unwrap_or_else(|_| null()),
         role: Role::Undo,
-        // The decision to unwind is the intent of every undo: any of them may have been tried.
+        // The recorded decision to unwind is the intent of every undo: any may have been tried.
         uncertain: true,
     };
     Unwind::Undo { call, in_transaction: kind.in_transaction() }

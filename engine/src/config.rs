@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, Row};
 
 use crate::error::Error;
 
@@ -37,14 +37,22 @@ impl Database {
         &self.cell
     }
 
+    /// The same database, with connections that the server ends when they stay silent inside a
+    /// transaction, or unreachable, for as long as `limit`.
+    pub(crate) fn bounded_by(&self, limit: Duration) -> Self {
+        let ms = limit.as_millis().to_string();
+        let bounds = [("idle_in_transaction_session_timeout", &ms), ("tcp_user_timeout", &ms)];
+        Self { options: self.options.clone().options(bounds), cell: self.cell.clone() }
+    }
+
     /// A pool for the caller's own statements.
     ///
     /// A caller may be cancelled at any await, and a cancelled `begin` leaves its connection inside
-    /// a transaction in which the next borrower's write would vanish. So each connection is rolled
-    /// back when it is returned.
+    /// a transaction in which the next borrower's write would vanish. So each connection is looked
+    /// at when it is returned, and closed if it is not clean.
     pub async fn pool(&self, name: &str, connections: u32) -> Result<PgPool, Error> {
         let pool = pool_of(connections)
-            .after_release(|connection, _| Box::pin(roll_back(connection)))
+            .after_release(|connection, _| Box::pin(is_clean(connection)))
             .connect_with(self.options.clone().application_name(name))
             .await?;
         Ok(pool)
@@ -54,6 +62,8 @@ impl Database {
     /// that nobody cancels.
     pub(crate) async fn hot_pool(&self, name: &str, connections: u32) -> Result<PgPool, Error> {
         let options = self.options.clone().application_name(name).options(PLANNER_PINS);
+        // A caller's open transaction may hold a task's row; it must not hold a whole lane.
+        let options = options.options([("lock_timeout", "1000")]);
         Ok(pool_of(connections).connect_with(options).await?)
     }
 
@@ -74,8 +84,10 @@ impl Database {
     }
 }
 
-async fn roll_back(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    sqlx::raw_sql("rollback").execute(connection).await.map(|_| true)
+/// Outside a transaction, a statement's time is its transaction's.
+async fn is_clean(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let row = sqlx::raw_sql("select now() = statement_timestamp()").fetch_one(connection).await?;
+    row.try_get(0)
 }
 
 fn pool_of(connections: u32) -> PgPoolOptions {

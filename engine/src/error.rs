@@ -36,6 +36,9 @@ pub enum Error {
         /// What the decoder said.
         source: serde_json::Error,
     },
+    /// Signal ids that begin with `$` are the engine's own: choose another.
+    #[error("the signal id {0:?} is reserved")]
+    ReservedSignal(String),
     /// The run has no open incident: somebody else resolved it, or it never had one.
     #[error("run {0} has no open incident")]
     NoIncident(Uuid),
@@ -70,10 +73,22 @@ pub(crate) fn outcome_unknown(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether the same transaction may succeed when it is tried again: lock and serialization
-/// failures.
+/// Whether the server refuses these very values, so that no later try can succeed: classes 22
+/// (data), 23 (constraints) and 54 (limits).
+pub(crate) fn refused(error: &sqlx::Error) -> bool {
+    match error.as_database_error() {
+        Some(refused) => refused.code().is_some_and(|code| {
+            code.starts_with("22") || code.starts_with("23") || code.starts_with("54")
+        }),
+        None => matches!(error, sqlx::Error::Encode(_)),
+    }
+}
+
+/// Whether the same transaction may succeed when it is tried again at once: deadlocks and
+/// serialization failures.
 pub(crate) fn transient(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| {
-        matches!(code.as_ref(), "40001" | "40P01" | "55P03" | "53300" | "53400")
-    })
+    error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code)
+        .is_some_and(|code| matches!(code.as_ref(), "40001" | "40P01"))
 }

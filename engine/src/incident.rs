@@ -1,7 +1,6 @@
 //! A run's recorded need of a person: its class, its words, and what groups alike ones.
 
 use std::borrow::Cow;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use uuid::Uuid;
 
@@ -46,6 +45,9 @@ impl IncidentClass {
     }
 }
 
+/// Characters of an incident's message.
+const MESSAGE_LIMIT: usize = 4_000;
+
 /// An incident about to be opened.
 #[derive(Debug, Clone)]
 pub(crate) struct NewIncident {
@@ -56,22 +58,21 @@ pub(crate) struct NewIncident {
 }
 
 impl NewIncident {
-    pub(crate) fn new(class: IncidentClass, step: Option<&str>, message: String) -> Self {
+    pub(crate) fn new(class: IncidentClass, step: Option<&str>, message: &str) -> Self {
         let step = step.map(str::to_owned);
+        // An incident must always be writable: PostgreSQL's text has no NUL.
+        let message = message.chars().filter(|c| *c != '\0').take(MESSAGE_LIMIT).collect();
         Self { incident_id: Uuid::now_v7(), class, step, message }
     }
 
     /// Alike incidents share it: class, step, and the message without its numbers and ids.
     pub(crate) fn fingerprint(&self) -> String {
-        let mut hasher = DefaultHasher::new();
-        self.class.as_str().hash(&mut hasher);
-        self.step.hash(&mut hasher);
-        for word in self.message.split_whitespace() {
-            if !word.contains(|c: char| c.is_ascii_digit()) {
-                word.hash(&mut hasher);
-            }
-        }
-        format!("{:016x}", hasher.finish())
+        let words = self.message.split_whitespace();
+        let telling = words.filter(|word| !word.contains(|c: char| c.is_ascii_digit()));
+        let mut name = vec![self.class.as_str(), self.step.as_deref().unwrap_or_default()];
+        name.extend(telling);
+        // A hash that is the same in every release and on every machine.
+        Uuid::new_v5(&Uuid::NAMESPACE_OID, name.join(" ").as_bytes()).simple().to_string()
     }
 }
 
@@ -81,9 +82,8 @@ mod tests {
 
     #[test]
     fn alike_incidents_share_a_fingerprint_and_others_do_not() {
-        let of = |class, step, message: &str| {
-            NewIncident::new(class, Some(step), message.to_owned()).fingerprint()
-        };
+        let of =
+            |class, step, message: &str| NewIncident::new(class, Some(step), message).fingerprint();
         let first = of(IncidentClass::RetriesUsedUp, "charge", "status 503 for order_81");
         let alike = of(IncidentClass::RetriesUsedUp, "charge", "status 502 for order_97");
         let other = of(IncidentClass::RetriesUsedUp, "refund", "status 503 for order_81");

@@ -171,7 +171,11 @@ impl Journal {
                 self.recorded.push(Recorded { kind, name, occurrence, result });
             }
             RowKind::Rejected => {
-                self.forget(&name, occurrence);
+                // With an undo it is only the last attempt's refusal: an earlier one may have had
+                // its effect.
+                if undo.is_none() {
+                    self.forget(&name, occurrence);
+                }
                 self.open = None;
                 self.recorded.push(Recorded { kind, name, occurrence, result });
             }

@@ -114,8 +114,11 @@ impl Lease {
         let asked = Instant::now();
         if let Some(incarnation) = incarnation {
             if let Some(now) = workers::renew(&self.pool, incarnation, self.length).await? {
-                self.hold(incarnation, asked, now);
-                return Ok(());
+                if self.extend(incarnation, asked, now) {
+                    return Ok(());
+                }
+                // Meanwhile its runs were dropped from memory: only a new incarnation frees them.
+                return self.replace(incarnation).await;
             }
             metrics::counter!("makegood_leases_lost_total").increment(1);
             tracing::warn!(worker.incarnation = %incarnation, "declared dead; coming back anew");
@@ -173,11 +176,28 @@ impl Lease {
         Ok(freed)
     }
 
+    /// Extends what is still held; `false` when it ran out or was lost while the renewal was under
+    /// way. Decided under the lock, so that a loss is never overwritten.
+    fn extend(&self, incarnation: Uuid, asked: Instant, database_now: DateTime<Utc>) -> bool {
+        let mut current = self.current.write();
+        let valid =
+            |held: &&mut Held| held.incarnation == incarnation && Instant::now() < held.valid_until;
+        let Some(held) = current.as_mut().filter(valid) else { return false };
+        held.valid_until = asked.checked_add(self.length).unwrap_or(asked);
+        drop(current);
+        self.set_clock(database_now);
+        true
+    }
+
     fn hold(&self, incarnation: Uuid, asked: Instant, database_now: DateTime<Utc>) {
-        let offset = database_now.signed_duration_since(Utc::now()).num_microseconds();
-        self.clock_offset_us.store(offset.unwrap_or_default(), Ordering::Relaxed);
+        self.set_clock(database_now);
         let valid_until = asked.checked_add(self.length).unwrap_or(asked);
         *self.current.write() = Some(Held { incarnation, valid_until });
+    }
+
+    fn set_clock(&self, database_now: DateTime<Utc>) {
+        let offset = database_now.signed_duration_since(Utc::now()).num_microseconds();
+        self.clock_offset_us.store(offset.unwrap_or_default(), Ordering::Relaxed);
     }
 }
 

@@ -9,6 +9,7 @@
 //! (who may drive it), `store` (the SQL). The crate knows no trade: orders and payments live in
 //! the crates that use it.
 
+mod act;
 mod action;
 pub mod activity;
 mod claim;

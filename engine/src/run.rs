@@ -59,6 +59,22 @@ enum Mode {
     Ended(Payload),
 }
 
+/// The answer to a call.
+pub(crate) struct Answer {
+    pub(crate) result: Result<Payload, Rejection>,
+    /// Which attempt it was.
+    pub(crate) tries: u32,
+    /// An earlier attempt may have had its effect, whatever the last one says.
+    pub(crate) doubt: bool,
+}
+
+/// A point in a turn to which a run can return.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    rows: usize,
+    next_seq: i32,
+}
+
 /// What the claim read about a run.
 pub(crate) struct Claimed {
     pub(crate) hold: Hold,
@@ -153,11 +169,12 @@ impl Run {
             return Action::Stuck(incident);
         }
         loop {
-            if self.journal.next_seq > self.steps_limit {
-                let message = format!("the run has more than {} records", self.steps_limit);
-                return stuck(IncidentClass::Unwritable, None, message);
-            }
+            let full = self.journal.next_seq > self.steps_limit;
             let found = match &mut self.mode {
+                Mode::Program(_) if full => {
+                    let message = format!("the run has more than {} records", self.steps_limit);
+                    return stuck(IncidentClass::Unwritable, None, &message);
+                }
                 Mode::Unwinding => return self.unwind(registry),
                 Mode::Ended(output) => {
                     let output = output.clone();
@@ -179,7 +196,7 @@ impl Run {
         let polled = match std::panic::catch_unwind(poll) {
             Ok(polled) => polled,
             Err(panic) => {
-                return Some(stuck(IncidentClass::Panic, None, panic_text(&*panic)));
+                return Some(stuck(IncidentClass::Panic, None, &panic_text(&*panic)));
             }
         };
         match polled {
@@ -191,7 +208,7 @@ impl Run {
     fn program_ended(&mut self, ending: Result<Payload, Failure>) -> Option<Action> {
         if let Some(unasked) = self.desk.unasked() {
             let message = format!("the program ended and never asked for the recorded {unasked}");
-            return Some(stuck(IncidentClass::NonDeterminism, None, message));
+            return Some(stuck(IncidentClass::NonDeterminism, None, &message));
         }
         let cause = match ending {
             Ok(output) => {
@@ -199,18 +216,23 @@ impl Run {
                 return None;
             }
             Err(Failure::Fault(fault)) => {
-                return Some(stuck(IncidentClass::NonDeterminism, None, fault));
+                return Some(stuck(IncidentClass::NonDeterminism, None, &fault));
             }
             Err(Failure::Rejected(rejection)) => Cause::Rejected(rejection),
             Err(Failure::MadeGood(reason)) => Cause::MadeGood { reason },
         };
         if self.journal.pivoted {
+            // Not recorded: after a retry the step is tried again.
+            if self.rows.last().is_some_and(|row| row.kind == RowKind::Rejected) {
+                self.rows.pop();
+                self.journal.next_seq = self.journal.next_seq.saturating_sub(1);
+            }
             let (step, message) = match &cause {
                 Cause::Rejected(r) => (Some(r.step.clone()), format!("{}: {}", r.code, r.message)),
                 other => (None, format!("{other:?}")),
             };
             let class = IncidentClass::RejectedPastPivot;
-            return Some(stuck(class, step.as_deref(), message));
+            return Some(stuck(class, step.as_deref(), &message));
         }
         self.make_good(cause);
         None
@@ -222,24 +244,24 @@ impl Run {
             (Some(want), None) => want,
             (None, _) => {
                 let message = "the program awaits something that is not its context's";
-                return Some(stuck(IncidentClass::NonDeterminism, None, message.to_owned()));
+                return Some(stuck(IncidentClass::NonDeterminism, None, message));
             }
             (Some(_), Some(_)) => {
                 let message = "the program awaits several things at once";
-                return Some(stuck(IncidentClass::NonDeterminism, None, message.to_owned()));
+                return Some(stuck(IncidentClass::NonDeterminism, None, message));
             }
         };
         if let Some(unasked) = self.desk.unasked() {
             let message =
                 format!("the program asks for something new before the recorded {unasked}");
-            return Some(stuck(IncidentClass::NonDeterminism, None, message));
+            return Some(stuck(IncidentClass::NonDeterminism, None, &message));
         }
         match want {
-            Want::Fault(fault) => Some(stuck(IncidentClass::NonDeterminism, None, fault)),
+            Want::Fault(fault) => Some(stuck(IncidentClass::NonDeterminism, None, &fault)),
             Want::Wait(wait) => {
                 if let Some(open) = &self.journal.open {
                     let message = format!("the program waits while {} is open", open.name);
-                    return Some(stuck(IncidentClass::NonDeterminism, None, message));
+                    return Some(stuck(IncidentClass::NonDeterminism, None, &message));
                 }
                 self.waiting = Some(wait);
                 None
@@ -254,11 +276,11 @@ impl Run {
         let intended = open.is_some_and(|o| o.name == name && o.occurrence == occurrence);
         if let (Some(open), false) = (open, intended) {
             let message = format!("the program calls {name}, and {} is open", open.name);
-            return stuck(IncidentClass::NonDeterminism, Some(name), message);
+            return stuck(IncidentClass::NonDeterminism, Some(name), &message);
         }
         let Some(kind) = registry.kind_of(name) else {
             let message = format!("no activity {name} is registered");
-            return stuck(IncidentClass::NonDeterminism, Some(name), message);
+            return stuck(IncidentClass::NonDeterminism, Some(name), &message);
         };
         let unrecorded = kind.needs_intent() && !intended;
         let role = Role::Step { undo, pivot, unrecorded };
@@ -301,13 +323,14 @@ impl Run {
             Unwind::Undo { call, in_transaction: false } => Action::Call(call),
             Unwind::Over => self.end("COMPENSATED", None),
             Unwind::Impossible { step, message } => {
-                stuck(IncidentClass::CompensationFailed, Some(&step), message)
+                stuck(IncidentClass::CompensationFailed, Some(&step), &message)
             }
         }
     }
 
     /// Records the answer to a call and hands it to the program.
-    pub(crate) fn finish(&mut self, call: &Call, answer: Result<Payload, Rejection>, tries: u32) {
+    pub(crate) fn finish(&mut self, call: &Call, answer: Answer) {
+        let Answer { result: answer, tries, doubt } = answer;
         let (kind, result) = match &answer {
             Ok(output) => (RowKind::Done, Some(output.clone())),
             Err(rejection) => (RowKind::Rejected, to_raw_value(rejection).ok()),
@@ -323,7 +346,7 @@ impl Run {
             }
             Role::Step { undo, pivot, .. } => {
                 let intended = self.journal.open.is_some();
-                self.journal.close_intent(&call.step, call.occurrence, result.as_ref());
+                self.journal.close_intent(&call.step, call.occurrence, answer.as_ref().ok());
                 self.record(kind, &call.step, call.occurrence, result);
                 if let Some(row) = self.rows.last_mut() {
                     row.pivot = pivot;
@@ -338,13 +361,41 @@ impl Run {
                         Reply::Done(output)
                     }
                     Err(rejection) => {
-                        self.journal.forget(&call.step, call.occurrence);
+                        if doubt {
+                            // The refusal is of the last attempt alone: the undo stays.
+                            self.mark_doubt(undo);
+                        } else {
+                            self.journal.forget(&call.step, call.occurrence);
+                        }
                         Reply::Rejected(rejection)
                     }
                 };
                 self.desk.reply(reply);
             }
         }
+    }
+
+    fn mark_doubt(&mut self, undo: Option<&'static str>) {
+        if let Some(row) = self.rows.last_mut() {
+            row.undo = undo.map(str::to_owned);
+        }
+    }
+
+    /// Where the turn stands.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { rows: self.rows.len(), next_seq: self.journal.next_seq }
+    }
+
+    /// Forgets what was recorded since; the program stays ahead and must not be polled any more.
+    pub(crate) fn return_to(&mut self, mark: Mark) {
+        self.rows.truncate(mark.rows);
+        self.journal.next_seq = mark.next_seq;
+        self.intent = None;
+    }
+
+    /// Whether a cancel came too late before and was refused.
+    pub(crate) fn has_refused_cancel(&self) -> bool {
+        self.journal.taken_signals.iter().any(|id| id == CANCEL)
     }
 
     /// A step without an intent keeps its undo with its result.
@@ -427,7 +478,7 @@ impl Run {
     }
 }
 
-fn stuck(class: IncidentClass, step: Option<&str>, message: String) -> Action {
+fn stuck(class: IncidentClass, step: Option<&str>, message: &str) -> Action {
     Action::Stuck(NewIncident::new(class, step, message))
 }
 

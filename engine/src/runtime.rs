@@ -1,5 +1,6 @@
 //! A worker: the parts that drive runs, started, drained and ended in order.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use apalis::layers::WorkerBuilderExt;
 use apalis::prelude::{Monitor, WorkerBuilder};
 use apalis_core::monitor::context::MonitorContext;
 use apalis_core::worker::ext::parallelize::ParallelizeExt;
+use futures::FutureExt;
 use parking_lot::Mutex;
 use sqlx::PgPool;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
@@ -21,7 +23,7 @@ use crate::error::Error;
 use crate::lease::Lease;
 use crate::queue::RunQueue;
 use crate::registry::Registry;
-use crate::run::Run;
+use crate::run::{Run, panic_text};
 use crate::turn::drive;
 use crate::wake;
 
@@ -100,10 +102,13 @@ impl Worker {
         config: WorkerConfig,
     ) -> Result<Self, Error> {
         let lanes = u32::try_from(config.lanes).unwrap_or(1);
-        let hot = database.hot_pool("makegood-lanes", lanes.saturating_add(2)).await?;
+        // A frozen worker must not keep the locks of its transactions beyond its lease.
+        let database = database.bounded_by(config.lease);
+        let hot = database.hot_pool("makegood-lanes", lanes.saturating_add(1)).await?;
         let transactions = database.step_pool("makegood-steps", config.transactions).await?;
         let claims = database.lazy_pool("makegood-claims", 1).await?;
         let keeper = database.lazy_pool("makegood-keeper", 2).await?;
+        let ears = database.lazy_pool("makegood-ears", 1).await?;
         check_pins(&hot).await?;
         let lease = Arc::new(Lease::register(keeper, &config.name, config.lease).await?);
         let committer =
@@ -129,7 +134,7 @@ impl Worker {
         let over_for_lease = is_over.clone();
         parts.spawn(async move { lease.keep(over_for_lease).await });
         let channel = wake::channel(database.cell());
-        parts.spawn(wake::listen(hot, channel, Arc::clone(&due), is_over));
+        parts.spawn(wake::listen(ears, channel, Arc::clone(&due), is_over));
         let claimer = Claimer { engine: Arc::clone(&engine), pool: claims, slots, due, runs };
         parts.spawn(claimer.work(draining));
 
@@ -183,9 +188,20 @@ fn monitor(engine: Arc<Engine>, queue: RunQueue) -> Monitor {
                 .concurrency(engine.config.in_flight)
                 .catch_panic()
                 .parallelize(tokio::spawn)
-                .build(move |run: Run| drive(Arc::clone(&engine), run))
+                .build(move |run: Run| driven(Arc::clone(&engine), run))
         })
         .shutdown_timeout(grace)
+}
+
+/// Drives a run; a panic of the engine itself gives up the incarnation, so that no run is held by
+/// a handler that is gone.
+async fn driven(engine: Arc<Engine>, run: Run) {
+    let incarnation = run.hold.incarnation;
+    let drive = AssertUnwindSafe(drive(Arc::clone(&engine), run));
+    if let Err(panic) = drive.catch_unwind().await {
+        tracing::error!(panic = panic_text(&*panic), "the engine panicked");
+        engine.lease.lose(incarnation);
+    }
 }
 
 /// The engine's statements are written for these settings; a proxy may have dropped them.

@@ -3,20 +3,19 @@
 
 use std::sync::Arc;
 
-use sqlx::{Acquire, Postgres, Transaction};
+use sqlx::{Acquire, PgConnection, Postgres, Transaction};
 
+use crate::act::too_large;
 use crate::action::{Action, Call, Hold, Role};
 use crate::activity::ActivityError;
-use crate::commit::{self, CommitError, Committed, Disposition, Turn};
-use crate::error::outcome_unknown;
+use crate::commit::{Committed, Disposition, Turn};
 use crate::fault;
 use crate::incident::{IncidentClass, NewIncident};
-use crate::journal::Payload;
-use crate::run::Run;
+use crate::run::{Answer, Run};
 use crate::runtime::Engine;
-use crate::store::workers;
+use crate::store::{tasks, workers};
 use crate::workflow::Rejection;
-use crate::write;
+use crate::write::{self, Outcome};
 
 /// How a transaction went.
 pub(crate) enum Transacted {
@@ -24,7 +23,7 @@ pub(crate) enum Transacted {
     Next(Run, Action),
     /// Committed, and the run has left memory.
     Left,
-    /// Nothing was written and the run in memory is ahead of its record: drop it.
+    /// Rolled back: the program in memory is ahead of the run's record and must not be polled.
     Undone(Run, Undone),
 }
 
@@ -32,9 +31,11 @@ pub(crate) enum Transacted {
 pub(crate) enum Undone {
     /// Not this worker's run any more.
     Lost,
-    /// There was no connection for it: give it back, this was no attempt.
+    /// There was no connection for it: this was no attempt.
     Unavailable(String),
-    /// Give it back for another attempt, or park it when there are none left.
+    /// A cancel came before the pivot: the run takes it first.
+    Cancelled,
+    /// An attempt failed.
     Failed { call: Call, message: String },
     /// A person must look.
     Stuck(NewIncident),
@@ -42,60 +43,55 @@ pub(crate) enum Undone {
 
 /// Runs this activity and those that follow it directly.
 pub(crate) async fn transact(engine: Arc<Engine>, mut run: Run, call: Call) -> Transacted {
+    let before = run.mark();
     match attempt(&engine, &mut run, call).await {
         Ok(Some(action)) => Transacted::Next(run, action),
         Ok(None) => Transacted::Left,
-        Err(undone) => Transacted::Undone(run, undone),
+        Err(undone) => {
+            run.return_to(before);
+            Transacted::Undone(run, undone)
+        }
     }
 }
 
 async fn attempt(engine: &Engine, run: &mut Run, first: Call) -> Result<Option<Action>, Undone> {
-    let failed = |call: &Call, error: &sqlx::Error| Undone::Failed {
-        call: call.clone(),
-        message: error.to_string(),
-    };
     let unavailable = |error: sqlx::Error| Undone::Unavailable(error.to_string());
+    let incarnation = run.hold.incarnation;
     let mut tx = engine.transactions.begin().await.map_err(unavailable)?;
-    if !workers::fence(&mut tx, run.hold.incarnation).await.map_err(unavailable)? {
-        engine.lease.lose(run.hold.incarnation);
+    if !workers::fence(&mut tx, incarnation).await.map_err(unavailable)? {
+        engine.lease.lose(incarnation);
         return Err(Undone::Lost);
     }
     let mut call = first;
     let action = loop {
-        let answer = run_one(engine, &mut tx, run.hold, &call).await?;
-        let tries = run.attempt.saturating_add(1);
-        run.finish(&call, answer, tries);
+        if matches!(call.role, Role::Step { pivot: true, .. }) {
+            let heard = run.has_refused_cancel();
+            heed_cancel(&mut tx, run.hold, heard, &call).await?;
+        }
+        let answer = run_one(engine, &mut tx, run.hold, run.attempt, &call).await?;
+        run.finish(&call, answer);
         match run.next(&engine.registry) {
             Action::Transact(next) => call = next,
             other => break other,
         }
     };
-    let disposition = match &action {
-        Action::Call(next) => {
-            if next.needs_intent() {
-                run.intend(next);
-            }
-            Disposition::GoOn
-        }
-        Action::Park(park) => Disposition::Park(park.clone()),
-        Action::End(end) => Disposition::End(end.clone()),
-        Action::Stuck(incident) => Disposition::Stick(incident.clone()),
-        Action::Transact(_) => Disposition::GoOn,
-    };
-    let turn = Turn::of(run, disposition);
+    if let Action::Call(next) = &action
+        && next.needs_intent()
+    {
+        run.intend(next);
+    }
+    let turn = Turn::of(run, disposition(&action));
+    let failed = |error: sqlx::Error| failed(&call, &error);
     let now = engine.lease.database_time();
-    let incarnation = run.hold.incarnation;
-    let outcomes =
-        write::turns(&mut tx, incarnation, &[&turn], now).await.map_err(|e| failed(&call, &e))?;
+    let outcomes = write::turns(&mut tx, incarnation, &[&turn], now).await.map_err(failed)?;
     let Some(mut outcomes) = outcomes else {
         engine.lease.lose(incarnation);
         return Err(Undone::Lost);
     };
     let outcome = outcomes.remove(&run.hold.run_id);
-    let committed = match commit::committed(&turn, outcome) {
-        Ok(committed) => committed,
-        Err(CommitError::Lost | CommitError::Refused(_)) => return Err(Undone::Lost),
-    };
+    if matches!(outcome, Some(Outcome::Lost)) {
+        return Err(Undone::Lost);
+    }
     fault::point("before the commit after", &call.activity);
     let durable = write::commit(tx).await;
     fault::point("after the commit after", &call.activity);
@@ -106,6 +102,7 @@ async fn attempt(engine: &Engine, run: &mut Run, first: Call) -> Result<Option<A
     }
     metrics::counter!("makegood_transactions_total").increment(1);
     run.attempt = 0;
+    let committed = turn.committed(outcome).map_err(|_| Undone::Lost)?;
     Ok(match (committed, action) {
         (Committed::Left, _) => None,
         (Committed::Refused(signals), _) => {
@@ -117,46 +114,79 @@ async fn attempt(engine: &Engine, run: &mut Run, first: Call) -> Result<Option<A
     })
 }
 
+fn disposition(action: &Action) -> Disposition {
+    match action {
+        Action::Call(_) | Action::Transact(_) => Disposition::GoOn,
+        Action::Park(park) => Disposition::Park(park.clone()),
+        Action::End(end) => Disposition::End(end.clone()),
+        Action::Stuck(incident) => Disposition::Stick(incident.clone()),
+    }
+}
+
+fn failed(call: &Call, error: &sqlx::Error) -> Undone {
+    Undone::Failed { call: call.clone(), message: error.to_string() }
+}
+
+/// An acknowledged cancel comes before the pivot: from here on, no new one can be acknowledged
+/// before this transaction ends, since the cancel's own statement waits for the task's row.
+async fn heed_cancel(
+    tx: &mut PgConnection,
+    hold: Hold,
+    heard: bool,
+    call: &Call,
+) -> Result<(), Undone> {
+    let unseen = tasks::lock_and_look_for_cancel(tx, hold.run_id, hold.epoch).await;
+    match unseen.map_err(|error| failed(call, &error))? {
+        Some(true) if !heard => Err(Undone::Cancelled),
+        Some(_) => Ok(()),
+        None => Err(Undone::Lost),
+    }
+}
+
 /// One activity under a savepoint: a refusal takes back its writes and nobody else's.
 async fn run_one(
     engine: &Engine,
     tx: &mut Transaction<'_, Postgres>,
     hold: Hold,
+    attempts: u32,
     call: &Call,
-) -> Result<Result<Payload, Rejection>, Undone> {
+) -> Result<Answer, Undone> {
     let failed = |message: String| Undone::Failed { call: call.clone(), message };
+    let stuck =
+        |class, message: &str| Undone::Stuck(NewIncident::new(class, Some(&call.step), message));
     let Some(code) = engine.registry.code_for(&call.activity) else {
         return Err(failed(format!("no activity {} is registered", call.activity)));
     };
+    let tries = attempts.saturating_add(1);
     let mut savepoint = tx.begin().await.map_err(|e| failed(e.to_string()))?;
     let answer = code.transact(&mut savepoint, &call.input).await;
     fault::point("in the transaction, after", &call.activity);
     Engine::count_step(call, answer.as_ref().err());
     match answer {
         Ok(output) => {
+            if let Some(message) = too_large(&output, engine.config.payload_limit) {
+                return Err(stuck(IncidentClass::Unwritable, &message));
+            }
             savepoint.commit().await.map_err(|e| failed(e.to_string()))?;
-            Ok(Ok(output))
+            Ok(Answer { result: Ok(output), tries, doubt: false })
         }
         Err(ActivityError::Rejected { code, message }) if call.role.is_compensation() => {
             let message = format!("{} was refused: {code}: {message}", call.activity);
-            let class = IncidentClass::CompensationFailed;
-            Err(Undone::Stuck(NewIncident::new(class, Some(&call.step), message)))
+            Err(stuck(IncidentClass::CompensationFailed, &message))
         }
         Err(ActivityError::Rejected { code, message }) => {
             savepoint.rollback().await.map_err(|e| failed(e.to_string()))?;
-            Ok(Err(Rejection { step: call.step.clone(), code: code.into_owned(), message }))
+            let (step, code) = (call.step.clone(), code.into_owned());
+            Ok(Answer { result: Err(Rejection { step, code, message }), tries, doubt: false })
         }
         Err(ActivityError::Review { class, message }) => {
-            let class = IncidentClass::Review(class);
-            Err(Undone::Stuck(NewIncident::new(class, Some(&call.step), message)))
+            Err(stuck(IncidentClass::Review(class), &message))
         }
         Err(ActivityError::Retryable { message, .. } | ActivityError::Unknown { message }) => {
             Err(failed(message))
         }
         Err(ActivityError::Unclassified(error)) => {
-            if error.downcast_ref::<sqlx::Error>().is_some_and(outcome_unknown) {
-                tracing::warn!(run.id = %hold.run_id, %error, "lost the database in a step");
-            }
+            tracing::debug!(run.id = %hold.run_id, step.name = call.step, %error, "a step failed");
             Err(failed(error.to_string()))
         }
     }

@@ -49,7 +49,9 @@ pub(crate) async fn turns(
         for done in moved {
             let outcome = match done.refused {
                 Some(_) if done.stale => {
-                    let (_, signals) = tasks::reread(&mut *conn, done.run_id).await?;
+                    let record = tasks::reread(&mut *conn, done.run_id).await?;
+                    let (_, signals) =
+                        record.read().map_err(|e| sqlx::Error::Decode(Box::new(e)))?;
                     Outcome::Refused(signals)
                 }
                 Some(signals) => Outcome::Refused(signals),
@@ -132,7 +134,9 @@ fn moves(turns: &[&Turn]) -> Moves {
                 match park.until {
                     Until::At(time) => at = Some(time),
                     Until::After(pause) => {
-                        in_ms = Some(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
+                        // Rounded up: no timer fires early.
+                        let ms = pause.as_micros().div_ceil(1_000);
+                        in_ms = Some(i64::try_from(ms).unwrap_or(i64::MAX));
                     }
                 }
             }

@@ -38,6 +38,7 @@ create table tasks (
   step_count int not null default 0,
   mailbox int not null default 0,
   attempt int not null default 0,
+  attempt_seq int not null default 0,
   crashes int not null default 0,
   check ((owner is not null)::int + (due_at is not null)::int + (incident_id is not null)::int = 1),
   check (incident_id is null or state in ('STUCK', 'PAUSED')),

@@ -1,4 +1,4 @@
-//! Whether the cell can be used: its migrations, and the workers that drive its runs.
+//! Whether the cell can be used: its migrations.
 //! Never changes anything, and never waits for a lock.
 
 use sqlx::Row;
@@ -15,16 +15,4 @@ pub async fn migrations(conn: &mut Conn) -> Result<Vec<String>> {
     .fetch_all(conn)
     .await?;
     rows.iter().map(|row| Ok(row.try_get("name")?)).collect()
-}
-
-/// How many workers hold a valid lease.
-pub async fn live_workers(conn: &mut Conn) -> Result<i64> {
-    let row = sqlx::query(
-        "select count(*) as live
-         from workers
-         where alive and lease_until > now()",
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok(row.try_get("live")?)
 }

@@ -1,5 +1,7 @@
 //! What a test asks of an open shop: its tables, its gateway, and whether every promise holds.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Postgres};
 
@@ -90,14 +92,27 @@ impl Shop {
     /// Waits until every run has ended; then no promise may be broken.
     pub async fn audit(&self) {
         self.all_ended().await;
+        let faults = self.faults().await;
+        assert!(faults.is_empty(), "every promise holds, but: {faults:#?}");
+    }
+
+    /// Waits until nothing is left to do, also about news that the gateway has yet to bring.
+    pub async fn agrees_within(&self, limit: Duration) {
+        let agreed = until_within(limit, "the books agree", async || {
+            let live = self.count("tasks").await;
+            (live == 0 && self.faults().await.is_empty()).then_some(())
+        });
+        agreed.await;
+    }
+
+    async fn faults(&self) -> Vec<String> {
         let truth = self.gateway_truth().await;
         let mut tx = self.pool.begin().await.unwrap();
         sqlx::query("set transaction isolation level repeatable read, read only")
             .execute(&mut *tx)
             .await
             .unwrap();
-        let faults = books::faults(&mut tx, &truth).await;
-        assert!(faults.is_empty(), "every promise holds, but: {faults:#?}");
+        books::faults(&mut tx, &truth).await
     }
 
     /// Waits until a query answers true.

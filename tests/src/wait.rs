@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-/// How long a test waits for what must come: a debug build on a busy machine is slow.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a test waits for what must come: a debug build on a busy machine is slow, and a worker
+/// that stands still in a transaction keeps its locks until the server ends its session.
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 const PAUSE: Duration = Duration::from_millis(15);
 

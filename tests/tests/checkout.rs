@@ -331,7 +331,7 @@ async fn a_compensation_that_fails_is_tried_again_until_the_money_is_back() {
     assert_eq!(shop.stock("tea").await, UNTOUCHED);
 }
 
-// SAGA-14
+// SAGA-14, DB-07
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_and_its_run_are_written_together_or_not_at_all() {
     let shop = Shop::plan().workers(0).open().await;

@@ -67,7 +67,7 @@ async fn a_server_ends_with_the_process_that_started_it() {
     assert_eq!(shop.count(mine).await, 0, "its lease is given back");
 }
 
-// RES-06
+// RES-03
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_outlives_a_gateway_that_answers_nonsense() {
     let shop = Shop::plan().without_webhooks().open().await;

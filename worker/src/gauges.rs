@@ -10,7 +10,7 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use crate::status::{self, LIVE_STATES, Status};
+use makegood::inspect::{self, LIVE_STATES, Status};
 
 const EVERY: Duration = Duration::from_secs(5);
 
@@ -46,7 +46,7 @@ pub(crate) async fn refresh(
 
 async fn read(pool: &PgPool) -> Result<Status, sqlx::Error> {
     let mut conn = pool.acquire().await?;
-    status::read(&mut conn).await
+    inspect::status(&mut conn).await
 }
 
 fn describe() {

@@ -8,7 +8,6 @@ mod error;
 mod gauges;
 mod health;
 mod process;
-pub mod status;
 
 pub use config::Config;
 pub use error::Error;

@@ -103,6 +103,7 @@ async fn story(args: &DemoArgs, parts: &mut Parts) -> anyhow::Result<Report> {
         let crowd = begun.elapsed();
         let commits = figures::commits(&store.pool).await?.saturating_sub(before);
         driven.note(&format!("all {checkouts} checkouts driven; waiting for every saga to end"));
+        driven.step_aside();
         let ended = Step::of("sagas ended", checkouts.into());
         let is_calm = || toll.kills() >= kills_for(checkouts);
         let settled = settle::settle(&store.pool, web, checkouts, &ended, is_calm).await?;

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 const SPINNER: &str = "{spinner} {msg}";
 const BAR: &str = "{spinner} {msg} {wide_bar} {pos}/{len} {elapsed}";
@@ -77,6 +77,13 @@ impl Step {
     /// Something worth a line of its own on the way.
     pub(crate) fn note(&self, line: &str) {
         self.bar.suspend(|| say(&format!("  {line}")));
+    }
+
+    /// Makes room for another step's bar; this one goes on counting and taking notes.
+    pub(crate) fn step_aside(&self) {
+        self.bar.disable_steady_tick();
+        self.bar.finish_and_clear();
+        self.bar.set_draw_target(ProgressDrawTarget::hidden());
     }
 
     /// The step is over; `what` says what came of it.

@@ -52,7 +52,15 @@ pub(crate) async fn ring(
     .map(|done| done.rows_affected() == 1)
 }
 
-/// The run of a workflow id, with its input and whether it has ended.
+/// Whether the run has not ended yet.
+pub(crate) async fn lives(conn: &mut PgConnection, run_id: Uuid) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select exists (select 1 from tasks where run_id = $1)")
+        .bind(run_id)
+        .fetch_one(conn)
+        .await
+}
+
+/// The run of a workflow id, with its input.
 pub(crate) async fn addressee(
     conn: &mut PgConnection,
     workflow: &str,
@@ -71,9 +79,8 @@ pub(crate) async fn addressee(
 }
 
 /// Reads signals from the JSON that claims and parks return.
-pub(crate) fn parse(json: Option<&str>) -> Result<Vec<StoredSignal>, sqlx::Error> {
+pub(crate) fn read(json: Option<&str>) -> Result<Vec<StoredSignal>, serde_json::Error> {
     let Some(json) = json else { return Ok(Vec::new()) };
-    let rows: Vec<(String, String, Payload)> =
-        serde_json::from_str(json).map_err(|e| sqlx::Error::Decode(Box::new(e)))?;
+    let rows: Vec<(String, String, Payload)> = serde_json::from_str(json)?;
     Ok(rows.into_iter().map(|(id, kind, payload)| StoredSignal { id, kind, payload }).collect())
 }

@@ -18,19 +18,35 @@ pub(crate) struct OpenWait {
     pub(crate) expired: bool,
 }
 
-/// A claimed run as its row says.
+/// A claimed run as its row says, its record still as JSON.
 pub(crate) struct ClaimedRow {
     pub(crate) run_id: Uuid,
     pub(crate) epoch: i32,
+    /// Failed attempts, if the record has `attempt_seq` rows; there were none since otherwise.
     pub(crate) attempt: i32,
+    pub(crate) attempt_seq: i32,
     pub(crate) crashes: i32,
+    pub(crate) step_count: i32,
+    pub(crate) mailbox: i32,
     pub(crate) wait: Option<OpenWait>,
     pub(crate) workflow: String,
     pub(crate) input: String,
-    pub(crate) history: Vec<HistoryRow>,
-    pub(crate) signals: Vec<StoredSignal>,
-    /// The row counts more than the claim's snapshot showed: history and signals must be read anew.
-    pub(crate) stale: bool,
+    pub(crate) record: RawRecord,
+}
+
+/// A run's history and signals as the database sends them.
+#[derive(Default)]
+pub(crate) struct RawRecord {
+    history: Option<String>,
+    signals: Option<String>,
+}
+
+impl RawRecord {
+    /// Decodes it; a record that cannot be read concerns its run alone.
+    pub(crate) fn read(&self) -> Result<(Vec<HistoryRow>, Vec<StoredSignal>), serde_json::Error> {
+        let history = self.history.as_deref().map_or(Ok(Vec::new()), serde_json::from_str)?;
+        Ok((history, signals::read(self.signals.as_deref())?))
+    }
 }
 
 /// Claims up to `limit` due runs that this worker can run, with all that a replay needs.
@@ -61,10 +77,10 @@ pub(crate) async fn claim(
                epoch = t.epoch + 1,
                state = case when t.state = 'COMPENSATING' then t.state else 'RUNNING' end
            where t.run_id = any(array(select run_id from due))
-           returning t.run_id, t.epoch, t.attempt, t.crashes, t.deadline, t.wait_key,
+           returning t.run_id, t.epoch, t.attempt, t.attempt_seq, t.crashes, t.deadline, t.wait_key,
              t.step_count, t.mailbox
          )
-         select c.run_id, c.epoch, c.attempt, c.crashes, c.deadline, c.wait_key, c.step_count,
+         select c.run_id, c.epoch, c.attempt, c.attempt_seq, c.crashes, c.deadline, c.wait_key, c.step_count,
            c.mailbox, d.expired, r.workflow, r.input::text as input,
            case when c.step_count <> 0 then (
              select json_agg(json_build_array(s.seq, s.kind, s.name, s.occurrence, s.input,
@@ -96,37 +112,35 @@ pub(crate) async fn claim(
 }
 
 fn claimed_row(row: &sqlx::postgres::PgRow) -> Result<ClaimedRow, sqlx::Error> {
-    let history = history(row.try_get("history")?)?;
-    let signals = signals::parse(row.try_get("signals")?)?;
-    let step_count: i32 = row.try_get("step_count")?;
-    let mailbox: i32 = row.try_get("mailbox")?;
     let expired = row.try_get("expired")?;
     let wait = match (row.try_get("wait_key")?, row.try_get("deadline")?) {
         (Some(key), Some(deadline)) => Some(OpenWait { key, deadline, expired }),
         (_, _) => None,
     };
-    let read_steps = i32::try_from(history.len()).unwrap_or(i32::MAX);
-    let read_signals = i32::try_from(signals.len()).unwrap_or(i32::MAX);
     Ok(ClaimedRow {
         run_id: row.try_get("run_id")?,
         epoch: row.try_get("epoch")?,
         attempt: row.try_get("attempt")?,
+        attempt_seq: row.try_get("attempt_seq")?,
         crashes: row.try_get("crashes")?,
+        step_count: row.try_get("step_count")?,
+        mailbox: row.try_get("mailbox")?,
         wait,
         workflow: row.try_get("workflow")?,
         input: row.try_get("input")?,
-        // A takeover does not know how many steps there are: it sets -1.
-        stale: step_count < 0 || read_steps < step_count || read_signals < mailbox,
-        history,
-        signals,
+        record: record(row)?,
     })
+}
+
+fn record(row: &sqlx::postgres::PgRow) -> Result<RawRecord, sqlx::Error> {
+    Ok(RawRecord { history: row.try_get("history")?, signals: row.try_get("signals")? })
 }
 
 /// Reads history and signals of one run in a snapshot of its own.
 pub(crate) async fn reread(
     conn: &mut PgConnection,
     run_id: Uuid,
-) -> Result<(Vec<HistoryRow>, Vec<StoredSignal>), sqlx::Error> {
+) -> Result<RawRecord, sqlx::Error> {
     let row = sqlx::query(
         "select
            (
@@ -145,12 +159,7 @@ pub(crate) async fn reread(
     .bind(run_id)
     .fetch_one(conn)
     .await?;
-    Ok((history(row.try_get("history")?)?, signals::parse(row.try_get("signals")?)?))
-}
-
-fn history(json: Option<&str>) -> Result<Vec<HistoryRow>, sqlx::Error> {
-    let parse = |text| serde_json::from_str(text).map_err(|e| sqlx::Error::Decode(Box::new(e)));
-    json.map_or(Ok(Vec::new()), parse)
+    record(&row)
 }
 
 /// How long until the next run is due, if any is.
@@ -228,7 +237,7 @@ pub(crate) async fn apply_moves(
          ),
          ours as materialized (
            select w.*, l.mailbox, w.move <> 'stick' and l.mailbox > w.seen as refused,
-             coalesce(w.due_at, now() + w.due_in_ms * interval '1 ms') as due
+             coalesce(w.due_at, statement_timestamp() + w.due_in_ms * interval '1 ms') as due
            from locked l
            join wanted w on w.run_id = l.run_id and w.epoch = l.epoch
          ),
@@ -236,12 +245,16 @@ pub(crate) async fn apply_moves(
            update tasks k
            set owner = null,
                due_at = o.due,
-               deadline = case when o.wait_key is not null then o.due end,
-               wait_key = o.wait_key,
+               deadline = case
+                 when o.move = 'stick' then k.deadline
+                 when o.wait_key is not null then o.due
+               end,
+               wait_key = case when o.move = 'stick' then k.wait_key else o.wait_key end,
                incident_id = o.incident_id,
                state = o.state,
                step_count = o.step_count,
                attempt = o.attempt,
+               attempt_seq = o.step_count,
                crashes = 0
            from ours o
            where k.run_id = any(array(
@@ -292,7 +305,8 @@ pub(crate) async fn apply_moves(
 
 fn moved(row: &sqlx::postgres::PgRow) -> Result<Moved, sqlx::Error> {
     let refused: bool = row.try_get("refused")?;
-    let signals = signals::parse(row.try_get("signals")?)?;
+    let signals = signals::read(row.try_get("signals")?)
+        .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
     let mailbox: i32 = row.try_get("mailbox")?;
     let stale = refused && i32::try_from(signals.len()).unwrap_or(i32::MAX) < mailbox;
     Ok(Moved { run_id: row.try_get("run_id")?, refused: refused.then_some(signals), stale })
@@ -322,29 +336,33 @@ pub(crate) async fn free_all(
     .map(|done| done.rows_affected())
 }
 
-/// Gives one run back before its time: `due_in_ms` from now, with its attempts so far.
-pub(crate) async fn give_back(
-    pool: &PgPool,
-    incarnation: Uuid,
+/// Locks the run's row and says whether a cancel was sent to it; `None` when the claim is over.
+pub(crate) async fn lock_and_look_for_cancel(
+    conn: &mut PgConnection,
     run_id: Uuid,
     epoch: i32,
-    due_in_ms: i64,
-    attempt: Option<i32>,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query(
-        "update tasks
-         set owner = null,
-             due_at = now() + $4 * interval '1 ms',
-             step_count = -1,
-             attempt = coalesce($5, attempt)
-         where run_id = $2 and owner = $1 and epoch = $3",
+) -> Result<Option<bool>, sqlx::Error> {
+    let mailbox: Option<i32> = sqlx::query_scalar(
+        "select mailbox
+         from tasks
+         where run_id = $1 and epoch = $2 and owner is not null
+         for update",
     )
-    .bind(incarnation)
     .bind(run_id)
     .bind(epoch)
-    .bind(due_in_ms)
-    .bind(attempt)
-    .execute(pool)
-    .await
-    .map(|done| done.rows_affected() == 1)
+    .fetch_optional(&mut *conn)
+    .await?;
+    if mailbox.is_none_or(|mailbox| mailbox == 0) {
+        return Ok(mailbox.map(|_| false));
+    }
+    // In a statement of its own: its snapshot is younger than the lock.
+    let cancelled: bool = sqlx::query_scalar(
+        "select exists (
+           select 1 from signals where run_id = $1 and signal_id = '$cancel'
+         )",
+    )
+    .bind(run_id)
+    .fetch_one(conn)
+    .await?;
+    Ok(Some(cancelled))
 }

@@ -1,8 +1,8 @@
 //! The cell: its migrations, its workers, and the runs that wait for one or for a person.
 
+use makegood::inspect::{self, Status};
 use migrations::FileState;
 use sqlx::PgConnection;
-use worker::status::{self, Status};
 
 use super::Finding;
 use crate::settings::DatabaseSettings;
@@ -13,7 +13,7 @@ const LATE_SECS: i64 = 10;
 /// Examines the cell; without its tables only that is told.
 pub(super) async fn examine(conn: &mut PgConnection, database: &DatabaseSettings) -> Vec<Finding> {
     let migrated = migrations(conn, database).await;
-    let status = status::read(conn).await;
+    let status = inspect::status(conn).await;
     let Ok(status) = status else { return vec![migrated] };
     vec![migrated, workers(&status), queue(&status), incidents(&status)]
 }

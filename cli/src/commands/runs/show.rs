@@ -1,10 +1,9 @@
 //! One run, told to a person: what it is, what it did, what it needs, and what happens next.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use makegood::inspect::{self, RunSummary, StepView};
+use makegood::inspect::{self, OpenIncident, RunSummary, StepView};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
-use worker::status::{self, OpenIncident};
 
 use crate::exit::Problem;
 use crate::output::{self, Format};
@@ -19,7 +18,7 @@ pub(crate) async fn show(
     format: Format,
 ) -> Result<(), Problem> {
     let steps = inspect::steps(conn, run.run_id).await?;
-    let incident = status::open_incident(conn, run.run_id).await?;
+    let incident = inspect::open_incident(conn, run.run_id).await?;
     let next = next(&run);
     if format == Format::Json {
         output::json(&json!({"run": run, "steps": steps, "incident": incident, "next": next}));

@@ -1,10 +1,7 @@
 //! How the cell stands, in one bounded read: for the worker's gauges and for a person's questions.
 //! It decides nothing and changes nothing.
 
-use chrono::{DateTime, Utc};
-use serde::Serialize;
 use sqlx::{FromRow, PgConnection};
-use uuid::Uuid;
 
 /// The most rows of one kind that are counted; a count that reads this means "or more".
 pub const COUNT_LIMIT: i64 = 100_000;
@@ -34,10 +31,7 @@ struct Line {
 }
 
 /// Reads how the cell stands, at the cost of at most [`COUNT_LIMIT`] rows a kind.
-///
-/// # Errors
-/// A database that does not answer, or a cell without its tables.
-pub async fn read(conn: &mut PgConnection) -> Result<Status, sqlx::Error> {
+pub async fn status(conn: &mut PgConnection) -> Result<Status, sqlx::Error> {
     let lines: Vec<Line> = sqlx::query_as(
         "select 'runs' as kind, k.state as name, count(*) as number
          from (select state from tasks where state <> 'STUCK' limit $1) k
@@ -81,35 +75,22 @@ pub async fn read(conn: &mut PgConnection) -> Result<Status, sqlx::Error> {
     Ok(status)
 }
 
-/// What a stuck run needs a person for.
-#[derive(Debug, Clone, Serialize, FromRow)]
-pub struct OpenIncident {
-    /// What kind of need it is.
-    pub class: String,
-    /// The step at which it came up.
-    pub step: Option<String>,
-    /// What happened.
-    pub message: String,
-    /// Alike incidents share it.
-    pub fingerprint: String,
-    /// Since when.
-    pub opened_at: DateTime<Utc>,
+/// How many workers hold a valid lease.
+pub async fn live_workers(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("select count(*) from workers where alive and lease_until > now()")
+        .fetch_one(conn)
+        .await
 }
 
-/// The open incident of a run, if it has one.
-///
-/// # Errors
-/// A database that does not answer, or a cell without its tables.
-pub async fn open_incident(
-    conn: &mut PgConnection,
-    run_id: Uuid,
-) -> Result<Option<OpenIncident>, sqlx::Error> {
-    sqlx::query_as(
-        "select class, step, message, fingerprint, opened_at
-         from incidents
-         where run_id = $1 and resolved_at is null",
+/// How many runs the process `pid` holds by the database's word, dead or alive.
+pub async fn held_by_process(conn: &mut PgConnection, pid: i32) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(
+        "select count(*)
+         from tasks k
+         join workers w on w.incarnation = k.owner
+         where w.pid = $1",
     )
-    .bind(run_id)
-    .fetch_optional(conn)
+    .bind(pid)
+    .fetch_one(conn)
     .await
 }

@@ -1,0 +1,136 @@
+//! The engine's invariants as SQL, in one place: each finds the rows that break a promise.
+
+use serde::Serialize;
+use sqlx::{PgConnection, Row};
+
+/// A fault found by the audit: what was promised, and where it does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// The invariant's name.
+    pub invariant: &'static str,
+    /// The run or worker.
+    pub subject: String,
+    /// What was found.
+    pub detail: String,
+}
+
+struct Check {
+    invariant: &'static str,
+    sql: &'static str,
+}
+
+/// The names of all invariants.
+pub fn invariants() -> impl Iterator<Item = &'static str> {
+    CHECKS.iter().map(|check| check.invariant)
+}
+
+/// Where the engine's promises do not hold; at most 100 places for each.
+pub async fn faults(conn: &mut PgConnection) -> Result<Vec<Fault>, sqlx::Error> {
+    let mut found = Vec::new();
+    for check in CHECKS {
+        for row in sqlx::query(check.sql).fetch_all(&mut *conn).await? {
+            found.push(Fault {
+                invariant: check.invariant,
+                subject: row.try_get("subject")?,
+                detail: row.try_get("detail")?,
+            });
+        }
+    }
+    Ok(found)
+}
+
+const CHECKS: &[Check] = &[
+    Check {
+        invariant: "a live run has a task",
+        sql: "select r.run_id::text as subject, 'no task' as detail
+              from runs r
+              where r.ended_state is null
+                and not exists (select 1 from tasks k where k.run_id = r.run_id)
+              limit 100",
+    },
+    Check {
+        invariant: "an ended run has no task",
+        sql: "select k.run_id::text as subject, 'still queued as ' || k.state as detail
+              from tasks k
+              join runs r on r.run_id = k.run_id
+              where r.ended_state is not null
+              limit 100",
+    },
+    Check {
+        invariant: "a live run has a lease, a due time, a dated wait or an incident",
+        sql: "select k.run_id::text as subject,
+                     'owner ' || coalesce(k.owner::text, 'none') as detail
+              from tasks k
+              where (k.owner is not null)::int + (k.due_at is not null)::int
+                + (k.incident_id is not null)::int <> 1
+              limit 100",
+    },
+    Check {
+        invariant: "a run is held by a living worker",
+        sql: "select k.run_id::text as subject, 'held by the dead ' || k.owner::text as detail
+              from tasks k
+              left join workers w on w.incarnation = k.owner
+              where k.owner is not null and (w.incarnation is null or not w.alive)
+              limit 100",
+    },
+    Check {
+        invariant: "an open incident belongs to a stuck run",
+        sql: "select i.run_id::text as subject, i.class as detail
+              from incidents i
+              left join tasks k on k.run_id = i.run_id
+              where i.resolved_at is null and k.incident_id is distinct from i.incident_id
+              limit 100",
+    },
+    Check {
+        invariant: "a stuck run has an open incident",
+        sql: "select k.run_id::text as subject, 'STUCK without one' as detail
+              from tasks k
+              where k.incident_id is not null
+                and not exists (
+                  select 1
+                  from incidents i
+                  where i.incident_id = k.incident_id and i.resolved_at is null
+                )
+              limit 100",
+    },
+    Check {
+        invariant: "a record has no gap",
+        sql: "select s.run_id::text as subject,
+                     count(*) || ' rows, the last is ' || max(s.seq) as detail
+              from steps s
+              group by s.run_id
+              having count(*) <> max(s.seq) + 1
+              limit 100",
+    },
+    Check {
+        invariant: "a step is recorded once",
+        sql: "select s.run_id::text as subject, s.name || '#' || s.occurrence as detail
+              from steps s
+              where s.kind in ('done', 'rejected', 'signal', 'timeout', 'slept', 'undone', 'closed')
+              group by s.run_id, s.name, s.occurrence, s.kind = 'undone'
+              having count(*) > 1
+              limit 100",
+    },
+    Check {
+        invariant: "a compensated run has undone every step",
+        sql: "select s.run_id::text as subject, s.name || '#' || s.occurrence as detail
+              from steps s
+              join runs r on r.run_id = s.run_id and r.ended_state = 'COMPENSATED'
+              where s.kind = 'done' and s.undo is not null
+                and not exists (
+                  select 1
+                  from steps u
+                  where u.run_id = s.run_id and u.kind = 'undone' and u.name = s.name
+                    and u.occurrence = s.occurrence
+                )
+              limit 100",
+    },
+    Check {
+        invariant: "nothing is recorded past the end of a run that was undone",
+        sql: "select s.run_id::text as subject, s.kind || ' ' || s.name as detail
+              from steps s
+              join steps c on c.run_id = s.run_id and c.kind = 'compensating'
+              where s.seq > c.seq and s.kind not in ('undone', 'closed', 'intent')
+              limit 100",
+    },
+];

@@ -1,0 +1,142 @@
+//! Runs as people see them: lists, one run whole, its record, its open incident.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+/// A run in a list.
+#[derive(Debug, Clone, Serialize, FromRow)]
+pub struct RunSummary {
+    /// The run's id.
+    pub run_id: Uuid,
+    /// The workflow's name.
+    pub workflow: String,
+    /// The id that its starter chose.
+    pub workflow_id: String,
+    /// One of the eight run states.
+    pub state: String,
+    /// When it was started.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// When it is looked at next.
+    pub due_at: Option<DateTime<Utc>>,
+    /// The class of its open incident.
+    pub incident: Option<String>,
+}
+
+/// A record of a run.
+#[derive(Debug, Clone, Serialize, FromRow)]
+pub struct StepView {
+    /// Its place in the record.
+    pub seq: i32,
+    /// What it records.
+    pub kind: String,
+    /// The step's name.
+    pub name: String,
+    /// Which call of that name.
+    pub occurrence: i32,
+    /// The step's input, where it is kept.
+    pub input: Option<Value>,
+    /// Its result.
+    pub result: Option<Value>,
+    /// The activity that undoes it.
+    pub undo: Option<String>,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// The outside step that was about to be tried.
+    pub next: Option<Value>,
+    /// When it was recorded.
+    pub at: DateTime<Utc>,
+}
+
+/// The newest runs, optionally of one state or workflow.
+pub async fn list(
+    conn: &mut PgConnection,
+    state: Option<&str>,
+    workflow: Option<&str>,
+    limit: i64,
+) -> Result<Vec<RunSummary>, sqlx::Error> {
+    sqlx::query_as(
+        "select s.run_id, s.workflow, s.workflow_id, s.state, s.started_at, s.ended_at, s.due_at,
+           i.class as incident
+         from run_states s
+         left join incidents i on i.run_id = s.run_id and i.resolved_at is null
+         where ($1::text is null or s.state = $1) and ($2::text is null or s.workflow = $2)
+         order by s.started_at desc
+         limit $3",
+    )
+    .bind(state)
+    .bind(workflow)
+    .bind(limit)
+    .fetch_all(conn)
+    .await
+}
+
+/// One run, by its id or by the id that its starter chose.
+pub async fn run(conn: &mut PgConnection, id: &str) -> Result<Option<RunSummary>, sqlx::Error> {
+    sqlx::query_as(
+        "select s.run_id, s.workflow, s.workflow_id, s.state, s.started_at, s.ended_at, s.due_at,
+           i.class as incident
+         from run_states s
+         left join incidents i on i.run_id = s.run_id and i.resolved_at is null
+         where s.run_id::text = $1 or s.workflow_id = $1
+         order by s.started_at
+         limit 1",
+    )
+    .bind(id)
+    .fetch_optional(conn)
+    .await
+}
+
+/// The record of a run.
+pub async fn steps(conn: &mut PgConnection, run_id: Uuid) -> Result<Vec<StepView>, sqlx::Error> {
+    sqlx::query_as(
+        "select seq, kind, name, occurrence, input, result, undo, attempts, next, at
+         from steps
+         where run_id = $1
+         order by seq",
+    )
+    .bind(run_id)
+    .fetch_all(conn)
+    .await
+}
+
+/// How many runs there are in each state.
+pub async fn counts(conn: &mut PgConnection) -> Result<Vec<(String, i64)>, sqlx::Error> {
+    sqlx::query_as("select state, count(*) from run_states group by state order by state")
+        .fetch_all(conn)
+        .await
+}
+
+/// What a stuck run needs a person for.
+#[derive(Debug, Clone, Serialize, FromRow)]
+pub struct OpenIncident {
+    /// What kind of need it is.
+    pub class: String,
+    /// The step at which it came up.
+    pub step: Option<String>,
+    /// What happened.
+    pub message: String,
+    /// Alike incidents share it.
+    pub fingerprint: String,
+    /// Since when.
+    pub opened_at: DateTime<Utc>,
+}
+
+/// The open incident of a run, if it has one.
+pub async fn open_incident(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+) -> Result<Option<OpenIncident>, sqlx::Error> {
+    sqlx::query_as(
+        "select class, step, message, fingerprint, opened_at
+         from incidents
+         where run_id = $1 and resolved_at is null",
+    )
+    .bind(run_id)
+    .fetch_optional(conn)
+    .await
+}
