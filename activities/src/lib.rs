@@ -24,7 +24,7 @@ pub fn register(registry: Registry, gateway: Arc<dyn Gateway>) -> Registry {
         .activity(payments::ReadPayment(Arc::clone(&gateway)))
         .activity(payments::SettlePayment)
         .activity(refunds::ReturnCaptures(Arc::clone(&gateway)))
-        .activity(refunds::FindStray)
+        .activity(refunds::FindKept)
         .activity(refunds::ReturnStrays(gateway))
         .activity(refunds::RecordReturns)
         .activity(orders::CloseOrder)

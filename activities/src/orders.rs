@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::{CartLine, HoldId, Money, OrderId, OrderStatus, PaymentStatus, TenantId};
-use makegood::{Activity, ActivityResult, Cause, InTransaction, MadeGood};
+use makegood::{Activity, ActivityError, ActivityResult, Cause, InTransaction, MadeGood};
 use serde::{Deserialize, Serialize};
 use store::orders::StatusChange;
 use store::{Conn, orders, payments};
@@ -76,7 +76,10 @@ impl Activity for CloseOrder {
             reason_code: Some(&closing.code),
             reason_detail: Some(&closing.detail),
         };
-        orders::set_status(tx, &change).await?;
+        if !orders::set_status(tx, &change).await? {
+            let message = format!("order {} is not open", ended.input.order_id);
+            return Err(ActivityError::review("order_status", message));
+        }
         for payment in payments::by_order(tx, ended.input.order_id).await? {
             if payment.status == PaymentStatus::Pending {
                 payments::mark_failed(tx, payment.payment_id, &closing.code).await?;

@@ -120,7 +120,12 @@ impl Activity for OpenPayment {
 #[serde(tag = "payment", rename_all = "snake_case")]
 pub enum Reading {
     /// The money is ours.
-    Captured(Paid),
+    Captured {
+        /// The payment that pays the order.
+        paid: Paid,
+        /// More came in beside it.
+        strays: bool,
+    },
     /// It failed.
     Failed {
         /// The gateway's word for it.
@@ -161,13 +166,18 @@ impl Activity for ReadPayment {
 /// A capture counts before anything else; failure only when no attempt is still open.
 fn reading(payments: &[GatewayPayment], total: Money) -> ActivityResult<Reading> {
     use GatewayPaymentStatus::{Authorized, Captured, Created, Failed, Refunded, Unrecognised};
-    if let Some(captured) = payments.iter().find(|p| p.status == Captured) {
-        if captured.amount != total {
-            let message = format!("{} paid {}, not {total}", captured.id, captured.amount);
+    let mut captured = payments.iter().filter(|p| p.status == Captured);
+    if let Some(first) = captured.next() {
+        if first.amount != total {
+            let message = format!("{} paid {}, not {total}", first.id, first.amount);
             return Err(ActivityError::review("amount_mismatch", message));
         }
-        let gateway_payment_id = captured.id.clone();
-        return Ok(Reading::Captured(Paid { gateway_payment_id, amount: captured.amount }));
+        if first.amount_refunded.minor() > 0 {
+            let message = format!("{} of {} went back already", first.amount_refunded, first.id);
+            return Err(ActivityError::review("partially_refunded", message));
+        }
+        let paid = Paid { gateway_payment_id: first.id.clone(), amount: first.amount };
+        return Ok(Reading::Captured { paid, strays: captured.next().is_some() });
     }
     let open = |p: &GatewayPayment| matches!(p.status, Created | Authorized | Unrecognised);
     if payments.iter().any(open) {
@@ -228,7 +238,9 @@ impl Activity for SettlePayment {
             amount: paid.amount,
         };
         captures::record(tx, &capture).await?;
-        captures::dispose(tx, id, Disposition::Fulfilled, None).await?;
+        if !captures::dispose(tx, id, Disposition::Fulfilled, None).await? {
+            return Err(unfit("the payment was sent back already"));
+        }
         if !ledger::post_capture(tx, &order, id).await? {
             return Err(unfit("the payment is in the ledger already"));
         }
@@ -261,7 +273,8 @@ mod tests {
         let tried = [payment("pay_1", Failed, 500), payment("pay_2", Captured, 500)];
         let read = reading(&tried, total).expect("readable");
         assert!(
-            matches!(&read, Reading::Captured(paid) if paid.gateway_payment_id.as_str() == "pay_2"),
+            matches!(&read, Reading::Captured { paid, strays: false }
+                if paid.gateway_payment_id.as_str() == "pay_2"),
             "the captured attempt pays the order: {read:?}"
         );
     }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use domain::{
     Disposition, GatewayOrderId, GatewayPaymentId, GatewayRefundId, Money, PaymentId, RefundId,
 };
-use makegood::{Activity, ActivityResult, Attempt, InTransaction, Outside, RetryPolicy, Undoes};
+use makegood::{
+    Activity, ActivityError, ActivityResult, Attempt, InTransaction, Outside, RetryPolicy, Undoes,
+};
 use serde::{Deserialize, Serialize};
 use store::captures::NewCapture;
 use store::payments::NewPayment;
@@ -13,22 +15,44 @@ use store::refunds::{Asked, NewRefund};
 use store::{Conn, captures, payments, refunds};
 use uuid::Uuid;
 
-use crate::gateway::{Gateway, GatewayPaymentStatus, Notes};
+use crate::gateway::{
+    Gateway, GatewayError, GatewayPayment, GatewayPaymentStatus, GatewayRefundStatus, Notes,
+};
 use crate::ledger;
 use crate::orders::PlacedOrder;
-use crate::payments::{CreateGatewayOrder, GATEWAY, Session, failed, patience};
+use crate::payments::{CreateGatewayOrder, GATEWAY, failed, patience};
 
-/// A captured payment that was sent back.
+/// A captured payment that was sent back, whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Returned {
     /// The gateway's order.
     pub gateway_order_id: GatewayOrderId,
     /// The payment.
     pub gateway_payment_id: GatewayPaymentId,
+    /// Its amount.
+    pub amount: Money,
+    /// The refunds that make it up, those made by hand included.
+    pub refunds: Vec<Back>,
+}
+
+/// A refund at the gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Back {
     /// The refund.
     pub gateway_refund_id: GatewayRefundId,
-    /// How much.
+    /// How much of the payment.
     pub amount: Money,
+    /// Whether it has left for the customer's bank.
+    pub processed: bool,
+}
+
+/// What was found at the gateway beside the payment that an order keeps.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Strays {
+    /// The payments that went back.
+    pub returned: Vec<Returned>,
+    /// Another payment is under way: it is not known yet whether it will come in.
+    pub open: bool,
 }
 
 /// Undoes an order at the gateway: the gateway cannot close one, so whatever was paid into it by
@@ -46,20 +70,12 @@ impl Activity for ReturnCaptures {
         _: &mut Attempt,
         created: Undoes<CreateGatewayOrder>,
     ) -> ActivityResult<Vec<Returned>> {
-        let receipt = &created.input.receipt;
         let orders = match created.output {
             Some(order) => vec![order],
             // Its creation was never confirmed: there may be one under the receipt, or several.
-            None => {
-                let found = self.0.orders_by_receipt(receipt).await.map_err(failed)?;
-                found.into_iter().map(|order| order.id).collect()
-            }
+            None => orders_of(&*self.0, &created.input.receipt).await?,
         };
-        let mut returned = Vec::new();
-        for order in orders {
-            returned.extend(return_all(&*self.0, &order, None).await?);
-        }
-        Ok(returned)
+        Ok(return_all(&*self.0, &orders, None).await?.returned)
     }
 
     fn retry(&self) -> RetryPolicy {
@@ -67,46 +83,47 @@ impl Activity for ReturnCaptures {
     }
 }
 
-/// An order that was paid into after its checkout had ended, or beside its payment.
+/// Finds the payment that an order keeps.
+pub struct FindKept;
+
+impl Activity for FindKept {
+    const NAME: &'static str = "find_kept";
+    type Kind = InTransaction;
+    type Input = PlacedOrder;
+    type Output = Option<GatewayPaymentId>;
+
+    async fn run(
+        &self,
+        tx: &mut Conn,
+        order: PlacedOrder,
+    ) -> ActivityResult<Option<GatewayPaymentId>> {
+        let payments = payments::by_order(tx, order.order_id).await?;
+        let kept = payments.into_iter().find(|p| !p.stray && p.status.was_paid());
+        Ok(kept.and_then(|payment| payment.gateway_payment_id))
+    }
+}
+
+/// An attempt at an order that was paid into after it had ended, or more than once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Stray {
-    /// The order and its name at the gateway.
-    pub session: Session,
+    /// The attempt's name at the gateway.
+    pub receipt: String,
     /// The payment that the order keeps, if it was fulfilled.
     pub kept: Option<GatewayPaymentId>,
 }
 
-/// Finds the order's name at the gateway and the payment that it keeps.
-pub struct FindStray;
-
-impl Activity for FindStray {
-    const NAME: &'static str = "find_stray";
-    type Kind = InTransaction;
-    type Input = PlacedOrder;
-    type Output = Option<Stray>;
-
-    async fn run(&self, tx: &mut Conn, order: PlacedOrder) -> ActivityResult<Option<Stray>> {
-        let payments = payments::by_order(tx, order.order_id).await?;
-        let kept = payments.iter().find(|p| !p.stray && p.status.was_paid());
-        let kept = kept.and_then(|p| p.gateway_payment_id.clone());
-        Ok(payments.into_iter().find(|p| !p.stray).map(|payment| {
-            let gateway_order_id = payment.gateway_order_id;
-            Stray { session: Session { order, gateway_order_id }, kept }
-        }))
-    }
-}
-
-/// Sends every captured payment of an order back but the one that it keeps.
+/// Sends every captured payment of an attempt back but the one that its order keeps.
 pub struct ReturnStrays(pub Arc<dyn Gateway>);
 
 impl Activity for ReturnStrays {
     const NAME: &'static str = "return_strays";
     type Kind = Outside;
     type Input = Stray;
-    type Output = Vec<Returned>;
+    type Output = Strays;
 
-    async fn run(&self, _: &mut Attempt, stray: Stray) -> ActivityResult<Vec<Returned>> {
-        return_all(&*self.0, &stray.session.gateway_order_id, stray.kept.as_ref()).await
+    async fn run(&self, _: &mut Attempt, stray: Stray) -> ActivityResult<Strays> {
+        let orders = orders_of(&*self.0, &stray.receipt).await?;
+        return_all(&*self.0, &orders, stray.kept.as_ref()).await
     }
 
     fn retry(&self) -> RetryPolicy {
@@ -114,44 +131,78 @@ impl Activity for ReturnStrays {
     }
 }
 
-/// Repeating this is safe: the refund's key is made of the payment's id, so there is one refund.
-async fn return_all(
-    gateway: &dyn Gateway,
-    order: &GatewayOrderId,
-    kept: Option<&GatewayPaymentId>,
-) -> ActivityResult<Vec<Returned>> {
-    let mut returned = Vec::new();
-    for payment in gateway.order_payments(order).await.map_err(failed)? {
-        if kept == Some(&payment.id) {
-            continue;
-        }
-        let refund = match payment.status {
-            GatewayPaymentStatus::Captured => {
-                let (id, key, notes) = (&payment.id, refund_key(&payment.id), Notes::new());
-                Some(gateway.refund(id, payment.amount, &key, &notes).await.map_err(failed)?)
-            }
-            // All of it went back before: by an earlier attempt of ours, or by hand.
-            GatewayPaymentStatus::Refunded => {
-                gateway.refunds_of(&payment.id).await.map_err(failed)?.pop()
-            }
-            GatewayPaymentStatus::Created
-            | GatewayPaymentStatus::Authorized
-            | GatewayPaymentStatus::Failed
-            | GatewayPaymentStatus::Unrecognised => None,
-        };
-        returned.extend(refund.map(|refund| Returned {
-            gateway_order_id: order.clone(),
-            gateway_payment_id: payment.id,
-            gateway_refund_id: refund.id,
-            amount: payment.amount,
-        }));
-    }
-    Ok(returned)
+async fn orders_of(gateway: &dyn Gateway, receipt: &str) -> ActivityResult<Vec<GatewayOrderId>> {
+    let orders = gateway.orders_by_receipt(receipt).await.map_err(failed)?;
+    Ok(orders.into_iter().map(|order| order.id).collect())
 }
 
-/// The name of the one refund of a payment that no order keeps.
-fn refund_key(payment: &GatewayPaymentId) -> String {
-    format!("return-{payment}")
+async fn return_all(
+    gateway: &dyn Gateway,
+    orders: &[GatewayOrderId],
+    kept: Option<&GatewayPaymentId>,
+) -> ActivityResult<Strays> {
+    use GatewayPaymentStatus::{Authorized, Captured, Created, Failed, Refunded, Unrecognised};
+    let mut strays = Strays::default();
+    for order in orders {
+        for payment in gateway.order_payments(order).await.map_err(failed)? {
+            match payment.status {
+                _ if kept == Some(&payment.id) => {}
+                Captured | Refunded => {
+                    strays.returned.push(return_one(gateway, order, payment).await?);
+                }
+                Created | Authorized | Unrecognised => strays.open = true,
+                Failed => {}
+            }
+        }
+    }
+    Ok(strays)
+}
+
+/// Sends back what is left of a payment. Repeating this is safe: the refund's key is made of the
+/// payment's id, so the gateway makes it once.
+async fn return_one(
+    gateway: &dyn Gateway,
+    order: &GatewayOrderId,
+    payment: GatewayPayment,
+) -> ActivityResult<Returned> {
+    let id = &payment.id;
+    let left = payment.amount.checked_sub(payment.amount_refunded)?;
+    if left.minor() > 0 {
+        let (key, notes) = (format!("return-{id}"), Notes::new());
+        match gateway.refund(id, left, &key, &notes).await {
+            Ok(refund) if refund.status == GatewayRefundStatus::Failed => {
+                let message = format!("the gateway could not return {left} of {id}");
+                return Err(ActivityError::review("refund_failed", message));
+            }
+            Ok(_) => {}
+            Err(refused @ GatewayError::Rejected { .. }) => {
+                let message = format!("the gateway does not return {left} of {id}: {refused}");
+                return Err(ActivityError::review("refund_refused", message));
+            }
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    let refunds = gateway.refunds_of(id).await.map_err(failed)?;
+    let refunds: Vec<Back> = refunds
+        .into_iter()
+        .filter(|refund| refund.status != GatewayRefundStatus::Failed)
+        .map(|refund| Back {
+            gateway_refund_id: refund.id,
+            amount: refund.amount,
+            processed: refund.status == GatewayRefundStatus::Processed,
+        })
+        .collect();
+    let sum: i64 = refunds.iter().map(|back| back.amount.minor()).sum();
+    if sum != payment.amount.minor() {
+        let message = format!("the refunds of {id} do not add up to {} yet", payment.amount);
+        return Err(ActivityError::retryable(message));
+    }
+    Ok(Returned {
+        gateway_order_id: order.clone(),
+        gateway_payment_id: payment.id,
+        amount: payment.amount,
+        refunds,
+    })
 }
 
 /// What went back for an order.
@@ -180,8 +231,8 @@ impl Activity for RecordReturns {
     }
 }
 
-/// One stray payment with its refund: payment, capture, refund and two ledger transactions.
-/// Writing the same one twice changes nothing.
+/// One stray payment with its refunds: payment, capture, refunds, and a ledger transaction for the
+/// money in and for each refund that has left. Writing the same one twice changes nothing.
 pub(crate) async fn record(
     tx: &mut Conn,
     order: &PlacedOrder,
@@ -205,24 +256,38 @@ pub(crate) async fn record(
     };
     captures::record(tx, &capture).await?;
     ledger::post_stray_capture(tx, order, id, returned.amount).await?;
+    for back in &returned.refunds {
+        record_refund(tx, order, id, back).await?;
+    }
+    payments::mark_refunded(tx, id).await?;
+    Ok(())
+}
+
+async fn record_refund(
+    tx: &mut Conn,
+    order: &PlacedOrder,
+    payment: &GatewayPaymentId,
+    back: &Back,
+) -> Result<(), store::Error> {
     let refund = NewRefund {
         refund_id: RefundId::from(Uuid::now_v7()),
         order_id: order.order_id,
-        gateway_payment_id: id,
-        amount: returned.amount,
-        idempotency_key: &refund_key(id),
+        gateway_payment_id: payment,
+        amount: back.amount,
+        idempotency_key: &format!("gateway-{}", back.gateway_refund_id),
         reason: "the order does not keep this payment",
         actor: "checkout",
     };
-    match refunds::insert_pending(tx, &refund).await? {
-        Asked::Added(refund) => {
-            let refund_id = refund.refund_id;
-            refunds::mark_processed(tx, refund_id, &returned.gateway_refund_id).await?;
-            ledger::post_stray_refund(tx, order, refund_id, returned.amount).await?;
-            captures::dispose(tx, id, Disposition::Refunded, Some(refund_id)).await?;
-            payments::mark_refunded(tx, id).await?;
+    let refund_id = match refunds::insert_pending(tx, &refund).await? {
+        Asked::Added(refund) | Asked::Known(refund) => refund.refund_id,
+        Asked::TooMuch(left) => {
+            let message = format!("{} of {payment} goes back, {left} is left", back.amount);
+            return Err(store::Error::InvalidRow(message));
         }
-        Asked::Known(_) | Asked::TooMuch(_) => {}
+    };
+    if back.processed && refunds::mark_processed(tx, refund_id, &back.gateway_refund_id).await? {
+        ledger::post_stray_refund(tx, order, refund_id, back.amount).await?;
     }
+    captures::dispose(tx, payment, Disposition::Refunded, Some(refund_id)).await?;
     Ok(())
 }

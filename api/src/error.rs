@@ -186,6 +186,7 @@ impl From<makegood::Error> for ApiError {
             | makegood::Error::TooLarge { .. }
             | makegood::Error::Json { .. }
             | makegood::Error::NoIncident(_)
+            | makegood::Error::ReservedSignal(_)
             | makegood::Error::Unfit(_) => Self::Internal(error.into()),
         }
     }

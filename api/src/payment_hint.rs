@@ -15,6 +15,9 @@ pub(crate) const GATEWAY: &str = "razorpay";
 /// What somebody says happened to a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fact {
+    /// The customer's page handed back a genuine signature. It says nothing about the status, so
+    /// it must not pass for the gateway's word that the payment was captured.
+    Presented,
     Captured,
     Authorized,
     Failed,
@@ -34,6 +37,7 @@ impl Fact {
     /// The same for the same fact whoever reports it, so that its reports are one signal.
     fn signal_id(self, payment: &GatewayPaymentId) -> String {
         match self {
+            Self::Presented => format!("presented:{payment}"),
             Self::Captured => format!("captured:{payment}"),
             Self::Authorized => format!("payment.authorized:{payment}"),
             Self::Failed => format!("payment.failed:{payment}"),

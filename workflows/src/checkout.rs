@@ -6,7 +6,7 @@ use activities::orders::{CloseOrder, PlacedOrder, Reason};
 use activities::payments::{
     CreateGatewayOrder, OpenPayment, Paid, ReadPayment, Reading, Session, SettlePayment, Settlement,
 };
-use activities::refunds::ReturnCaptures;
+use activities::refunds::{RecordReturns, ReturnCaptures, ReturnStrays, Returns, Stray};
 use activities::stock::{Hold, ReleaseStock, ReserveStock};
 use domain::{GatewayPaymentId, OrderId};
 use makegood::{Closing, Ctx, Late, Signal, Workflow, WorkflowResult};
@@ -29,11 +29,11 @@ impl Workflow for Checkout {
         let session = Session { order, gateway_order_id };
         ctx.step::<OpenPayment>(&session).await?;
 
-        let paid = loop {
+        let (paid, strays) = loop {
             let hint = ctx.signal::<PaymentHint>().until(session.order.expires_at).await?;
             // The gateway's word counts, not the browser's; and it may know what no hint told us.
             match ctx.step::<ReadPayment>(&session).await? {
-                Reading::Captured(paid) => break paid,
+                Reading::Captured { paid, strays } => break (paid, strays),
                 Reading::Failed { why } => return ctx.make_good(Reason::PaymentFailed { why }),
                 Reading::Pending if hint.is_none() => return ctx.make_good(Reason::Expired),
                 Reading::Pending => {}
@@ -43,6 +43,11 @@ impl Workflow for Checkout {
         let settlement = Settlement { session, paid };
         let (_, ctx) = ctx.pivot::<SettlePayment>(&settlement).await?;
         ctx.step::<AnnounceOrder>(&settlement.session.order).await?;
+        if strays {
+            let returned = ctx.step::<ReturnStrays>(&beside(&settlement)).await?.returned;
+            let order = settlement.session.order.clone();
+            ctx.step::<RecordReturns>(&Returns { order, returned }).await?;
+        }
         Ok(receipt(settlement))
     }
 
@@ -90,6 +95,11 @@ fn hold(order: &PlacedOrder) -> Hold {
 fn charge(order: &PlacedOrder) -> NewGatewayOrder {
     let notes = [("order_id".to_owned(), order.order_id.to_string())].into();
     NewGatewayOrder { receipt: order.receipt.clone(), amount: order.total, notes }
+}
+
+fn beside(settled: &Settlement) -> Stray {
+    let kept = Some(settled.paid.gateway_payment_id.clone());
+    Stray { receipt: settled.session.order.receipt.clone(), kept }
 }
 
 fn receipt(settled: Settlement) -> Receipt {

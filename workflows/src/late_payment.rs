@@ -1,11 +1,16 @@
 //! Money that comes after its checkout has ended goes back; the payment that an order keeps stays.
 
+use std::time::Duration;
+
 use activities::orders::PlacedOrder;
-use activities::refunds::{FindStray, RecordReturns, ReturnStrays, Returns};
+use activities::refunds::{FindKept, RecordReturns, ReturnStrays, Returns, Stray};
 use makegood::{Ctx, LateSignal, Workflow, WorkflowResult};
 
 /// Takes a payment hint that found its checkout ended.
 pub struct LatePayment;
+
+/// When a payment that is still under way is looked at again: money may come for some days.
+const LOOK_AGAIN_SECS: [u64; 8] = [60, 600, 3_600, 43_200, 86_400, 86_400, 86_400, 86_400];
 
 impl Workflow for LatePayment {
     const NAME: &'static str = "late_payment";
@@ -14,10 +19,17 @@ impl Workflow for LatePayment {
 
     async fn run(ctx: Ctx, late: LateSignal<PlacedOrder>) -> WorkflowResult<usize> {
         let order = late.input;
-        let Some(stray) = ctx.step::<FindStray>(&order).await? else {
-            return Ok(0); // No order at the gateway was ever shown to anybody.
-        };
-        let returned = ctx.step::<ReturnStrays>(&stray).await?;
-        ctx.step::<RecordReturns>(&Returns { order, returned }).await
+        let kept = ctx.step::<FindKept>(&order).await?;
+        let stray = Stray { receipt: order.receipt.clone(), kept };
+        let mut looks = LOOK_AGAIN_SECS.into_iter();
+        loop {
+            let found = ctx.step::<ReturnStrays>(&stray).await?;
+            let returns = Returns { order: order.clone(), returned: found.returned };
+            let returned = ctx.step::<RecordReturns>(&returns).await?;
+            match looks.next() {
+                Some(pause) if found.open => ctx.sleep(Duration::from_secs(pause)).await?,
+                Some(_) | None => return Ok(returned),
+            }
+        }
     }
 }

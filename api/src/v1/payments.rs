@@ -134,7 +134,7 @@ async fn accept(app: &App, who: &SignedIn, given: &HandedBack) -> ApiResult<()> 
     if stored.status.was_paid() && stored.gateway_payment_id.as_ref() == Some(payment) {
         return Ok(()); // Settled by this very payment: there is nothing to tell.
     }
-    let fact = (Fact::Captured, payment);
+    let fact = (Fact::Presented, payment);
     if !payment_hint::tell(&app.client, &mut tx, &order, fact, "verify").await? {
         return Err(ApiError::internal("an order has a payment and no checkout"));
     }

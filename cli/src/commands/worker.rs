@@ -13,7 +13,7 @@ use crate::{connect, logging, recorder};
 pub(crate) async fn run(args: &WorkerArgs) -> Result<Exit, Problem> {
     let settings = WorkerSettings::read(args)?;
     logging::start(&settings.surroundings.log);
-    serve(start(settings), &args.process).await
+    Box::pin(serve(start(settings), &args.process)).await
 }
 
 async fn start(settings: WorkerSettings) -> Result<WorkerProcess, Problem> {
