@@ -14,7 +14,7 @@ use crate::config::Database;
 use crate::ctx::Signal;
 use crate::error::Error;
 use crate::journal::Payload;
-use crate::late;
+use crate::late::{self, LateCode};
 use crate::run::CANCEL;
 use crate::store::runs::{self, NewRun};
 use crate::store::{incidents, signals, steps};
@@ -161,12 +161,14 @@ impl Client {
         if signals::ring(&mut *conn, run_id, false).await? {
             return Ok(Delivery::Queued);
         }
-        if let Some(handler) = W::late_signal() {
-            let input = RawValue::from_string(input).map_err(|e| json(W::NAME, e))?;
+        if let Some(handler) = W::late_signal().map(LateCode::of) {
             let (id, kind) = (signal_id.to_owned(), kind.to_owned());
             let signal = StoredSignal { id, kind, payload };
-            let start = late::start((handler.workflow, handler.version), run_id, &input, &signal);
-            late::insert(conn, &start).await?;
+            let output = runs::output(&mut *conn, run_id).await?;
+            if handler.concerns(output.as_deref(), &signal) {
+                let input = RawValue::from_string(input).map_err(|e| json(W::NAME, e))?;
+                late::insert(conn, &late::start(&handler, run_id, &input, &signal)).await?;
+            }
         }
         Ok(Delivery::Late)
     }

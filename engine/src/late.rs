@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::action::StoredSignal;
 use crate::store::runs::{self, NewRun};
+use crate::workflow::{Late, Settled, Workflow};
 
 /// A run about to be started for a late signal.
 #[derive(Debug, Clone)]
@@ -27,9 +28,31 @@ struct LateInput<'a> {
     payload: &'a RawValue,
 }
 
+/// The handler of late signals without its types.
+pub(crate) struct LateCode {
+    workflow: &'static str,
+    version: i32,
+    settled: Option<Box<Settled>>,
+}
+
+impl LateCode {
+    pub(crate) fn of<W: Workflow>(late: Late<W>) -> Self {
+        Self { workflow: late.workflow, version: late.version, settled: late.settled }
+    }
+
+    /// Whether a signal still concerns anybody when the run ends with this output.
+    pub(crate) fn concerns(&self, output: Option<&str>, signal: &StoredSignal) -> bool {
+        let StoredSignal { kind, payload, .. } = signal;
+        match (&self.settled, output) {
+            (Some(settled), Some(output)) => !settled(output, kind, payload.get()),
+            (_, _) => true,
+        }
+    }
+}
+
 /// The run that handles this signal. Its id is made of the signal's, so it is started once.
 pub(crate) fn start(
-    (workflow, version): (&'static str, i32),
+    code: &LateCode,
     run_id: Uuid,
     input: &RawValue,
     signal: &StoredSignal,
@@ -37,6 +60,7 @@ pub(crate) fn start(
     let StoredSignal { id, kind, payload } = signal;
     let input = LateInput { run_id, input, kind, signal_id: id, payload };
     let input = serde_json::to_string(&input).unwrap_or_default();
+    let (workflow, version) = (code.workflow, code.version);
     LateStart { workflow, version, workflow_id: format!("{run_id}:{id}"), input }
 }
 

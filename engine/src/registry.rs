@@ -16,6 +16,7 @@ use crate::activity::{
 };
 use crate::ctx::Ctx;
 use crate::journal::Payload;
+use crate::late::LateCode;
 use crate::retry::RetryPolicy;
 use crate::run::{Program, panic_text};
 use crate::workflow::{Failure, Workflow};
@@ -24,8 +25,7 @@ use crate::workflow::{Failure, Workflow};
 pub(crate) struct WorkflowCode {
     pub(crate) start: fn(Ctx, Payload) -> Program,
     pub(crate) closing: Option<&'static str>,
-    /// The workflow for late signals, and its version.
-    pub(crate) late: Option<(&'static str, i32)>,
+    pub(crate) late: Option<LateCode>,
 }
 
 /// An activity's code without its types.
@@ -121,7 +121,7 @@ impl Registry {
         let code = WorkflowCode {
             start: start::<W>,
             closing: W::closing().map(|c| c.name),
-            late: W::late_signal().map(|l| (l.workflow, l.version)),
+            late: W::late_signal().map(LateCode::of),
         };
         self.workflows.insert(W::NAME, Arc::new(code));
         self

@@ -446,9 +446,10 @@ impl Run {
 
     fn end(&self, state: &'static str, output: Option<Payload>) -> Action {
         let cause = self.journal.compensating.as_ref().and_then(|c| to_raw_value(c).ok());
-        let late = self.code.late.into_iter().flat_map(|handler| {
-            let starts = self.signals.iter();
-            starts.map(move |signal| late::start(handler, self.hold.run_id, &self.input, signal))
+        let late = self.code.late.iter().flat_map(|handler| {
+            let output = output.as_deref().map(RawValue::get);
+            let left = self.signals.iter().filter(move |signal| handler.concerns(output, signal));
+            left.map(|signal| late::start(handler, self.hold.run_id, &self.input, signal))
         });
         let late = late.collect();
         Action::End(End { state, output, cause, late })

@@ -8,7 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::activity::{Activity, InTransaction};
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Signal};
 
 /// A named, deterministic program.
 ///
@@ -65,12 +65,15 @@ impl<W: Workflow> Closing<W> {
 }
 
 /// Names the workflow for late signals. Made by [`Late::to`].
-#[derive(Debug)]
 pub struct Late<W: Workflow> {
     pub(crate) workflow: &'static str,
     pub(crate) version: i32,
+    pub(crate) settled: Option<Box<Settled>>,
     from: std::marker::PhantomData<fn() -> W>,
 }
+
+/// Whether a run that completed with this output has settled what a signal of this kind says.
+pub(crate) type Settled = dyn Fn(&str, &str, &str) -> bool + Send + Sync;
 
 impl<W: Workflow> Late<W> {
     /// A late signal starts a run of `L`.
@@ -78,7 +81,21 @@ impl<W: Workflow> Late<W> {
     where
         L: Workflow<Input = LateSignal<W::Input>>,
     {
-        Self { workflow: L::NAME, version: L::VERSION, from: std::marker::PhantomData }
+        let (workflow, version) = (L::NAME, L::VERSION);
+        Self { workflow, version, settled: None, from: std::marker::PhantomData }
+    }
+
+    /// But not a signal of kind `S` that the completed run has settled, by its output.
+    #[must_use]
+    pub fn unless<S: Signal>(mut self, settled: fn(&W::Output, &S) -> bool) -> Self {
+        self.settled = Some(Box::new(move |output, kind, payload| {
+            let read = (serde_json::from_str(output), serde_json::from_str(payload));
+            match read {
+                (Ok(output), Ok(signal)) => kind == S::KIND && settled(&output, &signal),
+                (_, _) => false,
+            }
+        }));
+        self
     }
 }
 

@@ -67,24 +67,6 @@ async fn a_server_ends_with_the_process_that_started_it() {
     assert_eq!(shop.count(mine).await, 0, "its lease is given back");
 }
 
-// RES-03
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_outlives_a_gateway_that_answers_nonsense() {
-    let shop = Shop::plan().without_webhooks().open().await;
-    shop.product("tea", 10).await;
-    let customer = shop.customer().await;
-    for (status, body) in [(500, "html"), (502, "html"), (504, "json"), (429, "json")] {
-        let fault = serde_json::json!({
-            "match": {"operation": "create_order"},
-            "action": {"kind": "error", "status": status, "body": body},
-        });
-        shop.fault(&fault).await;
-        customer.buy(&[("tea", 1)]).await;
-    }
-    shop.audit().await;
-    assert_eq!(shop.stock("tea").await.sold, 4);
-}
-
 fn is_json(line: &str) -> bool {
     serde_json::from_str::<Value>(line).is_ok_and(|value| value.is_object())
 }

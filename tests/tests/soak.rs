@@ -41,7 +41,7 @@ async fn visit(customer: &Customer, number: usize) {
         _ => &[("cup", 3)],
     };
     let order = customer.place(lines).await;
-    if number % 11 == 0 {
+    if number.is_multiple_of(11) {
         customer.cancel(&order).await;
         return;
     }

@@ -56,7 +56,9 @@ impl Workflow for Checkout {
     }
 
     fn late_signal() -> Option<Late<Self>> {
-        Some(Late::to::<LatePayment>())
+        Some(Late::to::<LatePayment>().unless::<PaymentHint>(|receipt: &Receipt, hint| {
+            hint.gateway_payment_id.as_ref() == Some(&receipt.paid.gateway_payment_id)
+        }))
     }
 }
 

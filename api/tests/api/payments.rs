@@ -77,7 +77,7 @@ async fn a_genuine_pair_is_one_signal_however_often_it_comes() {
             json!({ "order_id": order, "order_status": "RESERVED", "payment_status": "PENDING" })
         );
     }
-    assert_eq!(shop.count("signals where signal_id = 'captured:pay_1'").await, 1);
+    assert_eq!(shop.count("signals where signal_id = 'presented:pay_1'").await, 1);
     assert_eq!(shop.count("signals").await, 1, "twenty reports are one fact");
     assert_eq!(shop.count("ledger_transactions").await, 0, "verify writes no money state");
     assert_eq!(shop.count("payments where status = 'PENDING'").await, 1);

@@ -55,6 +55,21 @@ pub(crate) async fn holder(
     Ok((row.try_get("run_id")?, row.try_get("same")?))
 }
 
+/// What a completed run ended with.
+pub(crate) async fn output(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select output::text
+         from runs
+         where run_id = $1",
+    )
+    .bind(run_id)
+    .fetch_one(conn)
+    .await
+}
+
 /// A run's end: its state, its output and why it was made good; `None` while it lives.
 pub(crate) async fn ending(
     pool: &PgPool,

@@ -3,9 +3,15 @@
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "a test stops at the first fault")]
 #![allow(missing_docs, unreachable_pub, reason = "a test binary has no outside")]
 
+mod attempts;
 mod cancelling;
+mod cancels;
+mod clock;
 mod compensation;
+mod decisions;
 mod fencing;
+mod hostile;
+mod leases;
 mod runs;
 mod signals;
 mod statements;

@@ -94,6 +94,28 @@ async fn signals_that_a_run_did_not_take_go_to_its_handler_when_it_ends() {
 }
 
 #[tokio::test]
+async fn a_signal_that_the_completed_run_has_settled_needs_no_handler() {
+    let cell = TestCell::new().await;
+    let run = cell.start::<Parcel>("p1", &waiting()).await;
+    let again = Signed { by: "ada".to_owned() };
+    sign(&cell, "p1", "ada").await;
+    let mut conn = cell.pool.acquire().await.unwrap();
+    for id in ["twin of ada", "another twin"] {
+        let sent = cell.client.signal::<Parcel, Signed>(&mut conn, "p1", id, &again).await;
+        assert_eq!(sent.unwrap(), Delivery::Queued);
+    }
+    let worker = cell.worker().await;
+    cell.ended::<Parcel>(run).await;
+    let late = cell.client.signal::<Parcel, Signed>(&mut conn, "p1", "late twin", &again).await;
+    assert_eq!(late.unwrap(), Delivery::Late);
+    assert_eq!(cell.scalar::<i64>("select count(*) from runs").await, 1, "ada has signed");
+    sign(&cell, "p1", "bob").await;
+    assert_eq!(cell.scalar::<i64>("select count(*) from runs").await, 2, "bob has not");
+    cell.until("it ends", "select not exists (select 1 from tasks)").await;
+    worker.drain().await.unwrap();
+}
+
+#[tokio::test]
 async fn no_signal_is_lost_between_a_wait_and_its_park() {
     let cell = TestCell::new().await;
     let worker = cell.worker().await;

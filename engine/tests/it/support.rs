@@ -81,6 +81,23 @@ impl TestCell {
         panic!("{what}: {sql}");
     }
 
+    /// Waits until somebody waits for a lock that this connection holds.
+    pub async fn until_blocked_by(&self, conn: &mut PgConnection) {
+        let pid = "select pg_backend_pid()";
+        let pid: i32 = sqlx::query_scalar(pid).fetch_one(conn).await.unwrap();
+        let blocked = format!(
+            "select exists (select from pg_stat_activity where {pid} = any(pg_blocking_pids(pid)))"
+        );
+        self.until("somebody waits for the lock", &blocked).await;
+    }
+
+    /// Waits until a person is needed; the incident as `class: message`.
+    pub async fn incident(&self, run_id: Uuid) -> String {
+        let open = format!("from incidents where run_id = '{run_id}' and resolved_at is null");
+        self.until("it is stuck", &format!("select exists (select {open})")).await;
+        self.scalar(&format!("select class || ': ' || message {open}")).await
+    }
+
     pub async fn scalar<T>(&self, sql: &str) -> T
     where
         T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,

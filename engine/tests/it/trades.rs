@@ -114,7 +114,10 @@ impl Workflow for Parcel {
     }
 
     fn late_signal() -> Option<Late<Self>> {
-        Some(Late::to::<Returns>())
+        Some(
+            Late::to::<Returns>()
+                .unless::<Signed>(|by: &Option<String>, signed| by.as_deref() == Some(&signed.by)),
+        )
     }
 }
 
@@ -337,7 +340,7 @@ impl Activity for CloseTrip {
 }
 
 /// Fails often and soon.
-fn quick() -> RetryPolicy {
+pub fn quick() -> RetryPolicy {
     RetryPolicy {
         initial: Duration::from_millis(5),
         cap: Duration::from_millis(20),
@@ -350,6 +353,7 @@ fn quick() -> RetryPolicy {
 pub enum Fault {
     Retryable,
     Unknown,
+    Rejected,
     Review,
     Panic,
 }
@@ -402,6 +406,17 @@ impl World {
         self.events(plan).iter().filter(|e| *e == event).count()
     }
 
+    /// Waits until this event has happened so often.
+    pub async fn until_met(&self, plan: &Plan, event: &str, times: usize) {
+        for _ in 0..3_000 {
+            if self.times(plan, event) >= times {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{event} happens {times} times: {:?}", self.events(plan));
+    }
+
     fn book(&self, trip: &str, what: &str, key: &str) {
         let mut bookings = self.bookings.lock().unwrap();
         bookings.entry(trip.to_owned()).or_default().push((what.to_owned(), key.to_owned()));
@@ -412,7 +427,8 @@ impl World {
         bookings.entry(trip.to_owned()).or_default().retain(|(_, known)| known != key);
     }
 
-    fn meet(&self, trip: &str, event: &str) -> ActivityResult<()> {
+    /// Notes an event and answers with the next fault planned for it.
+    pub fn meet(&self, trip: &str, event: &str) -> ActivityResult<()> {
         let key = (trip.to_owned(), event.to_owned());
         self.events.lock().unwrap().entry(key.0.clone()).or_default().push(key.1.clone());
         answer(&self.faults, &key)
@@ -444,6 +460,7 @@ fn answer(
         None => Ok(()),
         Some(Fault::Retryable) => Err(ActivityError::retryable("try again")),
         Some(Fault::Unknown) => Err(ActivityError::unknown("who knows")),
+        Some(Fault::Rejected) => Err(ActivityError::rejected("NO")),
         Some(Fault::Review) => Err(ActivityError::review("odd", "a person must look")),
         Some(Fault::Panic) => panic!("planned"),
     }

@@ -1,0 +1,255 @@
+//! Attempts: they count for their own step alone, and what an earlier one may have done is kept.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use makegood::{
+    Activity, ActivityError, ActivityResult, Attempt, Ctx, Outside, ReadOnly, Registry,
+    RetryPolicy, Undoes, WorkerConfig, Workflow, WorkflowResult,
+};
+
+use crate::support::TestCell;
+use crate::trades::{Book, Fault, Look, Note, Plan, booking, line, quick, registry, world};
+
+/// Reads something that fails often.
+struct Read;
+
+impl Activity for Read {
+    const NAME: &'static str = "read";
+    type Kind = ReadOnly;
+    type Input = String;
+    type Output = ();
+
+    async fn run(&self, _: &mut Attempt, trip: String) -> ActivityResult<()> {
+        world().meet(&trip, "read")
+    }
+
+    fn retry(&self) -> RetryPolicy {
+        RetryPolicy { max_attempts: 25, ..quick() }
+    }
+}
+
+/// Reads, and writes down what it read.
+struct Reading;
+
+impl Workflow for Reading {
+    const NAME: &'static str = "reading";
+    type Input = Plan;
+    type Output = ();
+
+    async fn run(ctx: Ctx, plan: Plan) -> WorkflowResult<()> {
+        ctx.step::<Read>(&plan.trip).await?;
+        let (_, _) = ctx.pivot::<Note>(&line(&plan, "paid")).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn failed_attempts_of_a_read_do_not_count_against_the_step_behind_it() {
+    let cell = TestCell::new().await;
+    let registry = registry().workflow::<Reading>().activity(Read);
+    let worker = cell.worker_with(registry, WorkerConfig::default()).await;
+    let plan = Plan::new();
+    world().fail(&plan, "read", &[Fault::Retryable; 8]);
+    world().fail(&plan, "note paid", &[Fault::Retryable; 3]);
+    let run = cell.start::<Reading>("r1", &plan).await;
+    assert_eq!(cell.ended::<Reading>(run).await.state, "COMPLETED");
+    assert_eq!(world().times(&plan, "note paid"), 4, "it has all four attempts of its own");
+    assert_eq!(world().times(&plan, "read"), 9, "the read's result is kept meanwhile");
+    worker.drain().await.unwrap();
+}
+
+/// Fails a number of times, or never answers.
+struct Moody {
+    failures: AtomicU32,
+    is_mute: bool,
+}
+
+impl Activity for Moody {
+    const NAME: &'static str = "moody";
+    type Kind = Outside;
+    type Input = String;
+    type Output = ();
+
+    async fn run(&self, _: &mut Attempt, trip: String) -> ActivityResult<()> {
+        world().meet(&trip, "moody")?;
+        if self.is_mute {
+            std::future::pending::<()>().await;
+        }
+        let left =
+            self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+        left.map_or(Ok(()), |_| Err(ActivityError::retryable("not now")))
+    }
+
+    fn retry(&self) -> RetryPolicy {
+        quick()
+    }
+}
+
+/// Three steps, of which the first and the last can fail.
+struct Survivor;
+
+impl Workflow for Survivor {
+    const NAME: &'static str = "survivor";
+    type Input = Plan;
+    type Output = ();
+
+    async fn run(ctx: Ctx, plan: Plan) -> WorkflowResult<()> {
+        ctx.step::<Read>(&plan.trip).await?;
+        ctx.step::<Book>(&booking(&plan, "van")).await?;
+        ctx.step::<Moody>(&plan.trip).await
+    }
+}
+
+fn survivors(failures: u32, is_mute: bool) -> Registry {
+    let moody = Moody { failures: AtomicU32::new(failures), is_mute };
+    registry().workflow::<Survivor>().activity(Read).activity(moody)
+}
+
+/// Every retry leaves memory, and a dead worker is missed soon.
+fn forgetful() -> WorkerConfig {
+    WorkerConfig {
+        lease: Duration::from_secs(1),
+        short_wait: Duration::ZERO,
+        ..WorkerConfig::default()
+    }
+}
+
+#[tokio::test]
+async fn attempts_of_an_earlier_step_do_not_count_after_a_takeover() {
+    let cell = TestCell::new().await;
+    let plan = Plan::new();
+    world().fail(&plan, "read", &[Fault::Retryable; 3]);
+    let first = cell.worker_with(survivors(0, true), forgetful()).await;
+    let run = cell.start::<Survivor>("s1", &plan).await;
+    world().until_met(&plan, "moody", 1).await;
+    drop(first);
+    let second = cell.worker_with(survivors(3, false), forgetful()).await;
+    assert_eq!(cell.ended::<Survivor>(run).await.state, "COMPLETED");
+    assert_eq!(world().times(&plan, "moody"), 5, "four attempts are the next owner's");
+    second.drain().await.unwrap();
+}
+
+/// Posts a letter. Nobody can tell afterwards whether it was posted.
+struct Post;
+
+impl Activity for Post {
+    const NAME: &'static str = "post";
+    type Kind = Outside;
+    type Input = String;
+    type Output = ();
+
+    async fn run(&self, _: &mut Attempt, trip: String) -> ActivityResult<()> {
+        world().meet(&trip, "posted")
+    }
+
+    fn retry(&self) -> RetryPolicy {
+        quick()
+    }
+}
+
+/// Calls a letter back, if there is one.
+struct Recall;
+
+impl Activity for Recall {
+    const NAME: &'static str = "recall";
+    type Kind = Outside;
+    type Input = Undoes<Post>;
+    type Output = ();
+
+    async fn run(&self, _: &mut Attempt, undoes: Undoes<Post>) -> ActivityResult<()> {
+        assert_eq!(undoes.output, None, "there never was an answer");
+        world().meet(&undoes.input, "recalled")
+    }
+
+    fn retry(&self) -> RetryPolicy {
+        quick()
+    }
+}
+
+struct Letter;
+
+impl Workflow for Letter {
+    const NAME: &'static str = "letter";
+    type Input = Plan;
+    type Output = ();
+
+    async fn run(ctx: Ctx, plan: Plan) -> WorkflowResult<()> {
+        ctx.step::<Post>(&plan.trip).undo::<Recall>().await
+    }
+}
+
+/// How often the letter is recalled when posting and recalling fail like this.
+async fn recalls(posting: &[Fault], recalling: &[Fault], config: WorkerConfig) -> usize {
+    let cell = TestCell::new().await;
+    let registry = registry().workflow::<Letter>().activity(Post).activity(Recall);
+    let worker = cell.worker_with(registry, config).await;
+    let plan = Plan::new();
+    world().fail(&plan, "posted", posting);
+    world().fail(&plan, "recalled", recalling);
+    let run = cell.start::<Letter>("l1", &plan).await;
+    assert_eq!(cell.ended::<Letter>(run).await.state, "COMPENSATED");
+    assert_eq!(world().times(&plan, "posted"), posting.len());
+    worker.drain().await.unwrap();
+    cell.audited().await;
+    world().times(&plan, "recalled")
+}
+
+#[tokio::test]
+async fn a_refusal_after_an_attempt_that_may_have_had_its_effect_keeps_the_undo() {
+    let doubtful = [Fault::Unknown, Fault::Rejected];
+    assert_eq!(recalls(&doubtful, &[], WorkerConfig::default()).await, 1, "in memory");
+    assert_eq!(recalls(&doubtful, &[], forgetful()).await, 1, "from the record");
+    let twice = recalls(&doubtful, &[Fault::Retryable], forgetful()).await;
+    assert_eq!(twice, 2, "and once more from the record when the undo fails");
+}
+
+#[tokio::test]
+async fn a_refusal_without_such_an_attempt_leaves_nothing_to_undo() {
+    let none = recalls(&[Fault::Rejected], &[], WorkerConfig::default()).await;
+    assert_eq!(none, 0, "a refusal says that there was no effect");
+    let none = recalls(&[Fault::Retryable, Fault::Rejected], &[], WorkerConfig::default()).await;
+    assert_eq!(none, 0, "and so does a failure known to be without effect");
+}
+
+/// Past its pivot: an outside step, a read and a note.
+struct Forward;
+
+impl Workflow for Forward {
+    const NAME: &'static str = "forward";
+    type Input = Plan;
+    type Output = String;
+
+    async fn run(ctx: Ctx, plan: Plan) -> WorkflowResult<String> {
+        let (_, ctx) = ctx.pivot::<Note>(&line(&plan, "paid")).await?;
+        let key = ctx.step::<Book>(&booking(&plan, "parcel")).await?;
+        ctx.step::<Look>(&plan.trip).await?;
+        ctx.step::<Note>(&line(&plan, "announced")).await?;
+        Ok(key)
+    }
+}
+
+#[tokio::test]
+async fn a_retry_after_a_refusal_past_the_pivot_tries_the_step_again() {
+    let cell = TestCell::new().await;
+    let registry = registry().workflow::<Forward>();
+    let worker = cell.worker_with(registry, WorkerConfig::default()).await;
+    for refused in ["book parcel", "look", "note announced"] {
+        let plan = Plan::new();
+        if refused == "book parcel" {
+            world().fail_early(&plan, refused, &[Fault::Rejected]);
+        } else {
+            world().fail(&plan, refused, &[Fault::Rejected]);
+        }
+        let run = cell.start::<Forward>(refused, &plan).await;
+        assert_eq!(cell.incident(run).await, "rejected_past_pivot: NO: no", "{refused}");
+        cell.audited().await;
+        cell.client.retry(run, "ada", "it is allowed now").await.unwrap();
+        assert_eq!(cell.ended::<Forward>(run).await.state, "COMPLETED", "{refused}");
+        let done = ["done note", "done book", "done look", "done note"];
+        assert_eq!(cell.record(run).await, done, "no refusal of {refused} stays on record");
+        assert_eq!(world().booked(&plan.trip).len(), 1, "booked once");
+    }
+    worker.drain().await.unwrap();
+    cell.audited().await;
+}
