@@ -185,16 +185,19 @@ impl Client {
     ) -> Result<Cancellation, Error> {
         let payload = self.encode("the reason", reason)?;
         let (run_id, _) = self.addressee::<W>(&mut *conn, workflow_id).await?;
+        // Under the task's lock: a pivot that is being committed is waited for, and seen.
+        let lives = signals::lock_addressee(&mut *conn, run_id).await?;
         if steps::pivoted(&mut *conn, run_id).await? {
             return Ok(Cancellation::PastPivot);
         }
-        let live = if signals::insert(&mut *conn, run_id, CANCEL, CANCEL, payload.get()).await? {
-            signals::ring(conn, run_id, true).await?
-        } else {
-            // It was asked for before, and counted then.
-            signals::lives(conn, run_id).await?
-        };
-        Ok(if live { Cancellation::Requested } else { Cancellation::Ended })
+        if !lives {
+            return Ok(Cancellation::Ended);
+        }
+        // Asked for before, it was counted then.
+        if signals::insert(&mut *conn, run_id, CANCEL, CANCEL, payload.get()).await? {
+            signals::ring(conn, run_id, true).await?;
+        }
+        Ok(Cancellation::Requested)
     }
 
     /// Hints to the workers that something is due. Call it after the commit; a lost hint costs at

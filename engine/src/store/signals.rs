@@ -52,12 +52,16 @@ pub(crate) async fn ring(
     .map(|done| done.rows_affected() == 1)
 }
 
-/// Whether the run has not ended yet.
-pub(crate) async fn lives(conn: &mut PgConnection, run_id: Uuid) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("select exists (select 1 from tasks where run_id = $1)")
+/// Locks a live run's row; `false` when the run has ended.
+pub(crate) async fn lock_addressee(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+) -> Result<bool, sqlx::Error> {
+    let found = sqlx::query("select run_id from tasks where run_id = $1 for update")
         .bind(run_id)
-        .fetch_one(conn)
-        .await
+        .fetch_optional(conn)
+        .await?;
+    Ok(found.is_some())
 }
 
 /// The run of a workflow id, with its input.

@@ -48,7 +48,8 @@ async fn an_undo_outside_is_called_only_when_the_decision_to_undo_is_durable() {
     cell.ended::<Regret>(run).await;
     let seen = "select string_agg(result::text, ' ' order by seq) from steps where kind = 'undone'";
     let first = r#"["intent ", "done book", "done book", "done look", "compensating "]"#;
-    let second = r#"["intent ", "done book", "done book", "done look", "compensating ", "undone book"]"#;
+    let second =
+        r#"["intent ", "done book", "done book", "done look", "compensating ", "undone book"]"#;
     assert_eq!(
         cell.scalar::<String>(seen).await,
         format!("{first} {second}"),

@@ -2,12 +2,15 @@
 
 use makegood::{
     Activity, ActivityError, ActivityResult, Attempt, Cancellation, Ctx, InTransaction, ReadOnly,
-    WorkerConfig, Workflow, WorkflowResult,
+    Worker, WorkerConfig, Workflow, WorkflowResult,
 };
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use crate::support::TestCell;
-use crate::trades::{Parcel, Plan, Signed, Steps4, Trip, Waiting, registry, world};
+use crate::trades::{
+    Book, Note, Parcel, Plan, Signed, Steps4, Trip, Waiting, booking, line, registry, world,
+};
 
 #[tokio::test]
 async fn a_record_that_cannot_be_read_needs_a_person_and_holds_up_no_other_run() {
@@ -35,10 +38,10 @@ async fn a_record_that_cannot_be_read_needs_a_person_and_holds_up_no_other_run()
 }
 
 /// Asks for a person in words that PostgreSQL cannot store.
-struct Nul;
+struct Mumble;
 
-impl Activity for Nul {
-    const NAME: &'static str = "nul";
+impl Activity for Mumble {
+    const NAME: &'static str = "mumble";
     type Kind = InTransaction;
     type Input = ();
     type Output = ();
@@ -49,10 +52,10 @@ impl Activity for Nul {
 }
 
 /// Answers with a value that PostgreSQL cannot store.
-struct NulAnswer;
+struct Garble;
 
-impl Activity for NulAnswer {
-    const NAME: &'static str = "nul_answer";
+impl Activity for Garble {
+    const NAME: &'static str = "garble";
     type Kind = ReadOnly;
     type Input = ();
     type Output = String;
@@ -62,36 +65,87 @@ impl Activity for NulAnswer {
     }
 }
 
-struct Nuls;
+/// Hears something garbled, unless it listens to nobody, and does something with it.
+struct Hearsay;
 
-impl Workflow for Nuls {
-    const NAME: &'static str = "nuls";
-    type Input = bool;
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Heard {
+    plan: Plan,
+    listens: bool,
+    then: String,
+}
+
+impl Workflow for Hearsay {
+    const NAME: &'static str = "hearsay";
+    type Input = Heard;
     type Output = ();
 
-    async fn run(ctx: Ctx, as_answer: bool) -> WorkflowResult<()> {
-        if as_answer {
-            ctx.step::<NulAnswer>(&()).await?;
+    async fn run(ctx: Ctx, heard: Heard) -> WorkflowResult<()> {
+        if heard.listens {
+            ctx.step::<Garble>(&()).await?;
         }
-        ctx.step::<Nul>(&()).await
+        match heard.then.as_str() {
+            "note" => drop(ctx.step::<Note>(&line(&heard.plan, "heard")).await?),
+            "mumble" => ctx.step::<Mumble>(&()).await?,
+            "book" => drop(ctx.step::<Book>(&booking(&heard.plan, "van")).await?),
+            _ => {}
+        }
+        Ok(())
     }
 }
 
+fn heard(listens: bool, then: &str) -> Heard {
+    Heard { plan: Plan::new(), listens, then: then.to_owned() }
+}
+
+async fn hearsay(cell: &TestCell) -> Worker {
+    let registry = registry().workflow::<Hearsay>().activity(Mumble).activity(Garble);
+    cell.worker_with(registry, WorkerConfig::default()).await
+}
+
 #[tokio::test]
-async fn words_that_the_database_cannot_store_still_reach_a_person() {
+async fn an_incident_whose_words_the_database_cannot_store_is_opened_without_them() {
     let cell = TestCell::new().await;
-    let registry = registry().workflow::<Nuls>().activity(Nul).activity(NulAnswer);
-    let worker = cell.worker_with(registry, WorkerConfig::default()).await;
-    let words = cell.start::<Nuls>("words", &false).await;
-    assert_eq!(cell.incident(words).await, "odd: bytes from outside");
-    let answer = cell.start::<Nuls>("answer", &true).await;
-    let incident = cell.incident(answer).await;
-    assert!(incident.starts_with("unwritable: "), "its answer cannot be recorded: {incident}");
-    for run in [words, answer] {
-        assert_eq!(cell.state(run).await, "STUCK");
-    }
+    let worker = hearsay(&cell).await;
+    let run = cell.start::<Hearsay>("h1", &heard(false, "mumble")).await;
+    assert_eq!(cell.incident(run).await, "odd: bytes from outside");
+    assert_eq!(cell.state(run).await, "STUCK");
     worker.drain().await.unwrap();
     cell.audited().await;
+}
+
+/// What happens to a run that read something unstorable and goes on like this.
+async fn unstorable(then: &str) {
+    let cell = TestCell::new().await;
+    let worker = hearsay(&cell).await;
+    let run = cell.start::<Hearsay>("h1", &heard(true, then)).await;
+    let incident = cell.incident(run).await;
+    assert!(incident.starts_with("unwritable: "), "before {then}: {incident}");
+    assert_eq!(cell.record(run).await.len(), 0, "nothing of it is recorded");
+    let incarnations = "select count(*) from workers";
+    assert_eq!(cell.scalar::<i64>(incarnations).await, 1, "the worker was not lost over it");
+    worker.drain().await.unwrap();
+    cell.audited().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_the_database_cannot_store_needs_a_person_at_the_end_of_a_run() {
+    unstorable("end").await;
+}
+
+#[tokio::test]
+async fn an_answer_that_the_database_cannot_store_needs_a_person_before_an_outside_step() {
+    unstorable("book").await;
+}
+
+#[tokio::test]
+async fn an_answer_that_the_database_cannot_store_needs_a_person_before_a_transaction() {
+    unstorable("note").await;
+}
+
+#[tokio::test]
+async fn an_answer_that_the_database_cannot_store_needs_a_person_before_one_that_fails() {
+    unstorable("mumble").await;
 }
 
 #[tokio::test]
