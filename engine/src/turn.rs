@@ -121,7 +121,11 @@ async fn commit(engine: &Engine, run: &mut Run, disposition: Disposition) -> Opt
         Err(Some(refusal)) => {
             let message = format!("the database refuses this run's records: {refusal}");
             let incident = NewIncident::new(IncidentClass::Unwritable, None, &message);
-            stick(engine, Turn::bare(run, incident)).await;
+            // Without the records, which nobody can write.
+            if submit(engine, Turn::bare(run, incident)).await.is_err_and(|e| e.is_some()) {
+                tracing::error!(run.id = %run.hold.run_id, refusal, "an incident was refused too");
+                engine.lease.lose(run.hold.incarnation);
+            }
             None
         }
     }
@@ -141,22 +145,14 @@ async fn submit(engine: &Engine, mut turn: Turn) -> Result<Committed, Option<Str
     }
 }
 
-/// Parks a run for a person. An incident that cannot be written leaves the run to the next owner.
-async fn stick(engine: &Engine, turn: Turn) {
-    let hold = turn.hold;
-    if let Err(Some(message)) = submit(engine, turn).await {
-        tracing::error!(run.id = %hold.run_id, message, "an incident could not be written");
-        engine.lease.lose(hold.incarnation);
-    }
-}
-
 /// A run whose transaction was rolled back is ahead of its record: what was recorded before the
 /// transaction is kept, and the run starts over from there.
 async fn rolled_back(engine: &Engine, mut run: Run, undone: Undone) {
     let (delay, attempt) = match undone {
         Undone::Lost => return,
         Undone::Stuck(incident) => {
-            return stick(engine, Turn::of(&mut run, Disposition::Stick(incident))).await;
+            commit(engine, &mut run, Disposition::Stick(incident)).await;
+            return;
         }
         Undone::Unavailable(message) => {
             tracing::warn!(run.id = %run.hold.run_id, message, "no connection for a step");
@@ -169,16 +165,20 @@ async fn rolled_back(engine: &Engine, mut run: Run, undone: Undone) {
             let Some(delay) = policy.unwrap_or_default().delay(attempt) else {
                 let class = used_up(&call, false);
                 let incident = NewIncident::new(class, Some(&call.step), &message);
-                return stick(engine, Turn::of(&mut run, Disposition::Stick(incident))).await;
+                commit(engine, &mut run, Disposition::Stick(incident)).await;
+                return;
             };
             let (run_id, step) = (run.hold.run_id, &call.step);
             tracing::info!(run.id = %run_id, step.name = step, attempt, message, "retrying");
             (delay, attempt)
         }
     };
-    let mut turn = Turn::of(&mut run, Disposition::Park(pause(delay, attempt)));
-    while let Ok(Committed::Refused(signals)) = submit(engine, turn).await {
+    // What was recorded goes out with the first try; signals that refuse it are for the next owner.
+    loop {
+        let park = Disposition::Park(pause(delay, attempt));
+        let Some(Committed::Refused(signals)) = commit(engine, &mut run, park).await else {
+            return;
+        };
         run.seen = i32::try_from(signals.len()).unwrap_or(i32::MAX);
-        turn = Turn::of(&mut run, Disposition::Park(pause(delay, attempt)));
     }
 }
