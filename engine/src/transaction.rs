@@ -81,28 +81,14 @@ async fn attempt(engine: &Engine, run: &mut Run, first: Call) -> Result<Option<A
         run.intend(next);
     }
     let turn = Turn::of(run, disposition(&action));
-    let failed = |error: sqlx::Error| failed(&call, &error);
-    let now = engine.lease.database_time();
-    let outcomes = write::turns(&mut tx, incarnation, &[&turn], now).await.map_err(failed)?;
-    let Some(mut outcomes) = outcomes else {
-        engine.lease.lose(incarnation);
-        return Err(Undone::Lost);
+    let committed = match write_and_commit(engine, tx, &turn, &call).await {
+        Ok(committed) => committed,
+        Err(undone) => {
+            run.rows = turn.rows;
+            return Err(undone);
+        }
     };
-    let outcome = outcomes.remove(&run.hold.run_id);
-    if matches!(outcome, Some(Outcome::Lost)) {
-        return Err(Undone::Lost);
-    }
-    fault::point("before the commit after", &call.activity);
-    let durable = write::commit(tx).await;
-    fault::point("after the commit after", &call.activity);
-    if let Err(error) = durable {
-        tracing::warn!(run.id = %run.hold.run_id, %error, "a commit's outcome is unknown");
-        engine.lease.lose(incarnation);
-        return Err(Undone::Lost);
-    }
-    metrics::counter!("makegood_transactions_total").increment(1);
     run.attempt = 0;
-    let committed = turn.committed(outcome).map_err(|_| Undone::Lost)?;
     Ok(match (committed, action) {
         (Committed::Left, _) => None,
         (Committed::Refused(signals), _) => {
@@ -112,6 +98,35 @@ async fn attempt(engine: &Engine, run: &mut Run, first: Call) -> Result<Option<A
         (Committed::GoOn, Action::Call(next)) => Some(Action::Call(next.recorded())),
         (Committed::GoOn, other) => Some(other),
     })
+}
+
+async fn write_and_commit(
+    engine: &Engine,
+    mut tx: Transaction<'_, Postgres>,
+    turn: &Turn,
+    call: &Call,
+) -> Result<Committed, Undone> {
+    let Hold { run_id, incarnation, .. } = turn.hold;
+    let now = engine.lease.database_time();
+    let outcomes = write::turns(&mut tx, incarnation, &[turn], now).await;
+    let Some(mut outcomes) = outcomes.map_err(|error| failed(call, &error))? else {
+        engine.lease.lose(incarnation);
+        return Err(Undone::Lost);
+    };
+    let outcome = outcomes.remove(&run_id);
+    if matches!(outcome, Some(Outcome::Lost)) {
+        return Err(Undone::Lost);
+    }
+    fault::point("before the commit after", &call.activity);
+    let durable = write::commit(tx).await;
+    fault::point("after the commit after", &call.activity);
+    if let Err(error) = durable {
+        tracing::warn!(run.id = %run_id, %error, "a commit's outcome is unknown");
+        engine.lease.lose(incarnation);
+        return Err(Undone::Lost);
+    }
+    metrics::counter!("makegood_transactions_total").increment(1);
+    turn.committed(outcome).map_err(|_| Undone::Lost)
 }
 
 fn disposition(action: &Action) -> Disposition {
