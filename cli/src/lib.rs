@@ -2,6 +2,7 @@
 //! A library only so that the acceptance tests can build the same program with points to kill it.
 
 mod args;
+mod audit;
 mod commands;
 mod connect;
 mod demo;

@@ -167,10 +167,11 @@ impl Worker {
         if finished.await.is_err() {
             tracing::warn!(grace_ms = grace.as_millis(), "calls are still under way; leaving them");
         }
-        let freed = self.engine.lease.resign().await?;
-        tracing::info!(runs.handed_back = freed, "drained");
+        // The keeper first: it must not renew, or replace, what is about to be given back.
         let _ = self.over.send(true);
         while self.parts.join_next().await.is_some() {}
+        let freed = self.engine.lease.resign().await?;
+        tracing::info!(runs.handed_back = freed, "drained");
         Ok(())
     }
 }

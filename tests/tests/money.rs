@@ -2,7 +2,7 @@
 //! payments that come in while their order is being undone. Nothing is kept, lost or sent twice.
 
 use makegood::{Client, Database};
-use makegood_tests::{Answer, Customer, PATIENCE, Plan, Session, Shop, Stock, Web, until};
+use makegood_tests::{Answer, Customer, Plan, Session, Shop, Stock, Web, until};
 use serde_json::{Value, json};
 use sqlx::ConnectOptions;
 use uuid::Uuid;
@@ -51,21 +51,27 @@ async fn captured(shop: &Shop, session: &Session, payment: &str) {
     shop.webhook("evt_captured", &body).await.expect(200);
 }
 
-/// Waits for an open incident of a class; the run that it holds.
-async fn held(shop: &Shop, class: &str) -> Uuid {
+/// Waits for an open incident of a class.
+async fn held(shop: &Shop, class: &str) {
     let open = format!("from incidents where class = '{class}' and resolved_at is null");
     shop.holds(&format!("a person is told: {class}"), &format!("select exists (select {open})"))
         .await;
-    shop.read(&format!("select run_id {open}")).await
 }
 
-/// A person has removed the cause.
-async fn retried(shop: &Shop, run: Uuid) {
+/// A person has removed the cause, and has everything that waits for them tried again.
+async fn retried(shop: &Shop) {
     let cell: String = shop.read("select current_schema()::text").await;
     let url = shop.pool.connect_options().to_url_lossy();
     let database = Database::new(url.as_str(), &cell).unwrap();
     let client = Client::connect(&database).await.unwrap();
-    client.retry(run, "ada", "the cause is gone").await.unwrap();
+    until("nothing waits for a person", async || {
+        let stuck = "select array(select run_id from incidents where resolved_at is null)";
+        for run in shop.read::<Vec<Uuid>>(stuck).await {
+            client.retry(run, "ada", "the cause is gone").await.unwrap();
+        }
+        (shop.count("tasks").await == 0).then_some(())
+    })
+    .await;
 }
 
 /// All of the payment has gone back, and the books say so, each refund with its own amount.
@@ -96,9 +102,9 @@ async fn a_refused_refund_of_late_money_is_held_for_a_person_and_made_when_they_
     let refused = json!({"kind": "error", "status": 400});
     shop.fault(&json!({"match": {"operation": "refund"}, "times": 1, "action": refused})).await;
     customer.pay(&session).await;
-    let run = held(&shop, "refund_refused").await;
+    held(&shop, "refund_refused").await;
     assert_eq!(shop.count("refunds").await, 0, "nothing is booked that did not happen");
-    retried(&shop, run).await;
+    retried(&shop).await;
     is_returned(&shop, &session, "EXPIRED", &[1_000]).await;
 }
 
@@ -109,9 +115,9 @@ async fn a_refused_refund_of_a_payment_whose_order_is_undone_is_held_for_a_perso
     shop.fault(&json!({"match": {"operation": "refund"}, "times": 1, "action": refused})).await;
     customer.pay(&session).await;
     customer.cancel(&session.order_id).await.expect(202);
-    let run = held(&shop, "refund_refused").await;
+    held(&shop, "refund_refused").await;
     assert_eq!(customer.status(&session.order_id).await, "RESERVED", "it has not ended");
-    retried(&shop, run).await;
+    retried(&shop).await;
     customer.wait_for(&session.order_id, "CANCELLED").await;
     is_returned(&shop, &session, "CANCELLED", &[1_000]).await;
 }
@@ -121,14 +127,14 @@ async fn a_refund_that_failed_is_held_for_a_person_and_not_booked_as_money_retur
     let (shop, customer, session) = expired(Shop::plan()).await;
     refunds_end(&shop, "failed").await;
     customer.pay(&session).await;
-    let run = held(&shop, "refund_failed").await;
+    held(&shop, "refund_failed").await;
     assert_eq!(shop.count("refunds where status = 'PROCESSED'").await, 0, "it did not go back");
     assert_eq!(shop.count("ledger_transactions where kind = 'STRAY_REFUND'").await, 0);
     // A person sends it back by hand, under a key of their own.
     refunds_end(&shop, "processed").await;
     let payment = shop.gateway_truth().await.payments[0].id.clone();
     by_hand(&shop, &format!("payments/{payment}/refund"), &json!({"amount": 1_000})).await;
-    retried(&shop, run).await;
+    retried(&shop).await;
     let back = "select exists (select from payments where stray and status = 'REFUNDED')";
     shop.holds("it is written down", back).await;
     shop.audit().await;
@@ -249,24 +255,22 @@ async fn after_a_worker_has_died_in_an_undo_that_sent_money_back_another_goes_on
     shop.product("tea", 10).await;
     let customer = shop.customer().await;
     let order = customer.place(&[("tea", 1)]).await;
-    let mut doomed = shop.spawn_worker("MAKEGOOD_FAULT", "after the call of return_captures#1");
+    let point = "stop:before the call of return_captures#1";
+    let mut doomed = shop.spawn_worker("MAKEGOOD_FAULT", point);
     let session = customer.session(&order).await;
-    // The gateway says that nobody paid; before the undo looks, somebody does.
-    let of = json!({"operation": "order_payments"});
-    for action in [json!({"kind": "hang_after", "ms": 500}), json!({"kind": "delay", "ms": 4_000})]
-    {
-        shop.fault(&json!({"match": of, "times": 1, "action": action})).await;
-    }
-    until("the undo looks for payments", async || {
-        let looks = shop.gateway_truth().await.calls_of("order_payments");
-        (looks >= 2).then_some(())
+    // The gateway has said that nobody paid; before the undo looks, somebody does.
+    until("the undo begins", async || doomed.is_stopped().then_some(())).await;
+    customer.pay(&session).await;
+    let slow = json!({"kind": "hang_after", "ms": 3_000});
+    shop.fault(&json!({"match": {"operation": "refund"}, "times": 1, "action": slow})).await;
+    doomed.cont();
+    until("the money goes back", async || {
+        (!shop.gateway_truth().await.refunds.is_empty()).then_some(())
     })
     .await;
-    customer.pay(&session).await;
-    assert!(doomed.ended(PATIENCE).await.is_some(), "the worker dies");
-    assert_eq!(shop.gateway_truth().await.refunds.len(), 1, "the money has gone back");
+    doomed.kill9().await;
     let decided = "select exists (select from steps where kind = 'compensating')";
-    assert!(shop.read::<bool>(decided).await, "and the decision was durable before");
+    assert!(shop.read::<bool>(decided).await, "the decision to undo was durable before");
     shop.start_worker().await;
     customer.wait_for(&order, "EXPIRED").await;
     is_returned(&shop, &session, "EXPIRED", &[1_000]).await;

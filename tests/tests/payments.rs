@@ -128,10 +128,12 @@ async fn two_hundred_races_of_verify_and_webhook_settle_each_order_once() {
         ("ledger_transactions", "one ledger set"),
         ("order_events where to_status = 'PAID'", "one event"),
         ("outbox where topic = 'order.paid'", "one message"),
-        ("signals where signal_id like 'captured:%'", "one signal"),
     ] {
         assert_eq!(shop.count(rows).await, 200, "{what} an order");
     }
+    // None where news of the authorization was enough to find the money.
+    let signals = shop.count("signals where signal_id like 'captured:%'").await;
+    assert!((1..=200).contains(&signals), "at most one signal an order: {signals}");
     let delivered = "webhook_events where event_type in ('payment.captured', 'order.paid')";
     assert!(shop.count(delivered).await >= 200, "the webhooks took part");
     assert_eq!(shop.stock("tea").await, Stock { available: 100, reserved: 0, sold: 200 });
@@ -248,8 +250,6 @@ async fn a_settlement_that_fails_at_any_statement_leaves_nothing_and_is_made_who
         "ledger_transactions",
         "ledger_entries",
         "outbox",
-        "steps",
-        "runs",
     ];
     for table in tables {
         let order = customer.place(&[("tea", 1)]).await;

@@ -76,7 +76,7 @@ fn is_json(line: &str) -> bool {
 async fn logs_are_json_in_production_and_text_otherwise_at_the_level_asked_for() {
     let live = [
         ("MAKEGOOD_PROFILE", "production"),
-        ("MAKEGOOD_GATEWAY_KEY_ID", "rzp_live_Zk3mQ8vT1xYb4R"),
+        ("MAKEGOOD_GATEWAY_KEY_ID", "rzp_live_Zk3mQ8vT"),
         ("MAKEGOOD_GATEWAY_KEY_SECRET", "q7Lw2VnXc9RtBz5KdMpJ4sHf"),
         ("MAKEGOOD_WEBHOOK_SECRET", "Yb8Nc3WqPz6TfKj2LmVx5Rds"),
         ("MAKEGOOD_JWT_SECRET", "u4Xk9PqLz2VbNw7TcRm5YdHs3FgJ8aQe1ZxCvBn6"),
@@ -113,9 +113,7 @@ async fn keys_of_the_wrong_mode_and_missing_addresses_stop_a_process_at_its_star
         .map(|(variable, value)| (variable.to_owned(), value.to_owned()))
         .into()
     };
-    for (profile, id) in
-        [("test", "rzp_live_Zk3mQ8vT1xYb4R"), ("production", "rzp_test_Zk3mQ8vT1xYb4R")]
-    {
+    for (profile, id) in [("test", "rzp_live_Zk3mQ8vT"), ("production", "rzp_test_Zk3mQ8vT")] {
         let output = Process::command(&["worker"], &key(profile, id)).output().await.unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{profile} refuses {id}: {said}");

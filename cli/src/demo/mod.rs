@@ -5,7 +5,6 @@
 //! is left behind: every part ends when this process does.
 
 mod args;
-mod audit;
 mod chaos;
 pub(crate) mod child;
 mod crowd;
@@ -30,6 +29,8 @@ use std::{fs, process::ExitCode, time::Instant};
 
 use anyhow::Context;
 use tokio::select;
+
+use crate::audit::audit;
 
 use self::{
     chaos::{Chaos, Toll, kills_for},
@@ -98,19 +99,19 @@ async fn story(args: &DemoArgs, parts: &mut Parts) -> anyhow::Result<Report> {
     let chaos = Chaos { plan, store, web, gateway_url, logs, checkouts, toll };
     let driven = Step::of("checkouts", checkouts.into());
     let crowded = async {
-        let (before, begun) = (figures::commits(&store.pool).await?, Instant::now());
+        let (before, begun) = (figures::server_commits(&store.pool).await?, Instant::now());
         let journeys = crowd::drive(web, tokens, args, &driven).await?;
         let crowd = begun.elapsed();
-        let commits = figures::commits(&store.pool).await?.saturating_sub(before);
+        let server_commits = figures::server_commits(&store.pool).await?.saturating_sub(before);
         driven.note(&format!("all {checkouts} checkouts driven; waiting for every saga to end"));
         driven.step_aside();
         let ended = Step::of("sagas ended", checkouts.into());
         let is_calm = || toll.kills() >= kills_for(checkouts);
         let settled = settle::settle(&store.pool, web, checkouts, &ended, is_calm).await?;
         ended.done(&format!("{} sagas have ended", settled.started.saturating_sub(settled.open)));
-        anyhow::Ok((journeys, crowd, commits, settled))
+        anyhow::Ok((journeys, crowd, server_commits, settled))
     };
-    let (journeys, crowd, commits, settled) = select! {
+    let (journeys, crowd, server_commits, settled) = select! {
         crowded = Box::pin(crowded) => crowded?,
         error = Box::pin(chaos.reign(workers, &driven)) => return Err(error),
         error = api.died() => return Err(error.context("the API died")),
@@ -119,7 +120,7 @@ async fn story(args: &DemoArgs, parts: &mut Parts) -> anyhow::Result<Report> {
     driven.done(&format!("{checkouts} checkouts driven, workers killed: {}", toll.kills()));
 
     let step = Step::begin("auditing every promise, and the gateway's books against ours");
-    let audit = audit::audit(&store.pool).await?;
+    let audit = audit(&mut *store.pool.acquire().await?).await?;
     let books = web.gateway_books().await?;
     let verdict = truth::compare(&store.pool, &books, &journeys).await?;
     step.done(&format!("{} promises audited", audit.invariants.len()));
@@ -132,7 +133,8 @@ async fn story(args: &DemoArgs, parts: &mut Parts) -> anyhow::Result<Report> {
         settled,
         audit,
         verdict,
-        commits,
+        commits: figures::carrying_commits(&store.pool).await?,
+        server_commits,
         crowd,
         elapsed,
     });

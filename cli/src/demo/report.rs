@@ -3,16 +3,18 @@
 //! `latency_ms` is from sending the order to seeing it PAID, over all customers who pay at once
 //! (no time to think; waiting for late webhooks and for dead workers included). `reserve_ms` is
 //! from sending the order to seeing it RESERVED, `settle_ms` from the gateway's receipt to seeing
-//! the order PAID. `commits_per_checkout` divides all that the server committed while the crowd
-//! was driven, reads and polls of every process included, by the number of checkouts.
+//! the order PAID. `commits_per_checkout` counts the commits that carried checkouts on (starts,
+//! signals and turns; claims, leases and reads aside), `server_commits_per_checkout` all that the
+//! server committed while the crowd was driven, reads and polls of every process included.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
+use crate::audit::Audit;
+
 use super::{
     args::DemoArgs,
-    audit::Audit,
     chaos::{Toll, kills_for},
     journey::Journey,
     latency::Latency,
@@ -37,6 +39,7 @@ pub(crate) struct Report {
     pub(crate) reserve_ms: Latency,
     pub(crate) settle_ms: Latency,
     pub(crate) commits_per_checkout: f64,
+    pub(crate) server_commits_per_checkout: f64,
     pub(crate) checkouts_per_s: f64,
     pub(crate) crowd_s: f64,
     pub(crate) elapsed_s: f64,
@@ -50,9 +53,9 @@ pub(crate) struct Report {
 #[derive(Debug, Serialize)]
 pub(crate) struct AuditReport {
     pub(crate) violations: usize,
-    pub(crate) invariants: Vec<String>,
+    pub(crate) invariants: Vec<&'static str>,
     #[serde(skip)]
-    pub(crate) counts: Vec<(String, u64)>,
+    pub(crate) counts: Vec<(&'static str, usize)>,
 }
 
 /// The gateway's books in figures.
@@ -72,6 +75,7 @@ pub(crate) struct Findings<'a> {
     pub(crate) audit: Audit,
     pub(crate) verdict: Verdict,
     pub(crate) commits: u64,
+    pub(crate) server_commits: u64,
     pub(crate) crowd: Duration,
     pub(crate) elapsed: Duration,
 }
@@ -88,6 +92,9 @@ impl Report {
         }
         let waits =
             |wait: fn(&Journey) -> Option<Duration>| Latency::of(journeys.iter().filter_map(wait));
+        let each = |count: u64| {
+            ratio(Duration::from_secs(count), Duration::from_secs(args.checkouts.into()))
+        };
         Self {
             checkouts: args.checkouts,
             seed: args.seed,
@@ -98,8 +105,8 @@ impl Report {
             runs_taken_over: toll.taken_over(),
             audit: AuditReport {
                 violations: audit.violations.len(),
-                invariants: audit.invariants.iter().map(|(name, _)| name.clone()).collect(),
-                counts: audit.invariants,
+                counts: audit.counts().collect(),
+                invariants: audit.invariants,
             },
             gateway: GatewayReport {
                 captured_payments: verdict.captured,
@@ -109,10 +116,8 @@ impl Report {
             latency_ms: waits(|journey| journey.paid_after),
             reserve_ms: waits(|journey| journey.reserved_after),
             settle_ms: waits(|journey| journey.settled_after),
-            commits_per_checkout: ratio(
-                Duration::from_secs(findings.commits),
-                Duration::from_secs(args.checkouts.into()),
-            ),
+            commits_per_checkout: each(findings.commits),
+            server_commits_per_checkout: each(findings.server_commits),
             checkouts_per_s: ratio(Duration::from_secs(args.checkouts.into()), findings.crowd),
             crowd_s: ratio(findings.crowd, Duration::from_secs(1)),
             elapsed_s: ratio(findings.elapsed, Duration::from_secs(1)),
@@ -139,7 +144,12 @@ impl Findings<'_> {
         let mut faults: Vec<String> = complaints.collect();
         faults.extend_from_slice(&self.verdict.wrong);
         faults.extend_from_slice(&self.settled.listed);
-        faults.extend_from_slice(&self.audit.violations);
+        faults.extend(
+            self.audit
+                .violations
+                .iter()
+                .map(|found| format!("{}: {}: {}", found.invariant, found.subject, found.detail)),
+        );
         let kills = (self.toll.kills(), kills_for(self.args.checkouts));
         if kills.0 < kills.1 {
             faults.push(format!("{} workers were killed, not {}", kills.0, kills.1));

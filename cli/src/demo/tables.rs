@@ -79,7 +79,7 @@ fn figures(report: &Report) -> Table {
         (
             "commits a checkout",
             report.commits_per_checkout.to_string(),
-            "all of the server's, reads and polls included",
+            "starts, signals and turns; claims and reads aside",
         ),
         ("sagas", report.sagas.to_string(), "checkouts, and returns of late money"),
         ("workers killed", report.worker_kills.to_string(), "by SIGKILL, in the middle of work"),
@@ -99,7 +99,7 @@ fn figures(report: &Report) -> Table {
 fn audit(report: &Report) -> Table {
     let mut table = table(&["promise", "broken"]);
     for (name, count) in &report.audit.counts {
-        table.add_row([name.clone(), count.to_string()]);
+        table.add_row([(*name).to_owned(), count.to_string()]);
     }
     align_right(&mut table, 1);
     table

@@ -6,4 +6,6 @@ mod status;
 
 pub use audit::{Fault, faults, invariants};
 pub use runs::{OpenIncident, RunSummary, StepView, counts, list, open_incident, run, steps};
-pub use status::{COUNT_LIMIT, LIVE_STATES, Status, held_by_process, live_workers, status};
+pub use status::{
+    COUNT_LIMIT, LIVE_STATES, Status, carrying_commits, held_by_process, live_workers, status,
+};

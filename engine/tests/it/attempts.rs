@@ -131,7 +131,9 @@ async fn attempts_of_an_earlier_step_do_not_count_after_a_takeover() {
 }
 
 /// Posts a letter. Nobody can tell afterwards whether it was posted.
-struct Post;
+struct Post {
+    is_mute: bool,
+}
 
 impl Activity for Post {
     const NAME: &'static str = "post";
@@ -140,7 +142,11 @@ impl Activity for Post {
     type Output = ();
 
     async fn run(&self, _: &mut Attempt, trip: String) -> ActivityResult<()> {
-        world().meet(&trip, "posted")
+        world().meet(&trip, "posted")?;
+        if self.is_mute {
+            std::future::pending::<()>().await;
+        }
+        Ok(())
     }
 
     fn retry(&self) -> RetryPolicy {
@@ -179,11 +185,14 @@ impl Workflow for Letter {
     }
 }
 
+fn letters(is_mute: bool) -> Registry {
+    registry().workflow::<Letter>().activity(Post { is_mute }).activity(Recall)
+}
+
 /// How often the letter is recalled when posting and recalling fail like this.
 async fn recalls(posting: &[Fault], recalling: &[Fault], config: WorkerConfig) -> usize {
     let cell = TestCell::new().await;
-    let registry = registry().workflow::<Letter>().activity(Post).activity(Recall);
-    let worker = cell.worker_with(registry, config).await;
+    let worker = cell.worker_with(letters(false), config).await;
     let plan = Plan::new();
     world().fail(&plan, "posted", posting);
     world().fail(&plan, "recalled", recalling);
@@ -202,6 +211,22 @@ async fn a_refusal_after_an_attempt_that_may_have_had_its_effect_keeps_the_undo(
     assert_eq!(recalls(&doubtful, &[], forgetful()).await, 1, "from the record");
     let twice = recalls(&doubtful, &[Fault::Retryable], forgetful()).await;
     assert_eq!(twice, 2, "and once more from the record when the undo fails");
+}
+
+#[tokio::test]
+async fn a_refusal_after_an_attempt_in_which_a_worker_died_keeps_the_undo() {
+    let cell = TestCell::new().await;
+    let plan = Plan::new();
+    let first = cell.worker_with(letters(true), forgetful()).await;
+    let run = cell.start::<Letter>("l1", &plan).await;
+    world().until_met(&plan, "posted", 1).await;
+    drop(first);
+    world().fail(&plan, "posted", &[Fault::Rejected]);
+    let second = cell.worker_with(letters(false), forgetful()).await;
+    assert_eq!(cell.ended::<Letter>(run).await.state, "COMPENSATED");
+    assert_eq!(world().events(&plan), ["posted", "posted", "recalled"]);
+    second.drain().await.unwrap();
+    cell.audited().await;
 }
 
 #[tokio::test]

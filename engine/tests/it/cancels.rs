@@ -1,6 +1,6 @@
 //! Cancels: however often and whenever one is asked for, its answer is kept.
 
-use makegood::{Cancellation, Ctx, Workflow, WorkflowResult};
+use makegood::{Cancellation, Ctx, WorkerConfig, WorkerConfig, Workflow, WorkflowResult};
 
 use crate::support::TestCell;
 use crate::trades::{
@@ -66,7 +66,7 @@ async fn a_cancel_acknowledged_before_the_pivot_is_not_overtaken_by_it() {
 #[tokio::test]
 async fn a_cancel_that_waited_for_the_pivot_to_commit_is_told_that_it_is_too_late() {
     let cell = TestCell::new().await;
-    let worker = cell.worker_with(registry().workflow::<Sending>(), Default::default()).await;
+    let worker = cell.worker_with(registry().workflow::<Sending>(), WorkerConfig::default()).await;
     let plan = Plan::new();
     // The pivot's transaction is held up between its look for a cancel and its commit.
     let mut hold = cell.pool.begin().await.unwrap();

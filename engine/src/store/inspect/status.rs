@@ -94,3 +94,27 @@ pub async fn held_by_process(conn: &mut PgConnection, pid: i32) -> Result<i64, s
     .fetch_one(conn)
     .await
 }
+
+/// The commits that carried all runs of a workflow on: their starts, their signals, and their
+/// turns, where one commit may carry many. Claims, leases and reads aside.
+pub async fn carrying_commits(conn: &mut PgConnection, workflow: &str) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(
+        "select
+           (select count(*) from runs where workflow = $1)
+           + (
+             select count(*)
+             from signals g
+             join runs r on r.run_id = g.run_id
+             where r.workflow = $1
+           )
+           + (
+             select count(distinct s.xmin::text)
+             from steps s
+             join runs r on r.run_id = s.run_id
+             where r.workflow = $1
+           )",
+    )
+    .bind(workflow)
+    .fetch_one(conn)
+    .await
+}
