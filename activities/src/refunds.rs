@@ -16,7 +16,8 @@ use store::{Conn, captures, payments, refunds};
 use uuid::Uuid;
 
 use crate::gateway::{
-    Gateway, GatewayError, GatewayPayment, GatewayPaymentStatus, GatewayRefundStatus, Notes,
+    Gateway, GatewayError, GatewayPayment, GatewayPaymentStatus, GatewayRefund,
+    GatewayRefundStatus, Notes,
 };
 use crate::ledger;
 use crate::orders::PlacedOrder;
@@ -44,6 +45,16 @@ pub struct Back {
     pub amount: Money,
     /// Whether it has left for the customer's bank.
     pub processed: bool,
+}
+
+impl Back {
+    fn of(refund: GatewayRefund) -> Self {
+        Self {
+            gateway_refund_id: refund.id,
+            amount: refund.amount,
+            processed: refund.status == GatewayRefundStatus::Processed,
+        }
+    }
 }
 
 /// What was found at the gateway beside the payment that an order keeps.
@@ -170,10 +181,6 @@ async fn return_one(
     if left.minor() > 0 {
         let (key, notes) = (format!("return-{id}"), Notes::new());
         match gateway.refund(id, left, &key, &notes).await {
-            Ok(refund) if refund.status == GatewayRefundStatus::Failed => {
-                let message = format!("the gateway could not return {left} of {id}");
-                return Err(ActivityError::review("refund_failed", message));
-            }
             Ok(_) => {}
             Err(refused @ GatewayError::Rejected { .. }) => {
                 let message = format!("the gateway does not return {left} of {id}: {refused}");
@@ -182,18 +189,17 @@ async fn return_one(
             Err(error) => return Err(failed(error)),
         }
     }
-    let refunds = gateway.refunds_of(id).await.map_err(failed)?;
-    let refunds: Vec<Back> = refunds
-        .into_iter()
-        .filter(|refund| refund.status != GatewayRefundStatus::Failed)
-        .map(|refund| Back {
-            gateway_refund_id: refund.id,
-            amount: refund.amount,
-            processed: refund.status == GatewayRefundStatus::Processed,
-        })
-        .collect();
+    let all = gateway.refunds_of(id).await.map_err(failed)?;
+    let (lost, refunds): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|refund| refund.status == GatewayRefundStatus::Failed);
+    let refunds: Vec<Back> = refunds.into_iter().map(Back::of).collect();
     let sum: i64 = refunds.iter().map(|back| back.amount.minor()).sum();
     if sum != payment.amount.minor() {
+        // A repeated request is answered as the first one was, even if that has failed since.
+        if let Some(lost) = lost.first() {
+            let message = format!("the gateway could not return {} of {id}", lost.amount);
+            return Err(ActivityError::review("refund_failed", message));
+        }
         let message = format!("the refunds of {id} do not add up to {} yet", payment.amount);
         return Err(ActivityError::retryable(message));
     }

@@ -1,5 +1,6 @@
 //! Money in odd states: refused, failed and pending refunds, partial ones, second payments, and
 //! payments that come in while their order is being undone. Nothing is kept, lost or sent twice.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first fault")]
 
 use makegood::{Client, Database};
 use makegood_tests::{Answer, Customer, Plan, Session, Shop, Stock, Web, until};

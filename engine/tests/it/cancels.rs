@@ -1,6 +1,6 @@
 //! Cancels: however often and whenever one is asked for, its answer is kept.
 
-use makegood::{Cancellation, Ctx, WorkerConfig, WorkerConfig, Workflow, WorkflowResult};
+use makegood::{Cancellation, Ctx, WorkerConfig, Workflow, WorkflowResult};
 
 use crate::support::TestCell;
 use crate::trades::{

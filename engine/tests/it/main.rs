@@ -12,6 +12,7 @@ mod decisions;
 mod fencing;
 mod hostile;
 mod leases;
+mod refusals;
 mod runs;
 mod signals;
 mod statements;

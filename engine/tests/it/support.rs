@@ -20,6 +20,15 @@ fn server() -> String {
         .to_owned()
 }
 
+/// Every retry leaves memory, and a dead worker is missed soon.
+pub fn forgetful() -> WorkerConfig {
+    WorkerConfig {
+        lease: Duration::from_secs(1),
+        short_wait: Duration::ZERO,
+        ..WorkerConfig::default()
+    }
+}
+
 /// A migrated cell that nobody else uses, with a client.
 pub struct TestCell {
     pub database: Database,
