@@ -9,6 +9,7 @@ use crate::act::too_large;
 use crate::action::{Action, Call, Hold, Role};
 use crate::activity::ActivityError;
 use crate::commit::{Committed, Disposition, Turn};
+use crate::error::refused;
 use crate::fault;
 use crate::incident::{IncidentClass, NewIncident};
 use crate::run::{Answer, Run};
@@ -109,7 +110,15 @@ async fn write_and_commit(
     let Hold { run_id, incarnation, .. } = turn.hold;
     let now = engine.lease.database_time();
     let outcomes = write::turns(&mut tx, incarnation, &[turn], now).await;
-    let Some(mut outcomes) = outcomes.map_err(|error| failed(call, &error))? else {
+    let outcomes = outcomes.map_err(|error| {
+        if refused(&error) {
+            let message = format!("the database refuses its records: {error}");
+            Undone::Stuck(NewIncident::new(IncidentClass::Unwritable, Some(&call.step), &message))
+        } else {
+            failed(call, &error)
+        }
+    })?;
+    let Some(mut outcomes) = outcomes else {
         engine.lease.lose(incarnation);
         return Err(Undone::Lost);
     };

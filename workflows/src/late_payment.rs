@@ -9,7 +9,7 @@ use makegood::{Ctx, LateSignal, Workflow, WorkflowResult};
 /// Takes a payment hint that found its checkout ended.
 pub struct LatePayment;
 
-/// When a payment that is still under way is looked at again: money may come for some days.
+/// When a payment or a refund that is still under way is looked at again: both may take days.
 const LOOK_AGAIN_SECS: [u64; 8] = [60, 600, 3_600, 43_200, 86_400, 86_400, 86_400, 86_400];
 
 impl Workflow for LatePayment {
@@ -24,10 +24,11 @@ impl Workflow for LatePayment {
         let mut looks = LOOK_AGAIN_SECS.into_iter();
         loop {
             let found = ctx.step::<ReturnStrays>(&stray).await?;
+            let is_under_way = found.is_under_way();
             let returns = Returns { order: order.clone(), returned: found.returned };
             let returned = ctx.step::<RecordReturns>(&returns).await?;
             match looks.next() {
-                Some(pause) if found.open => ctx.sleep(Duration::from_secs(pause)).await?,
+                Some(pause) if is_under_way => ctx.sleep(Duration::from_secs(pause)).await?,
                 Some(_) | None => return Ok(returned),
             }
         }
