@@ -104,6 +104,25 @@ fn another_database_is_refused_by_name() {
 }
 
 #[test]
+fn no_command_takes_a_file_for_a_database() {
+    for args in [
+        &["api"][..],
+        &["worker"],
+        &["migrate"],
+        &["migrate", "status"],
+        &["runs", "list"],
+        &["audit"],
+        &["doctor"],
+    ] {
+        let mut command = command(args);
+        let refused = ended(command.env("MAKEGOOD_DATABASE_URL", "sqlite://shop.db"));
+        assert_ne!(refused.code, Some(0), "{args:?} must not run");
+        let said = format!("{}{}", refused.out, refused.err);
+        assert!(said.contains("sqlite is not supported"), "{args:?} says why: {said}");
+    }
+}
+
+#[test]
 fn a_gateway_address_that_cannot_be_used_is_refused_beside_the_other_faults() {
     let bare = run(&["worker", "--gateway-url", "ftp://gateway.example"]);
     assert_eq!(bare.code, Some(2));

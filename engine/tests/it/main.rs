@@ -13,6 +13,7 @@ mod fencing;
 mod hostile;
 mod leases;
 mod refusals;
+mod repeats;
 mod runs;
 mod signals;
 mod statements;
