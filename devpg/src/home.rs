@@ -2,7 +2,7 @@
 //! It never holds two clusters, and never touches data of another major version.
 
 use std::{
-    env,
+    env, fmt,
     fs::{self, File, OpenOptions, Permissions},
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
@@ -19,13 +19,19 @@ use crate::{Binaries, Data, Error, Options, Purpose, account::Account, random, s
 pub(crate) const PREFIX: &str = "makegood-pg-";
 
 /// A folder that is ready for the server.
-#[derive(Debug)]
 pub(crate) struct Home {
     folder: PathBuf,
     ephemeral: bool,
     account: Account,
     password: String,
     _lock: File,
+}
+
+impl fmt::Debug for Home {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Home").field("folder", &self.folder).finish_non_exhaustive()
+    }
 }
 
 impl Home {

@@ -6,7 +6,7 @@
 //! guard holds: the last one's death closes it, and nobody has to tidy up.
 
 use std::{
-    env, fs,
+    env, fmt, fs,
     fs::{File, OpenOptions},
     io::Write,
     net::{Ipv4Addr, SocketAddr, TcpStream},
@@ -30,10 +30,16 @@ use crate::{
 const EXPLICIT: &str = "MAKEGOOD_DATABASE_URL";
 
 /// A hold on a server for tests; the server lives at least as long as this value.
-#[derive(Debug)]
 pub struct Shared {
     url: String,
     _hold: Option<File>,
+}
+
+impl fmt::Debug for Shared {
+    /// Without the address, which holds the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
 }
 
 impl Shared {
@@ -91,7 +97,7 @@ fn start_lock(folder: &Path) -> Result<File, Error> {
 }
 
 /// Where the shared cluster is, as the address file tells it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Address {
     fifo: PathBuf,
     port: u16,

@@ -1,5 +1,6 @@
 //! The engine's settings, with units and ranges. It reads no environment.
 
+use std::fmt;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -8,10 +9,17 @@ use sqlx::{PgConnection, PgPool, Row};
 use crate::error::Error;
 
 /// Where the tables are: a database, and the cell (schema) in it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Database {
     options: PgConnectOptions,
     cell: String,
+}
+
+impl fmt::Debug for Database {
+    /// Without the options: they hold the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").field("cell", &self.cell).finish_non_exhaustive()
+    }
 }
 
 /// Planner settings of the engine's own connections. Its statements are written for them: an

@@ -20,7 +20,7 @@ fn keys(plan: &Plan, what: &str) -> Vec<String> {
 #[tokio::test]
 async fn every_attempt_of_a_step_carries_the_same_key_and_no_other_step_does() {
     let cell = TestCell::new().await;
-    let worker = cell.worker_with(registry(), forgetful()).await;
+    let worker = cell.worker().await;
     let (plan, other) = (Plan::new(), Plan::new());
     world().fail(&plan, "book flight", &[Fault::Retryable, Fault::Retryable]);
     for (id, plan) in [("t1", &plan), ("t2", &other)] {

@@ -1,15 +1,17 @@
 //! The repository keeps its own rules: layout, first lines, unfinished work, SQL, addresses, secrets.
-//! Reads files only. Each rule is a function with planted faults beside it.
+//! Reads files, and asks the formatter. Each rule is a function with planted faults beside it.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 mod addresses;
 mod documented;
+mod habits;
 mod rules;
 mod secrets;
 mod sources;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Command;
 
 use sources::{SHIPPED, Source, root, shipped, tree};
 
@@ -142,4 +144,47 @@ fn the_operators_document_lists_every_setting_and_no_other() {
     let read: BTreeSet<String> = shipped().iter().flat_map(settings).collect();
     assert!(read.len() > 20, "the settings are found: {read:?}");
     assert_eq!(documented::listed(&document, "MAKEGOOD_"), read);
+}
+
+#[test]
+fn libraries_print_nothing() {
+    assert_eq!(all(&shipped(), habits::prints), none(), "a library logs or answers");
+}
+
+#[test]
+fn no_shipped_part_only_pretends() {
+    assert_eq!(all(&shipped(), habits::pretends), none(), "what is shipped is real");
+}
+
+#[test]
+fn every_crate_is_held_to_the_workspace_s_lints() {
+    let tree = tree();
+    let manifests: Vec<&Source> =
+        tree.iter().filter(|file| file.path.ends_with("/Cargo.toml")).collect();
+    assert!(manifests.len() >= 13, "the manifests are read, not {}", manifests.len());
+    assert_eq!(all(manifests, habits::own_lints), none());
+    let root_manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let wanted = ["unsafe_code", "missing_docs", "unreachable_pub", "pedantic", "unwrap_used"];
+    assert_eq!(habits::lacking(&root_manifest, &wanted), [""; 0]);
+    let silent = ["print_stdout", "print_stderr", "dbg_macro", "todo", "unimplemented"];
+    assert_eq!(habits::lacking(&root_manifest, &silent), [""; 0]);
+    let check = fs::read_to_string(root().join(".ci/run")).unwrap();
+    for (start, end) in [("cargo clippy", "-- -D warnings"), ("cargo fmt", "--check")] {
+        let runs = check.lines().any(|line| line.starts_with(start) && line.ends_with(end));
+        assert!(runs, "every change passes `{start} ... {end}`");
+    }
+}
+
+#[test]
+fn the_tree_is_formatted() {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let asked = Command::new(cargo).args(["fmt", "--all", "--check"]).current_dir(root()).output();
+    let output = asked.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn files_with_settings_of_a_machine_are_not_kept() {
+    let ignored = fs::read_to_string(root().join(".gitignore")).unwrap();
+    assert!(ignored.lines().any(|line| line == ".env"), "git leaves .env alone");
 }

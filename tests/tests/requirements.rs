@@ -1,0 +1,130 @@
+//! docs/requirements.md names a test for every requirement, and every test that it names exists.
+//! Reads files only; whether a test shows what its row says is its reader's business.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// A family of requirements with the numbers that have a row.
+const REQUIRED: &[(&str, &[u32])] = &[
+    ("SAGA", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15, 17]),
+    ("INV", &[1, 2, 3, 4, 5, 6, 7, 8, 13, 14]),
+    ("PAY", &[1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 14, 19, 20]),
+    ("LED", &[1, 2, 3, 4, 5]),
+    ("CFG", &[1, 2, 3, 4, 6]),
+    ("DB", &[1, 2, 4, 7, 8]),
+    ("CODE", &[1, 2, 3, 4, 5]),
+    ("RES", &[4, 6]),
+    ("OBS", &[1, 2, 3]),
+];
+
+/// One row of the document.
+struct Row<'a> {
+    id: &'a str,
+    what: &'a str,
+    /// Each `file::function`.
+    tests: Vec<&'a str>,
+}
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+fn required() -> BTreeSet<String> {
+    let numbered = |(family, numbers): &(&str, &[u32])| {
+        numbers.iter().map(|number| format!("{family}-{number:02}")).collect::<Vec<_>>()
+    };
+    REQUIRED.iter().flat_map(numbered).collect()
+}
+
+/// The rows that begin with an id.
+fn rows(document: &str) -> Vec<Row<'_>> {
+    let row = |line| {
+        let mut parts = str::strip_prefix(line, "| ")?.splitn(3, " | ");
+        let (id, what, last) = (parts.next()?, parts.next()?, parts.next()?);
+        let (family, number) = id.split_once('-')?;
+        let is_id = family.chars().all(|c| c.is_ascii_uppercase())
+            && number.chars().all(|c| c.is_ascii_digit());
+        is_id.then(|| Row { id, what, tests: last.split('`').skip(1).step_by(2).collect() })
+    };
+    document.lines().filter_map(row).collect()
+}
+
+/// Whether `function` is a test in this source that is run: a function right below an attribute
+/// for tests, and below none that leaves it out.
+fn has_test(source: &str, function: &str) -> bool {
+    let start = format!("fn {function}(");
+    let lines: Vec<&str> = source.lines().map(str::trim).collect();
+    let is_it = |line: &str| line.trim_start_matches("async ").starts_with(&start);
+    lines.iter().enumerate().filter(|(_, line)| is_it(line)).any(|(at, _)| {
+        let above = lines.iter().take(at).rev().take_while(|line| line.starts_with("#["));
+        let attributes: Vec<&str> = above.copied().collect();
+        let has = |start: &str| attributes.iter().any(|line| line.starts_with(start));
+        (has("#[test]") || has("#[tokio::test")) && !has("#[ignore")
+    })
+}
+
+/// What is wrong with a document, the files being read by `read`.
+fn faults(document: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let (rows, mut faults) = (rows(document), Vec::new());
+    let mut seen = BTreeSet::new();
+    for Row { id, what, tests } in &rows {
+        if !seen.insert((*id).to_owned()) {
+            faults.push(format!("{id} has two rows"));
+        }
+        if what.is_empty() || tests.is_empty() {
+            faults.push(format!("{id} says nothing, or names no test"));
+        }
+        for test in tests {
+            let named = test.split_once("::");
+            let found = named.is_some_and(|(file, function)| {
+                read(file).is_some_and(|source| has_test(&source, function))
+            });
+            if !found {
+                faults.push(format!("{id} names {test}, which is no test"));
+            }
+        }
+    }
+    faults.extend(required().difference(&seen).map(|id| format!("{id} has no row")));
+    faults.extend(seen.difference(&required()).map(|id| format!("{id} is not asked for here")));
+    faults
+}
+
+#[test]
+fn every_requirement_names_tests_that_exist() {
+    let document = fs::read_to_string(root().join("docs/requirements.md")).unwrap();
+    let found = faults(&document, |file| fs::read_to_string(root().join(file)).ok());
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn planted_faults_in_the_document_are_found() {
+    let source = "#[test]\nfn it_holds() {}\n\n/// Not one.\nfn helper() {}\n\n\
+                  #[tokio::test(flavor = \"multi_thread\")]\nasync fn it_waits() {}\n\n\
+                  #[test]\n#[ignore = \"slow\"]\nfn left_out() {}\n";
+    let read = |file: &str| (file == "a.rs").then(|| source.to_owned());
+    let good: Vec<String> = required()
+        .iter()
+        .map(|id| format!("| {id} | what it is | `a.rs::it_holds`<br>`a.rs::it_waits` |"))
+        .collect();
+    let with = |from: &str, to: &str| {
+        let document = good.join("\n").replacen(from, to, 1);
+        assert_ne!(document, good.join("\n"), "{from} is in the document");
+        faults(&document, read)
+    };
+    assert_eq!(faults(&good.join("\n"), read), Vec::<String>::new(), "nothing is wrong");
+    for (from, to, fault) in [
+        ("a.rs::it_holds", "a.rs::it_hold", "CFG-01 names a.rs::it_hold, which is no test"),
+        ("a.rs::it_holds", "a.rs::helper", "CFG-01 names a.rs::helper, which is no test"),
+        ("a.rs::it_holds", "a.rs::left_out", "CFG-01 names a.rs::left_out, which is no test"),
+        ("a.rs::it_holds", "b.rs::it_holds", "CFG-01 names b.rs::it_holds, which is no test"),
+        ("a.rs::it_holds", "it_holds", "CFG-01 names it_holds, which is no test"),
+        ("| OBS-03 |", "| three |", "OBS-03 has no row"),
+        ("| OBS-03 |", "| OBS-02 |", "OBS-02 has two rows"),
+        ("| OBS-03 |", "| OBS-99 |", "OBS-99 is not asked for here"),
+        ("`a.rs::it_holds`<br>`a.rs::it_waits`", "some", "CFG-01 says nothing, or names no test"),
+    ] {
+        let found = with(from, to);
+        assert!(found.contains(&fault.to_owned()), "{fault}: {found:?}");
+    }
+}
