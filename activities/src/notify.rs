@@ -1,5 +1,5 @@
-//! What the shop says to the outside, by way of the outbox: kept with what it announces, sent
-//! afterwards.
+//! What the shop says to the outside, by way of the outbox: kept with what it announces, for a
+//! sender to pick up. It sends nothing itself.
 
 use domain::MessageId;
 use makegood::{Activity, ActivityResult, InTransaction};

@@ -62,7 +62,7 @@ impl Workflow for Checkout {
     }
 }
 
-/// Somebody says that the payment has moved on: the browser, a webhook, a reconciler.
+/// Somebody says that the payment has moved on: the browser or a webhook.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PaymentHint {
     /// The gateway's payment, as far as the sender knows it.

@@ -7,8 +7,8 @@ use secrecy::SecretString;
 
 /// Drive a crowd of checkouts through crashes and faults, then audit what became of each.
 ///
-/// Starts everything it needs on this machine, ends it all again, and reads no setting from the
-/// environment. Exits 0 only if every promise held.
+/// Starts everything it needs on this machine and ends it all again. Exits 0 only if every promise
+/// held. The seed decides what each customer does; races between them stay races.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DemoArgs {
     /// How many checkouts to drive, 10 to 100000.
@@ -33,7 +33,8 @@ pub(crate) struct DemoArgs {
 
     /// Use this PostgreSQL, in a cell of its own that is dropped at the end, instead of a private
     /// one.
-    #[arg(long, value_name = "URL", value_parser = secret)]
+    #[arg(long, env = "MAKEGOOD_DATABASE_URL", hide_env_values = true)]
+    #[arg(value_name = "URL", value_parser = secret)]
     pub(crate) database_url: Option<SecretString>,
 
     /// Leave everything up after the report, until Ctrl-C.

@@ -25,7 +25,7 @@ mod tables;
 mod truth;
 mod watch;
 
-use std::{fs, process::ExitCode, time::Instant};
+use std::{fs::File, io::Write, process::ExitCode, time::Instant};
 
 use anyhow::Context;
 use tokio::select;
@@ -47,6 +47,17 @@ pub(crate) use self::{args::DemoArgs, stage::interrupted};
 /// # Errors
 /// A part did not start, or died by itself.
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
+    // First of all: a report that cannot be written would be noticed only at the end.
+    let report_file = match &args.report {
+        Some(path) => {
+            let file = File::create(path);
+            let file = file.with_context(|| {
+                format!("cannot write {}; name a file in a folder that exists", path.display())
+            })?;
+            Some((path.clone(), file))
+        }
+        None => None,
+    };
     let mut parts = Parts::new()?;
     let outcome = select! {
         outcome = Box::pin(story(&args, &mut parts)) => outcome,
@@ -72,9 +83,10 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     for fault in faults {
         report.add_fault(format!("{fault:#}"));
     }
-    if let Some(path) = &args.report {
+    if let Some((path, mut file)) = report_file {
         let text = serde_json::to_string_pretty(&report)?;
-        fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        file.write_all(text.as_bytes())
+            .with_context(|| format!("cannot write {}", path.display()))?;
     }
     tables::conclude(&report);
     Ok(if report.held { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -6,6 +6,7 @@ use anyhow::Context;
 use devpg::Options;
 use migrations::Cell;
 use secrecy::ExposeSecret;
+use sqlx::{Connection, PgConnection};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
@@ -74,7 +75,12 @@ impl Stage {
 
 async fn database_url(args: &DemoArgs, parts: &mut Parts) -> anyhow::Result<String> {
     if let Some(url) = &args.database_url {
-        return Ok(url.expose_secret().to_owned());
+        let url = url.expose_secret().to_owned();
+        let reached = PgConnection::connect(&url).await;
+        reached.context(
+            "cannot reach the PostgreSQL of --database-url; is it up, and is the address right?",
+        )?;
+        return Ok(url);
     }
     let step = Step::begin("starting PostgreSQL");
     let options = Options { max_connections: 300, ..Options::durable() };

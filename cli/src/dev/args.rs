@@ -6,8 +6,8 @@ use clap::Args;
 
 /// Run the whole shop on this machine for development, until Ctrl-C.
 ///
-/// Starts a private PostgreSQL whose data stays, the gateway sandbox, the API and a worker, and
-/// puts a few products on sale.
+/// Starts a private PostgreSQL, the gateway sandbox, the API and a worker, and puts a few products
+/// on sale. Begins anew each time.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DevArgs {
     /// Where the API listens.
@@ -30,9 +30,10 @@ pub(crate) struct DevArgs {
     #[arg(long, value_name = "FOLDER")]
     pub(crate) data: Option<PathBuf>,
 
-    /// Forget every order and begin anew.
+    /// Keep the orders of the last time. The sandbox forgets its own: an order that still awaits its
+    /// payment will need a person.
     #[arg(long)]
-    pub(crate) reset: bool,
+    pub(crate) keep: bool,
 }
 
 impl DevArgs {

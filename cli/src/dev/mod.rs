@@ -1,4 +1,4 @@
-//! `makegood dev`: the parts of the demo, staying up, with data that stays too.
+//! `makegood dev`: the parts of the demo, staying up.
 //! A worker that dies is started again; anything else that dies ends it all.
 
 mod args;
@@ -39,7 +39,7 @@ pub(crate) async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
     };
     let step = Step::begin("stopping the parts");
     let faults = parts.stop().await;
-    step.done("all parts have ended; the data stays");
+    step.done("all parts have ended");
     for fault in &faults {
         say(&format!("{fault:#}"));
     }
@@ -71,12 +71,12 @@ async fn serve(args: &DevArgs, parts: &mut Parts) -> anyhow::Result<()> {
 
     let step = Step::begin("migrating and filling the shelves");
     let store = parts.store.insert(Store::connect(&url, Cell::default()).await?);
-    if args.reset {
+    if !args.keep {
         store.wipe().await?;
     }
     store.migrate().await?;
     goods::put_on_sale(&store.pool, STOCKING).await?;
-    step.done(if args.reset { "begun anew, products on sale" } else { "products on sale" });
+    step.done("products on sale");
 
     let step = Step::begin("starting the API, the gateway sandbox and the worker");
     let plan = Plan {

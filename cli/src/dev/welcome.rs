@@ -46,18 +46,25 @@ pub(super) fn print(at: &Addresses, worker: Option<&Child>) {
     -d '{{"lines":[{{"sku":"TEA-GREEN","quantity":2}}]}}' \
     | sed 's/.*"order_id":"\([^"]*\)".*/\1/'); echo $ORDER
 
-2. Pay it: open the gateway's page and press a button; its webhook does the rest.
+2. Watch its status live, in another terminal:
+
+  curl -N {api}/api/v1/orders/$ORDER/stream -H "authorization: Bearer $TOKEN"
+
+3. Kill the worker, then pay: it is started again and goes on. Pay on the gateway's page or by curl.
 
   GATEWAY=$(curl -s {api}/api/v1/payments/create-session -H "authorization: Bearer $TOKEN" \
     -H 'content-type: application/json' -d "{{\"order_id\":\"$ORDER\"}}" \
     | sed 's/.*"gateway_order_id":"\([^"]*\)".*/\1/'); echo {sandbox}/checkout/$GATEWAY
-
-3. Watch its status live, and kill the worker in the middle; it is started again and goes on:
-
-  curl -N {api}/api/v1/orders/$ORDER/stream -H "authorization: Bearer $TOKEN"
   kill -9 {pid}
+  curl -s {sandbox}/checkout/pay -H 'content-type: application/json' \
+    -d "{{\"order_id\":\"$GATEWAY\",\"method\":\"upi\",\"vpa\":\"success@razorpay\"}}"
 
-Ctrl-C ends it; the data stays. `--reset` forgets it.
+Look behind it:
+
+  export MAKEGOOD_DATABASE_URL={database}
+  makegood runs list; makegood runs show $ORDER; makegood audit; makegood doctor
+
+Ctrl-C ends it; the next one begins anew, unless it is told to `--keep` the orders.
 "#,
         logs.display()
     ));

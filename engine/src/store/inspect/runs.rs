@@ -75,14 +75,16 @@ pub async fn list(
     .await
 }
 
-/// One run, by its id or by the id that its starter chose.
+/// One run, by its id, by the id that its starter chose, or by a part of that between colons.
 pub async fn run(conn: &mut PgConnection, id: &str) -> Result<Option<RunSummary>, sqlx::Error> {
     sqlx::query_as(
         "select s.run_id, s.workflow, s.workflow_id, s.state, s.started_at, s.ended_at, s.due_at,
            i.class as incident
          from run_states s
          left join incidents i on i.run_id = s.run_id and i.resolved_at is null
-         where s.run_id::text = $1 or s.workflow_id = $1
+         where s.run_id::text = $1
+           or s.workflow_id = $1
+           or $1 = any(string_to_array(s.workflow_id, ':'))
          order by s.started_at
          limit 1",
     )
