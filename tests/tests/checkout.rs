@@ -58,6 +58,23 @@ async fn a_paid_checkout_is_recorded_step_by_step_in_the_order_in_which_it_ran()
     assert_eq!(shop.count(signalled).await, 1, "the run keeps its input, signal and output");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_checkout_costs_five_commits_besides_its_claims() {
+    let shop = Shop::plan().without_webhooks().open().await;
+    shop.product("tea", 10).await;
+    shop.customer().await.buy(&[("tea", 1)]).await;
+    shop.audit().await;
+    // Each commit has an id of its own, which the rows that it wrote bear.
+    assert_eq!(shop.count("runs").await, 1, "the start");
+    assert_eq!(shop.count("signals").await, 1, "the browser's word");
+    let turns = "select count(distinct xmin::text) from steps";
+    assert_eq!(
+        shop.read::<i64>(turns).await,
+        3,
+        "hold and intent; gateway order, payment and wait; reading, settlement and end"
+    );
+}
+
 /// Sees one order to a bad end.
 async fn fail(shop: &Shop, customer: &Customer, how: &str, order: &str) {
     let (status, reason) = match how {
