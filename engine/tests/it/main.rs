@@ -19,3 +19,4 @@ mod signals;
 mod statements;
 mod support;
 mod trades;
+mod world;
