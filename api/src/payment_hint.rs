@@ -9,9 +9,6 @@ use workflows::{Checkout, PaymentHint};
 
 use crate::error::ApiResult;
 
-/// The gateway's name in the tables.
-pub(crate) const GATEWAY: &str = "razorpay";
-
 /// What somebody says happened to a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fact {

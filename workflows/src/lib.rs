@@ -6,6 +6,7 @@ mod checkout;
 mod late_payment;
 
 pub use activities::orders::{CancelRequest, PlacedOrder, Reason};
+pub use activities::payments::GATEWAY;
 pub use checkout::{Checkout, PaymentHint, Receipt};
 pub use late_payment::LatePayment;
 

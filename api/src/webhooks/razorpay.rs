@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use store::webhooks::{self, NewWebhook, Webhook};
 use store::{Conn, orders, payments};
+use workflows::GATEWAY;
 
 use super::signature;
 use crate::app::{App, Shared};
 use crate::body::{self, WEBHOOK_LIMIT};
 use crate::envelope::Answer;
 use crate::error::{ApiError, ApiResult};
-use crate::payment_hint::{self, Fact, GATEWAY};
+use crate::payment_hint::{self, Fact};
 
 /// The parts of an event that matter here; everything else may come and go.
 #[derive(Deserialize)]
