@@ -1,6 +1,13 @@
 //! Saga definitions, one file each. Start with `checkout.rs`.
 //!
 //! Deterministic: nothing here touches a clock, randomness, the network or the database.
+//!
+//! A worker learns them all at once:
+//!
+//! ```
+//! let registry = workflows::register(makegood::Registry::new());
+//! assert_eq!(registry.workflow_names(), ["checkout", "late_payment"]);
+//! ```
 
 mod checkout;
 mod late_payment;
