@@ -41,8 +41,8 @@ impl Claimer {
         let names = self.engine.registry.workflow_names();
         let mut idle = POLL_FLOOR;
         while !*draining.borrow() {
-            let claimed = self.claim(&names).await;
-            let pause = match claimed {
+            let Some(room) = self.room(&mut draining).await else { return };
+            let pause = match self.claim(&names, room).await {
                 Ok(Some(0)) => self.until_due(&names, idle).await,
                 // A batch that was not full: let the next one gather.
                 Ok(Some(_)) => {
@@ -67,18 +67,31 @@ impl Claimer {
         }
     }
 
-    /// Claims one batch. `None` when it was full; otherwise how many there were.
-    async fn claim(&self, names: &[String]) -> Result<Option<usize>, sqlx::Error> {
+    /// Waits for room for a quarter of a batch, since a claim for a handful would steal the next
+    /// full one, and takes what more there is. `None` when the worker drains first.
+    async fn room(
+        &self,
+        draining: &mut watch::Receiver<bool>,
+    ) -> Option<Vec<OwnedSemaphorePermit>> {
         let batch = self.engine.config.claim_batch;
-        // A claim for a handful would steal the next full one.
         let quarter = u32::try_from((batch / 4).max(1)).unwrap_or(1);
-        let Ok(room) = Arc::clone(&self.slots).acquire_many_owned(quarter).await else {
-            return Ok(Some(0));
+        let room = tokio::select! {
+            room = Arc::clone(&self.slots).acquire_many_owned(quarter) => room.ok()?,
+            _ = draining.wait_for(|draining| *draining) => return None,
         };
-        let mut slots = vec![room];
         let more = u32::try_from(batch).unwrap_or(u32::MAX).saturating_sub(quarter);
         let free = u32::try_from(self.slots.available_permits()).unwrap_or(u32::MAX).min(more);
+        let mut slots = vec![room];
         slots.extend(Arc::clone(&self.slots).try_acquire_many_owned(free).ok());
+        Some(slots)
+    }
+
+    /// Claims one batch. `None` when it was full; otherwise how many there were.
+    async fn claim(
+        &self,
+        names: &[String],
+        mut slots: Vec<OwnedSemaphorePermit>,
+    ) -> Result<Option<usize>, sqlx::Error> {
         let Some(incarnation) = self.engine.lease.current() else {
             return Ok(Some(0));
         };

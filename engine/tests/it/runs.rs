@@ -208,6 +208,31 @@ async fn a_drained_worker_hands_its_runs_back_at_once() {
 }
 
 #[tokio::test]
+async fn a_worker_whose_every_place_is_taken_by_a_hanging_call_still_drains() {
+    let cell = TestCell::new().await;
+    let plan = Plan::new();
+    let gate = world().hang(&plan, "book one");
+    let config = WorkerConfig {
+        in_flight: 1,
+        claim_batch: 1,
+        drain: Duration::from_millis(200),
+        ..WorkerConfig::default()
+    };
+    let worker = cell.worker_with(crate::trades::registry(), config).await;
+    let run = cell.start::<Steps4>("s1", &plan).await;
+    world().until_met(&plan, "book one", 1).await;
+    let drained = tokio::time::timeout(Duration::from_secs(30), worker.drain()).await;
+    drained.expect("a drain does not wait for the call").unwrap();
+    let held = "select count(*) from tasks where owner is not null";
+    assert_eq!(cell.scalar::<i64>(held).await, 0, "the run was given back");
+    gate.add_permits(10);
+    let next = cell.worker().await;
+    assert_eq!(cell.ended::<Steps4>(run).await.output, Some(4), "and another worker ends it");
+    next.drain().await.unwrap();
+    cell.audited().await;
+}
+
+#[tokio::test]
 async fn a_thousand_runs_share_commits() {
     let cell = TestCell::new().await;
     for index in 0..1_000 {
