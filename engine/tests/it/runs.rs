@@ -175,7 +175,7 @@ async fn timers_fire_in_order_and_never_early() {
 async fn a_timer_that_fell_due_while_nobody_was_there_fires_at_once() {
     let cell = TestCell::new().await;
     let worker = cell.worker().await;
-    let waiting = Waiting { plan: Plan::new(), within_ms: 100 };
+    let waiting = Waiting { plan: Plan::new(), within_ms: 2_000 };
     let run = cell.start::<Parcel>("p1", &waiting).await;
     cell.until("it waits", "select exists (select 1 from tasks where state = 'WAITING')").await;
     worker.drain().await.unwrap();
