@@ -220,7 +220,7 @@ impl Committer {
         }
     }
 
-    /// Writes a batch; a passing refusal (a deadlock, a lock timeout) is tried again.
+    /// Writes a batch; a passing refusal, such as a deadlock, is tried again.
     async fn try_flush(
         &self,
         incarnation: Uuid,

@@ -66,8 +66,7 @@ async fn attempt(engine: &Engine, run: &mut Run, first: Call) -> Result<Option<A
     let mut call = first;
     let action = loop {
         if matches!(call.role, Role::Step { pivot: true, .. }) {
-            let heard = run.has_refused_cancel();
-            heed_cancel(&mut tx, run.hold, heard, &call).await?;
+            heed_cancel(&mut tx, run.hold, &call).await?;
         }
         let answer = run_one(engine, &mut tx, run.hold, run.attempt, &call).await?;
         run.finish(&call, answer);
@@ -153,16 +152,11 @@ fn failed(call: &Call, error: &sqlx::Error) -> Undone {
 
 /// An acknowledged cancel comes before the pivot: from here on, no new one can be acknowledged
 /// before this transaction ends, since the cancel's own statement waits for the task's row.
-async fn heed_cancel(
-    tx: &mut PgConnection,
-    hold: Hold,
-    heard: bool,
-    call: &Call,
-) -> Result<(), Undone> {
+async fn heed_cancel(tx: &mut PgConnection, hold: Hold, call: &Call) -> Result<(), Undone> {
     let unseen = tasks::lock_and_look_for_cancel(tx, hold.run_id, hold.epoch).await;
     match unseen.map_err(|error| failed(call, &error))? {
-        Some(true) if !heard => Err(Undone::Cancelled),
-        Some(_) => Ok(()),
+        Some(true) => Err(Undone::Cancelled),
+        Some(false) => Ok(()),
         None => Err(Undone::Lost),
     }
 }

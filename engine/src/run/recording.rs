@@ -2,7 +2,7 @@
 
 use serde_json::value::to_raw_value;
 
-use super::{Answer, CANCEL, Mark, Run};
+use super::{Answer, Mark, Run};
 use crate::action::{Call, Role, StoredSignal};
 use crate::ctx::Reply;
 use crate::journal::{Intent, Payload, RowKind, StepRow, TakenSignal, Undoable};
@@ -71,11 +71,6 @@ impl Run {
         self.rows.truncate(mark.rows);
         self.journal.next_seq = mark.next_seq;
         self.intent = None;
-    }
-
-    /// Whether a cancel came too late before and was refused.
-    pub(crate) fn has_refused_cancel(&self) -> bool {
-        self.journal.taken_signals.iter().any(|id| id == CANCEL)
     }
 
     /// A step without an intent keeps its undo with its result.
