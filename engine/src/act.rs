@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use crate::action::{Call, Role};
+use crate::action::{Call, Hold, Role, Tries};
 use crate::activity::{ActivityError, Attempt, Resolution};
 use crate::fault;
 use crate::incident::{IncidentClass, NewIncident};
 use crate::journal::Payload;
 use crate::registry::{ActivityCode, KindOf};
-use crate::run::{Answer, Run};
+use crate::run::Answer;
 use crate::runtime::Engine;
 use crate::workflow::Rejection;
 
@@ -16,8 +16,8 @@ use crate::workflow::Rejection;
 pub(crate) enum Acted {
     /// It is answered.
     Answer(Answer),
-    /// It is to be tried again after a pause too long for memory; so many attempts have failed.
-    Later(Duration, u32),
+    /// It is to be tried again after a pause too long for memory.
+    Later { pause: Duration, failed: u32, uncertain: bool },
     /// A person must look.
     Stuck(NewIncident),
     /// The run may no longer be this worker's.
@@ -25,23 +25,26 @@ pub(crate) enum Acted {
 }
 
 /// Calls an activity outside, with the retries that are short enough to wait for in memory.
-pub(crate) async fn act(engine: &Engine, run: &mut Run, call: &Call) -> Acted {
+/// `tries` are the attempts that failed before.
+pub(crate) async fn act(engine: &Engine, hold: Hold, call: &Call, tries: Option<Tries>) -> Acted {
     let stuck =
         |class, message: &str| Acted::Stuck(NewIncident::new(class, Some(&call.step), message));
     let Some(code) = engine.registry.code_for(&call.activity) else {
         let message = format!("no activity {} is registered", call.activity);
         return stuck(IncidentClass::NonDeterminism, &message);
     };
+    let since = tries.as_ref().map_or_else(|| engine.clock().now(), |tries| tries.since);
+    let mut failed = tries.map_or(0, |tries| tries.failed);
     let mut uncertain = call.uncertain;
     let mut ever_uncertain = call.uncertain;
     loop {
         // A worker that may have been declared dead must not touch the world.
-        if !engine.lease.is_ours(run.hold.incarnation) {
+        if !engine.lease.is_ours(hold.incarnation) {
             return Acted::Lost;
         }
-        let number = run.attempt.saturating_add(1);
-        let idempotency_key = call.idempotency_key(run.hold.run_id);
-        let attempt = Attempt { run_id: run.hold.run_id, number, idempotency_key };
+        let number = failed.saturating_add(1);
+        let idempotency_key = call.idempotency_key(hold.run_id);
+        let attempt = Attempt::new(hold.run_id, number, idempotency_key);
         let started = Instant::now();
         let answer = once(code.as_ref(), attempt, call, &mut uncertain).await;
         Engine::count_step(call, answer.as_ref().err());
@@ -78,18 +81,19 @@ pub(crate) async fn act(engine: &Engine, run: &mut Run, call: &Call) -> Acted {
             }
         };
         ever_uncertain |= uncertain;
-        let Some(pause) = code.retry().delay(number) else {
+        let elapsed = engine.clock().now().signed_duration_since(since).to_std();
+        let Some(pause) = code.retry().delay(number, elapsed.unwrap_or_default()) else {
             return stuck(used_up(call, uncertain), &message);
         };
         let pause = pause.max(after.unwrap_or_default());
         tracing::info!(
-            run.id = %run.hold.run_id, step.name = call.step, attempt = number, message, uncertain,
+            run.id = %hold.run_id, step.name = call.step, attempt = number, message, uncertain,
             "an attempt failed",
         );
+        failed = number;
         if pause > engine.config.short_wait || engine.pause(pause).await.is_err() {
-            return Acted::Later(pause, number);
+            return Acted::Later { pause, failed, uncertain: ever_uncertain };
         }
-        run.attempt = number;
     }
 }
 
@@ -110,8 +114,17 @@ async fn once(
         }
     }
     fault::point("before the call of", &call.activity);
+    let pulse = attempt.pulse();
     let called = tokio::time::timeout(limit, code.call(attempt, &call.input));
-    let answer = called.await.unwrap_or_else(|_| Err(timed_out()));
+    let answer = match code.heartbeat() {
+        None => called.await.unwrap_or_else(|_| Err(timed_out())),
+        Some(silence) => tokio::select! {
+            answer = called => answer.unwrap_or_else(|_| Err(timed_out())),
+            () = pulse.stopped(silence) => {
+                Err(ActivityError::unknown(format!("no heartbeat within {silence:?}")))
+            }
+        },
+    };
     fault::point("after the call of", &call.activity);
     answer
 }

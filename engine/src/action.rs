@@ -1,11 +1,16 @@
 //! What has to happen next with a run, as values. It does none of it.
 
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::ctx::Until;
+use crate::ctx::{NewChild, Until};
 use crate::incident::NewIncident;
 use crate::journal::Payload;
 use crate::late::LateStart;
+use crate::registry::KindOf;
 
 /// Who may write for a run: the claim under which a worker holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,10 +31,12 @@ pub(crate) struct StoredSignal {
 /// What has to happen next with a run.
 #[derive(Debug)]
 pub(crate) enum Action {
-    /// Call an activity outside the database.
-    Call(Call),
+    /// Call activities outside the database, at the same time.
+    Call(Vec<Call>),
     /// Run an activity in the database, in the commit that records it.
     Transact(Call),
+    /// Nothing, before a call that is under way is answered or one of these waits ends.
+    Await(Option<Park>),
     /// Leave memory until a signal or a time.
     Park(Park),
     /// The run has ended.
@@ -50,6 +57,7 @@ pub(crate) struct Call {
     pub(crate) role: Role,
     /// An earlier try may have had its effect.
     pub(crate) uncertain: bool,
+    pub(crate) kind: KindOf,
 }
 
 /// What a call is for.
@@ -83,6 +91,10 @@ impl Call {
         matches!(self.role, Role::Step { unrecorded: true, .. })
     }
 
+    pub(crate) fn is_pivot(&self) -> bool {
+        matches!(self.role, Role::Step { pivot: true, .. })
+    }
+
     /// The same call, with its intent committed.
     pub(crate) fn recorded(mut self) -> Self {
         if let Role::Step { unrecorded, .. } = &mut self.role {
@@ -95,15 +107,58 @@ impl Call {
         let suffix = if self.role == Role::Undo { ":undo" } else { "" };
         format!("{run_id}:{}:{}{suffix}", self.step, self.occurrence)
     }
+
+    /// Under which its attempts are counted, unique in its run.
+    pub(crate) fn key(&self) -> String {
+        let prefix = if self.role.is_compensation() { "undo " } else { "" };
+        format!("{prefix}{}#{}", self.step, self.occurrence)
+    }
 }
 
-/// Why and how long a run leaves memory.
-#[derive(Debug, Clone)]
+/// The failed attempts of a step that is not done yet.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Tries {
+    pub(crate) failed: u32,
+    /// When the first attempt was made, by an estimate of the database's clock.
+    pub(crate) since: DateTime<Utc>,
+    /// When the next one may be made, likewise.
+    pub(crate) not_before: DateTime<Utc>,
+}
+
+/// The failed attempts of a run's open steps, by [`Call::key`].
+pub(crate) type AllTries = HashMap<String, Tries>;
+
+/// Why and how long a run leaves memory, or rests with calls under way.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Park {
-    pub(crate) until: Until,
-    /// The open wait, which a signal ends early; `None` for the pause before another attempt.
-    pub(crate) wait: Option<String>,
-    pub(crate) attempt: u32,
+    /// The open waits, which a signal or their time ends.
+    pub(crate) waits: Vec<(String, Until)>,
+    /// When to look again in any case: the pause before another attempt.
+    pub(crate) wake: Option<std::time::Duration>,
+}
+
+impl Park {
+    /// Until a pause is over, whatever else the run waits for.
+    pub(crate) fn pause(wake: std::time::Duration) -> Self {
+        Self { waits: Vec::new(), wake: Some(wake) }
+    }
+}
+
+/// A run to be started with its parent's turn.
+#[derive(Debug)]
+pub(crate) struct ChildStart {
+    pub(crate) workflow: String,
+    pub(crate) workflow_id: String,
+    pub(crate) child: NewChild,
+}
+
+/// A message to another run, delivered after the commit that it belongs to.
+#[derive(Debug, Clone)]
+pub(crate) struct Letter {
+    pub(crate) run_id: Uuid,
+    pub(crate) signal_id: String,
+    pub(crate) kind: &'static str,
+    pub(crate) payload: Payload,
 }
 
 /// How a run ended.
@@ -114,4 +169,6 @@ pub(crate) struct End {
     pub(crate) cause: Option<Payload>,
     /// The runs that take the signals which this one did not take.
     pub(crate) late: Vec<LateStart>,
+    /// What the parent is told.
+    pub(crate) letter: Option<Letter>,
 }

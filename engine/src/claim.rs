@@ -11,8 +11,7 @@ use sqlx::PgPool;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use uuid::Uuid;
 
-use crate::action::Hold;
-use crate::action::StoredSignal;
+use crate::action::{AllTries, Hold, StoredSignal};
 use crate::error::outcome_unknown;
 use crate::fault;
 use crate::incident::{IncidentClass, NewIncident};
@@ -164,27 +163,32 @@ impl Claimer {
             unfit = Some(unreadable(error));
             (Vec::new(), Vec::new())
         });
-        let durable = i32::try_from(history.len()).unwrap_or(i32::MAX);
         let journal = Journal::fold(history).unwrap_or_else(|error| {
             unfit = Some(unreadable(error));
             Journal::default()
         });
-        let attempt = if row.attempt_seq == durable { row.attempt } else { 0 };
-        let config = &self.engine.config;
+        let tries = row.tries.as_deref().map_or(Ok(AllTries::new()), serde_json::from_str);
+        let tries = tries.unwrap_or_else(|error| {
+            unfit = Some(unreadable(error));
+            AllTries::new()
+        });
+        let engine = &self.engine;
         let run = Run::new(
             Claimed {
                 hold,
                 code,
                 input: RawValue::from_string(row.input).unwrap_or_else(|_| crate::run::null()),
+                parent_run_id: row.parent_run_id,
                 journal,
                 signals,
-                attempt: u32::try_from(attempt).unwrap_or(0),
-                parked: row.wait,
+                tries,
+                deadlines: row.opened.deadlines,
+                database_time: row.opened.now,
                 unfit,
-                slot,
+                slot: Some(slot),
             },
-            config.payload_limit,
-            config.steps_limit,
+            &engine.config,
+            engine.clock().clone(),
         );
         // The queue is gone only when the worker is over, and its incarnation frees the run.
         let _ = self.runs.send(run);

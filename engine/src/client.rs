@@ -17,7 +17,7 @@ use crate::journal::Payload;
 use crate::late::{self, LateCode};
 use crate::run::CANCEL;
 use crate::store::runs::{self, NewRun};
-use crate::store::{incidents, signals, steps};
+use crate::store::{incidents, published, signals, steps};
 use crate::wake::Hints;
 use crate::workflow::{Cause, Workflow};
 
@@ -226,6 +226,19 @@ impl Client {
             tokio::time::sleep(pause).await;
             pause = pause.saturating_mul(2).min(Duration::from_millis(100));
         }
+    }
+
+    /// What a run shows under a key; `None` when it has published nothing there yet.
+    ///
+    /// # Errors
+    /// [`Error::Json`] when the value is not a `T`.
+    pub async fn published<T: DeserializeOwned>(
+        &self,
+        run_id: Uuid,
+        key: &str,
+    ) -> Result<Option<T>, Error> {
+        let text = published::value(&self.0.pool, run_id, key).await?;
+        text.map(|text| decode(key, &text)).transpose()
     }
 
     /// Puts a stuck run back into the queue, with a fresh count of attempts. Audited.

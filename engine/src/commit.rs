@@ -17,16 +17,19 @@ use crate::action::{End, Hold, Park, StoredSignal};
 use crate::error::{outcome_unknown, refused, transient};
 use crate::fault;
 use crate::incident::NewIncident;
-use crate::journal::StepRow;
 use crate::lease::Lease;
-use crate::run::Run;
+use crate::run::{Records, Run};
 use crate::store::steps;
+use crate::store::tasks::Opened;
+use crate::wake::Bells;
 use crate::write::{self, Outcome, Outcomes};
 
 /// What a turn wants written.
 pub(crate) struct Turn {
     pub(crate) hold: Hold,
-    pub(crate) rows: Vec<StepRow>,
+    pub(crate) records: Records,
+    /// The failed attempts of the run's open steps, as JSON.
+    pub(crate) tries: Option<String>,
     pub(crate) step_count: i32,
     pub(crate) seen: i32,
     pub(crate) unwinding: bool,
@@ -36,6 +39,8 @@ pub(crate) struct Turn {
 /// What becomes of the run with this commit.
 pub(crate) enum Disposition {
     GoOn,
+    /// It waits, and stays in memory with calls under way.
+    Stay(Park),
     Park(Park),
     End(End),
     Stick(NewIncident),
@@ -47,6 +52,8 @@ pub(crate) enum Committed {
     GoOn,
     /// The run has left memory: it waits, has ended, or needs a person.
     Left,
+    /// The rows and the waits are durable, and the run stays in memory.
+    Stayed(Opened),
     /// The rows are durable, but signals have come: the run takes them first.
     Refused(Vec<StoredSignal>),
 }
@@ -66,7 +73,9 @@ impl Turn {
     pub(crate) fn of(run: &mut Run, disposition: Disposition) -> Self {
         Self {
             hold: run.hold,
-            rows: run.take_rows(),
+            records: run.take_records(),
+            tries: (!run.tries.is_empty())
+                .then(|| serde_json::to_string(&run.tries).unwrap_or_default()),
             step_count: run.journal.next_seq,
             seen: run.seen,
             unwinding: run.is_unwinding(),
@@ -78,7 +87,8 @@ impl Turn {
     pub(crate) fn bare(run: &Run, incident: NewIncident) -> Self {
         Self {
             hold: run.hold,
-            rows: Vec::new(),
+            records: Records::default(),
+            tries: None,
             // How many rows are durable is not known here: the next claim reads them anew.
             step_count: -1,
             seen: run.seen,
@@ -89,14 +99,31 @@ impl Turn {
 }
 
 impl Turn {
+    /// Whether its rows are all there is to write.
+    fn is_plain(&self) -> bool {
+        let Records { children, published, .. } = &self.records;
+        matches!(self.disposition, Disposition::GoOn) && children.is_empty() && published.is_empty()
+    }
+
     /// What the run is told about this turn, once it is committed.
-    pub(crate) fn committed(&self, outcome: Option<Outcome>) -> Result<Committed, CommitError> {
+    pub(crate) fn committed(
+        &self,
+        outcome: Option<Outcome>,
+        bells: &Bells,
+    ) -> Result<Committed, CommitError> {
+        if !self.records.children.is_empty() {
+            bells.due.notify_one();
+        }
+        if matches!(&self.disposition, Disposition::End(End { letter: Some(_), .. })) {
+            bells.post.notify_one();
+        }
         match outcome {
             None => Ok(Committed::GoOn),
             Some(Outcome::Left) => {
                 self.count_end();
                 Ok(Committed::Left)
             }
+            Some(Outcome::Stayed(opened)) => Ok(Committed::Stayed(opened)),
             Some(Outcome::Refused(signals)) => Ok(Committed::Refused(signals)),
             Some(Outcome::Lost) => Err(CommitError::Lost),
         }
@@ -116,7 +143,7 @@ impl Turn {
                     "a run needs a person",
                 );
             }
-            Disposition::GoOn | Disposition::Park(_) => {}
+            Disposition::GoOn | Disposition::Stay(_) | Disposition::Park(_) => {}
         }
     }
 }
@@ -130,14 +157,15 @@ struct Pending {
 pub(crate) struct Committer {
     pool: PgPool,
     lease: Arc<Lease>,
+    bells: Bells,
     queue: Mutex<VecDeque<Pending>>,
     ready: Notify,
     batch: usize,
 }
 
 impl Committer {
-    pub(crate) fn new(pool: PgPool, lease: Arc<Lease>, batch: usize) -> Self {
-        Self { pool, lease, queue: Mutex::default(), ready: Notify::new(), batch }
+    pub(crate) fn new(pool: PgPool, lease: Arc<Lease>, bells: Bells, batch: usize) -> Self {
+        Self { pool, lease, bells, queue: Mutex::default(), ready: Notify::new(), batch }
     }
 
     /// Commits one turn, together with whatever else is ready.
@@ -188,7 +216,7 @@ impl Committer {
         let flushed = self.try_flush(incarnation, &batch).await;
         fault::point("after a flush", "");
         match flushed {
-            Ok(Some(outcomes)) => settle(batch, outcomes),
+            Ok(Some(outcomes)) => settle(batch, outcomes, &self.bells),
             Ok(None) => {
                 // The fence stands: this incarnation was declared dead.
                 self.lease.lose(incarnation);
@@ -248,9 +276,9 @@ impl Committer {
         incarnation: Uuid,
         turns: &[&Turn],
     ) -> Result<Option<Outcomes>, sqlx::Error> {
-        let now = self.lease.database_time();
-        if turns.iter().all(|turn| matches!(turn.disposition, Disposition::GoOn)) {
-            let columns = write::columns(turns, |_| true);
+        let now = self.lease.clock().now();
+        if turns.iter().all(|turn| turn.is_plain()) {
+            let columns = write::columns(turns);
             let alive = steps::insert_alone(&self.pool, incarnation, columns, now).await?;
             return Ok(alive.then(Outcomes::new));
         }
@@ -268,10 +296,10 @@ impl Committer {
     }
 }
 
-fn settle(batch: Vec<Pending>, mut outcomes: Outcomes) {
+fn settle(batch: Vec<Pending>, mut outcomes: Outcomes, bells: &Bells) {
     for pending in batch {
         let outcome = outcomes.remove(&pending.turn.hold.run_id);
-        let result = pending.turn.committed(outcome);
+        let result = pending.turn.committed(outcome, bells);
         answer(pending, result);
     }
 }

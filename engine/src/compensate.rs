@@ -5,14 +5,14 @@ use serde_json::value::to_raw_value;
 
 use crate::action::{Call, Role};
 use crate::journal::{Payload, Undoable, UndoneStep};
-use crate::registry::Registry;
+use crate::registry::{KindOf, Registry};
 use crate::run::{Run, null};
 use crate::workflow::Cause;
 
 /// What is left to undo.
 pub(crate) enum Unwind {
     /// This is next.
-    Undo { call: Call, in_transaction: bool },
+    Undo(Call),
     /// Nothing.
     Over,
     /// This is next, and this worker has no code for it.
@@ -54,8 +54,9 @@ pub(crate) fn next(run: &Run, registry: &Registry) -> Unwind {
                 input: to_raw_value(&input).unwrap_or_else(|_| null()),
                 role: Role::Closing,
                 uncertain: false,
+                kind: KindOf::InTransaction,
             };
-            Unwind::Undo { call, in_transaction: true }
+            Unwind::Undo(call)
         }
         Some(_) | None => Unwind::Over,
     }
@@ -77,6 +78,7 @@ fn undo(run: &Run, undoable: &Undoable, registry: &Registry) -> Unwind {
         role: Role::Undo,
         // The recorded decision to unwind is the intent of every undo: any may have been tried.
         uncertain: true,
+        kind,
     };
-    Unwind::Undo { call, in_transaction: kind.in_transaction() }
+    Unwind::Undo(call)
 }

@@ -1,5 +1,7 @@
 //! What a run has recorded, read back from its rows. Pure: it asks nobody and writes nothing.
 
+use std::collections::{HashSet, VecDeque};
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -22,6 +24,14 @@ pub(crate) enum RowKind {
     Timeout,
     /// A timer fired.
     Slept,
+    /// A value that the program asked for: the time.
+    Value,
+    /// The version of a change that the program goes by.
+    Version,
+    /// A child was started; the result is its id.
+    Started,
+    /// A child has ended, and how.
+    Ended,
     /// Nothing but the intent in `next`.
     Intent,
     /// From here on the run is made good; the result holds the cause.
@@ -43,6 +53,10 @@ impl RowKind {
             Self::Signal => "signal",
             Self::Timeout => "timeout",
             Self::Slept => "slept",
+            Self::Value => "value",
+            Self::Version => "version",
+            Self::Started => "started",
+            Self::Ended => "ended",
             Self::Intent => "intent",
             Self::Compensating => "compensating",
             Self::Undone => "undone",
@@ -67,7 +81,7 @@ pub(crate) struct StepRow {
     pub(crate) next: Option<Payload>,
 }
 
-/// The outside step about to be tried, as it rides on the row before it.
+/// An outside step about to be tried, as it rides on the row before it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Intent {
     pub(crate) name: String,
@@ -82,15 +96,15 @@ pub(crate) struct Intent {
 /// A row as the claim returns it: a JSON array, in the order of the fields.
 #[derive(Debug, Deserialize)]
 pub(crate) struct HistoryRow(
-    pub(crate) i32,             // seq
-    pub(crate) RowKind,         // kind
-    pub(crate) String,          // name
-    pub(crate) i32,             // occurrence
-    pub(crate) Option<Payload>, // input
-    pub(crate) Option<Payload>, // result
-    pub(crate) Option<String>,  // undo
-    pub(crate) bool,            // pivot
-    pub(crate) Option<Intent>,  // next
+    pub(crate) i32,                 // seq
+    pub(crate) RowKind,             // kind
+    pub(crate) String,              // name
+    pub(crate) i32,                 // occurrence
+    pub(crate) Option<Payload>,     // input
+    pub(crate) Option<Payload>,     // result
+    pub(crate) Option<String>,      // undo
+    pub(crate) bool,                // pivot
+    pub(crate) Option<Vec<Intent>>, // next
 );
 
 /// A recorded answer that the program has not asked for yet.
@@ -116,18 +130,20 @@ pub(crate) struct Undoable {
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     pub(crate) next_seq: i32,
-    pub(crate) recorded: Vec<Recorded>,
-    /// In the order in which they were done or intended.
+    /// In the order in which the program learnt it.
+    pub(crate) recorded: VecDeque<Recorded>,
+    /// In the order in which they were done; those whose outcome is not known where they were
+    /// intended.
     pub(crate) undoables: Vec<Undoable>,
-    /// An outside step that was intended and whose outcome is not recorded.
-    pub(crate) open: Option<Intent>,
+    /// Outside steps that were intended and whose outcome is not recorded.
+    pub(crate) open: Vec<Intent>,
     pub(crate) pivoted: bool,
     pub(crate) compensating: Option<Cause>,
     pub(crate) closed: bool,
     /// What the undos answered, in the order in which they were made.
     pub(crate) undone: Vec<UndoneStep>,
     /// Ids of the signals that ended a wait or were refused.
-    pub(crate) taken_signals: Vec<String>,
+    pub(crate) taken_signals: HashSet<String>,
 }
 
 /// What the undo of a step answered; read as `Undone` by the closing activity.
@@ -162,13 +178,14 @@ impl Journal {
         match kind {
             RowKind::Done => {
                 self.pivoted |= pivot;
-                self.close_intent(&name, occurrence, result.as_ref());
+                self.close_intent(&name, occurrence);
+                self.learn(&name, occurrence, result.as_ref());
                 if let (Some(undo), Some(input)) = (undo, input) {
                     let output = result.clone();
                     let name = name.clone();
                     self.undoables.push(Undoable { name, occurrence, input, output, undo });
                 }
-                self.recorded.push(Recorded { kind, name, occurrence, result });
+                self.recorded.push_back(Recorded { kind, name, occurrence, result });
             }
             RowKind::Rejected => {
                 // With an undo it is only the last attempt's refusal: an earlier one may have had
@@ -176,35 +193,43 @@ impl Journal {
                 if undo.is_none() {
                     self.forget(&name, occurrence);
                 }
-                self.open = None;
-                self.recorded.push(Recorded { kind, name, occurrence, result });
+                self.close_intent(&name, occurrence);
+                self.recorded.push_back(Recorded { kind, name, occurrence, result });
             }
-            RowKind::Signal => {
+            RowKind::Signal | RowKind::Ended => {
                 self.take_signal(result.as_ref())?;
-                self.recorded.push(Recorded { kind, name, occurrence, result });
+                // A child that has ended needs no cancel.
+                self.forget(&name, occurrence);
+                self.recorded.push_back(Recorded { kind, name, occurrence, result });
             }
-            RowKind::Timeout | RowKind::Slept => {
-                self.recorded.push(Recorded { kind, name, occurrence, result });
+            RowKind::Started => {
+                if let (Some(undo), Some(input)) = (undo, &result) {
+                    let (name, input) = (name.clone(), input.clone());
+                    self.undoables.push(Undoable { name, occurrence, input, output: None, undo });
+                }
+                self.recorded.push_back(Recorded { kind, name, occurrence, result });
+            }
+            RowKind::Timeout | RowKind::Slept | RowKind::Value | RowKind::Version => {
+                self.recorded.push_back(Recorded { kind, name, occurrence, result });
             }
             RowKind::Compensating => {
                 let cause = result.as_deref().map_or("null", RawValue::get);
                 self.compensating = Some(serde_json::from_str(cause)?);
-                self.open = None;
+                self.open.clear();
             }
             RowKind::Undone => self.undo(&name, occurrence, result),
             RowKind::Closed => self.closed = true,
             RowKind::Refused => self.take_signal(result.as_ref())?,
             RowKind::Intent => {}
         }
-        if let Some(intent) = next {
-            self.intend(&intent);
-            self.open = Some(intent);
+        for intent in next.into_iter().flatten() {
+            self.intend(intent);
         }
         Ok(())
     }
 
     /// An intended step is undone even if its outcome is never learnt.
-    pub(crate) fn intend(&mut self, intent: &Intent) {
+    pub(crate) fn intend(&mut self, intent: Intent) {
         if let Some(undo) = &intent.undo {
             self.undoables.push(Undoable {
                 name: intent.name.clone(),
@@ -214,18 +239,31 @@ impl Journal {
                 undo: undo.clone(),
             });
         }
+        self.open.push(intent);
     }
 
-    /// The outcome of the intended step is known.
-    pub(crate) fn close_intent(&mut self, name: &str, occurrence: i32, output: Option<&Payload>) {
-        self.open = None;
-        let intended = self
-            .undoables
-            .iter_mut()
-            .rev()
-            .find(|u| u.name == name && u.occurrence == occurrence && u.output.is_none());
-        if let Some(undoable) = intended {
+    /// Whether this step was intended and its outcome is not known.
+    pub(crate) fn is_open(&self, name: &str, occurrence: i32) -> bool {
+        self.open.iter().any(|intent| intent.name == name && intent.occurrence == occurrence)
+    }
+
+    /// Whether the pivot may have happened, or may yet.
+    pub(crate) fn pivot_is_open(&self) -> bool {
+        self.open.iter().any(|intent| intent.pivot)
+    }
+
+    /// The outcome of an intended step is known.
+    pub(crate) fn close_intent(&mut self, name: &str, occurrence: i32) {
+        self.open.retain(|intent| intent.name != name || intent.occurrence != occurrence);
+    }
+
+    /// An intended step is done: it is undone by the order of completion, and with its result.
+    pub(crate) fn learn(&mut self, name: &str, occurrence: i32, output: Option<&Payload>) {
+        let intended = |u: &Undoable| u.name == name && u.occurrence == occurrence;
+        if let Some(at) = self.undoables.iter().rposition(intended) {
+            let mut undoable = self.undoables.remove(at);
             undoable.output = output.cloned();
+            self.undoables.push(undoable);
         }
     }
 
@@ -243,7 +281,7 @@ impl Journal {
     fn take_signal(&mut self, result: Option<&Payload>) -> Result<(), serde_json::Error> {
         if let Some(result) = result {
             let taken: TakenSignal = serde_json::from_str(result.get())?;
-            self.taken_signals.push(taken.id);
+            self.taken_signals.insert(taken.id);
         }
         Ok(())
     }

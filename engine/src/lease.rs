@@ -1,5 +1,6 @@
 //! A worker's right to write: its incarnation, kept alive, retired, and taken over from the dead.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,26 @@ pub(crate) struct Lease {
     length: Duration,
     current: RwLock<Option<Held>>,
     retire: Notify,
-    clock_offset_us: AtomicI64,
+    clock: Clock,
+}
+
+/// The database's time, estimated: for what people and programs read, never for a decision about
+/// a timer.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Clock {
+    offset_us: Arc<AtomicI64>,
+}
+
+impl Clock {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        let offset = TimeDelta::microseconds(self.offset_us.load(Ordering::Relaxed));
+        Utc::now().checked_add_signed(offset).unwrap_or_else(Utc::now)
+    }
+
+    fn set(&self, database_now: DateTime<Utc>) {
+        let offset = database_now.signed_duration_since(Utc::now()).num_microseconds();
+        self.offset_us.store(offset.unwrap_or_default(), Ordering::Relaxed);
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +65,7 @@ impl Lease {
             length,
             current: RwLock::new(None),
             retire: Notify::new(),
-            clock_offset_us: AtomicI64::new(0),
+            clock: Clock::default(),
         };
         lease.renew_or_replace(None).await?;
         Ok(lease)
@@ -72,10 +92,8 @@ impl Lease {
         }
     }
 
-    /// The database's time, estimated: for what people read, never for a decision.
-    pub(crate) fn database_time(&self) -> DateTime<Utc> {
-        let offset = TimeDelta::microseconds(self.clock_offset_us.load(Ordering::Relaxed));
-        Utc::now().checked_add_signed(offset).unwrap_or_else(Utc::now)
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Renews, replaces and takes over until the worker is over. Ends only between two looks, so
@@ -185,19 +203,14 @@ impl Lease {
         let Some(held) = current.as_mut().filter(valid) else { return false };
         held.valid_until = asked.checked_add(self.length).unwrap_or(asked);
         drop(current);
-        self.set_clock(database_now);
+        self.clock.set(database_now);
         true
     }
 
     fn hold(&self, incarnation: Uuid, asked: Instant, database_now: DateTime<Utc>) {
-        self.set_clock(database_now);
+        self.clock.set(database_now);
         let valid_until = asked.checked_add(self.length).unwrap_or(asked);
         *self.current.write() = Some(Held { incarnation, valid_until });
-    }
-
-    fn set_clock(&self, database_now: DateTime<Utc>) {
-        let offset = database_now.signed_duration_since(Utc::now()).num_microseconds();
-        self.clock_offset_us.store(offset.unwrap_or_default(), Ordering::Relaxed);
     }
 }
 

@@ -12,6 +12,8 @@
 mod act;
 mod action;
 pub mod activity;
+mod batch;
+mod children;
 mod claim;
 mod client;
 mod commit;
@@ -20,6 +22,7 @@ mod config;
 mod ctx;
 mod error;
 mod fault;
+mod flight;
 mod incident;
 mod journal;
 mod late;
@@ -37,12 +40,15 @@ pub mod workflow;
 mod write;
 
 pub use activity::{
-    Activity, ActivityError, ActivityResult, Attempt, InTransaction, Outside, ReadOnly, Resolution,
-    Undoes,
+    Activity, ActivityError, ActivityResult, Attempt, InBatch, InTransaction, Outside, ReadOnly,
+    Resolution, Undoes,
 };
 pub use client::{Cancellation, Client, Delivery, Ending, Started};
 pub use config::{Database, WorkerConfig};
-pub use ctx::{Ctx, Forward, Signal, Sleep, Step, Wait, WaitFor};
+pub use ctx::{
+    Before, Behind, CHILD_NOT_COMPLETED, Child, Ctx, First, Forward, Signal, Sleep, Step, Wait,
+    WaitFor,
+};
 pub use error::Error;
 pub use incident::IncidentClass;
 pub use registry::Registry;

@@ -11,8 +11,8 @@ use serde_json::value::to_raw_value;
 use sqlx::PgConnection;
 
 use crate::activity::{
-    Activity, ActivityError, ActivityResult, Attempt, InTransaction, Kind, Outside, ReadOnly,
-    Resolution,
+    Activity, ActivityError, ActivityResult, Attempt, InBatch, InTransaction, Kind, Outside,
+    ReadOnly, Resolution,
 };
 use crate::ctx::Ctx;
 use crate::journal::Payload;
@@ -33,12 +33,22 @@ pub(crate) trait ActivityCode: Send + Sync {
     fn kind(&self) -> KindOf;
     fn retry(&self) -> RetryPolicy;
     fn timeout(&self) -> Duration;
+    fn heartbeat(&self) -> Option<Duration> {
+        None
+    }
     fn transact<'a>(
         &'a self,
         _tx: &'a mut PgConnection,
         _input: &'a Payload,
     ) -> BoxFuture<'a, ActivityResult<Payload>> {
         Box::pin(async { Err(ActivityError::retryable("not an activity in a transaction")) })
+    }
+    fn transact_all<'a>(
+        &'a self,
+        _tx: &'a mut PgConnection,
+        _inputs: &'a [Payload],
+    ) -> BoxFuture<'a, ActivityResult<Answers>> {
+        Box::pin(async { Err(ActivityError::retryable("not an activity in a batch")) })
     }
     fn call<'a>(
         &'a self,
@@ -56,17 +66,21 @@ pub(crate) trait ActivityCode: Send + Sync {
     }
 }
 
+/// What a batch answers: a result for each input.
+pub(crate) type Answers = Vec<ActivityResult<Payload>>;
+
 /// An activity's kind as a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KindOf {
     InTransaction,
+    InBatch,
     Outside,
     ReadOnly,
 }
 
 impl KindOf {
     pub(crate) fn in_transaction(self) -> bool {
-        self == Self::InTransaction
+        matches!(self, Self::InTransaction | Self::InBatch)
     }
 
     pub(crate) fn needs_intent(self) -> bool {
@@ -87,6 +101,12 @@ pub struct Erased(Arc<dyn ActivityCode>);
 impl Registered for InTransaction {
     fn erase<A: Activity<Kind = Self>>(activity: A) -> Erased {
         Erased(Arc::new(Transacted(activity)))
+    }
+}
+
+impl Registered for InBatch {
+    fn erase<A: Activity<Kind = Self>>(activity: A) -> Erased {
+        Erased(Arc::new(Batched(activity)))
     }
 }
 
@@ -193,15 +213,48 @@ impl<A: Activity<Kind = InTransaction>> ActivityCode for Transacted<A> {
     }
 }
 
+struct Batched<A>(A);
+
+impl<A: Activity<Kind = InBatch>> ActivityCode for Batched<A> {
+    fn kind(&self) -> KindOf {
+        KindOf::InBatch
+    }
+
+    fn retry(&self) -> RetryPolicy {
+        self.0.retry()
+    }
+
+    fn timeout(&self) -> Duration {
+        self.0.timeout()
+    }
+
+    fn transact_all<'a>(
+        &'a self,
+        tx: &'a mut PgConnection,
+        inputs: &'a [Payload],
+    ) -> BoxFuture<'a, ActivityResult<Answers>> {
+        guarded(async move {
+            let read = inputs.iter().map(|input| serde_json::from_str(input.get()));
+            let answers = self.0.run(tx, read.collect::<Result<_, _>>()?).await?;
+            let write = |answer: ActivityResult<A::Output>| Ok(to_raw_value(&answer?)?);
+            Ok(answers.into_iter().map(write).collect())
+        })
+    }
+}
+
 struct Called<A>(A, KindOf);
 
 impl<A> ActivityCode for Called<A>
 where
     A: Activity,
-    A::Kind: Kind<Context = Attempt>,
+    A::Kind: Kind<Context = Attempt, Given<A::Input> = A::Input, Answer<A::Output> = A::Output>,
 {
     fn kind(&self) -> KindOf {
         self.1
+    }
+
+    fn heartbeat(&self) -> Option<Duration> {
+        self.0.heartbeat()
     }
 
     fn retry(&self) -> RetryPolicy {

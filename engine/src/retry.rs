@@ -16,6 +16,8 @@ pub struct RetryPolicy {
     pub cap: Duration,
     /// After this many attempts the run is parked with an incident.
     pub max_attempts: u32,
+    /// After this long since the first attempt there is no other.
+    pub max_elapsed: Option<Duration>,
 }
 
 impl Default for RetryPolicy {
@@ -26,6 +28,7 @@ impl Default for RetryPolicy {
             multiplier: 2.0,
             cap: Duration::from_secs(30),
             max_attempts: 10,
+            max_elapsed: None,
         }
     }
 }
@@ -36,15 +39,39 @@ impl RetryPolicy {
         Self { max_attempts, ..Self::default() }
     }
 
+    /// Always the same delay.
+    ///
+    /// ```
+    /// # use makegood::RetryPolicy;
+    /// # use std::time::Duration;
+    /// let every_minute_for_a_day = RetryPolicy {
+    ///     max_elapsed: Some(Duration::from_secs(86_400)),
+    ///     ..RetryPolicy::every(Duration::from_secs(60))
+    /// };
+    /// assert_eq!(every_minute_for_a_day.max_attempts, u32::MAX);
+    /// ```
+    pub fn every(delay: Duration) -> Self {
+        let max_attempts = u32::MAX;
+        Self { initial: delay, multiplier: 1.0, cap: delay, max_attempts, max_elapsed: None }
+    }
+
+    /// The first failure is the last: a person looks.
+    pub fn never() -> Self {
+        Self::attempts(1)
+    }
+
     /// The delay after attempt number `attempt` (from 1), with a quarter of jitter to both sides;
     /// `None` when that was the last one.
-    pub(crate) fn delay(&self, attempt: u32) -> Option<Duration> {
-        if attempt >= self.max_attempts {
+    pub(crate) fn delay(&self, attempt: u32, elapsed: Duration) -> Option<Duration> {
+        if attempt >= self.max_attempts || self.max_elapsed.is_some_and(|max| elapsed >= max) {
             return None;
         }
         // Attempts are counted in the database, so the sequence is entered in its middle.
         let mut current = self.initial;
         for _ in 1..attempt {
+            if current >= self.cap {
+                break;
+            }
             current = current.mul_f64(self.multiplier.max(1.0)).min(self.cap);
         }
         let mut sequence = ExponentialBackoff {
@@ -64,20 +91,34 @@ impl RetryPolicy {
 mod tests {
     use super::*;
 
+    const NOW: Duration = Duration::ZERO;
+
+    #[test]
+    fn no_attempt_follows_the_longest_time() {
+        let policy = RetryPolicy {
+            max_elapsed: Some(Duration::from_secs(60)),
+            ..RetryPolicy::every(Duration::from_secs(1))
+        };
+        assert!(policy.delay(500, Duration::from_secs(59)).is_some(), "there is time left");
+        assert_eq!(policy.delay(2, Duration::from_secs(60)), None, "the minute is over");
+    }
+
     #[test]
     fn delays_grow_up_to_the_cap_and_end_with_the_last_attempt() {
         let policy = RetryPolicy::default();
-        let first = policy.delay(1).expect("a second attempt");
+        let first = policy.delay(1, NOW).expect("a second attempt");
         assert!((150..=250).contains(&first.as_millis()), "200 ms with a quarter of jitter");
-        let ninth = policy.delay(9).expect("a tenth attempt");
+        let ninth = policy.delay(9, NOW).expect("a tenth attempt");
         assert!(ninth.as_millis() >= 22_500, "capped at 30 s, less the jitter: {ninth:?}");
         assert!(ninth.as_millis() <= 37_500, "jitter stays within a quarter: {ninth:?}");
-        assert_eq!(policy.delay(10), None, "the tenth attempt is the last");
+        assert_eq!(policy.delay(10, NOW), None, "the tenth attempt is the last");
     }
 
     #[test]
     fn a_very_late_attempt_still_waits_for_the_cap() {
         let policy = RetryPolicy { max_attempts: u32::MAX, ..RetryPolicy::default() };
-        assert!(policy.delay(100_000).expect("never the last") >= Duration::from_millis(22_500));
+        assert!(
+            policy.delay(100_000, NOW).expect("never the last") >= Duration::from_millis(22_500)
+        );
     }
 }

@@ -1,29 +1,31 @@
 //! One claimed run in memory: polls its program, or unwinds its record, to the next action.
 //! It writes nothing; what it wants written waits in `rows` for the next commit.
 
+mod choice;
+mod mail;
 mod recording;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use chrono::{DateTime, Utc};
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::OwnedSemaphorePermit;
+use uuid::Uuid;
 
-use crate::action::{Action, Call, End, Hold, Park, Role, StoredSignal};
-use crate::compensate::{self, Unwind};
-use crate::ctx::{Desk, Reply, Until, Want, WantedStep, WantedWait};
+use crate::action::{Action, AllTries, Call, ChildStart, Hold, StoredSignal};
+use crate::config::WorkerConfig;
+use crate::ctx::{Ctx, Desk, Next, Reply, Want, WantedWait};
 use crate::incident::{IncidentClass, NewIncident};
-use crate::journal::{Intent, Journal, Payload, RowKind, StepRow};
-use crate::late;
+use crate::journal::{Intent, Journal, Payload, Recorded, RowKind, StepRow, TakenSignal};
+use crate::lease::Clock;
 use crate::registry::{Registry, WorkflowCode};
-use crate::store::tasks::OpenWait;
 use crate::workflow::{Cause, Failure, Rejection};
 
-/// The kind of signal that asks a run to cancel itself.
-pub(crate) const CANCEL: &str = "$cancel";
+pub(crate) use self::mail::CANCEL;
 
 /// A workflow's program under way.
 pub(crate) type Program = Pin<Box<dyn Future<Output = Result<Payload, Failure>> + Send>>;
@@ -33,32 +35,59 @@ pub(crate) struct Run {
     pub(crate) hold: Hold,
     pub(crate) code: Arc<WorkflowCode>,
     pub(crate) input: Payload,
+    pub(crate) parent_run_id: Option<Uuid>,
     pub(crate) journal: Journal,
-    /// Recorded by this turn, not yet committed.
-    pub(crate) rows: Vec<StepRow>,
-    /// The intent to be committed with them.
-    pub(crate) intent: Option<Intent>,
-    /// Failed attempts since the run's last commit, in this claim and in those before it.
-    pub(crate) attempt: u32,
+    /// What this turn recorded, not yet committed.
+    pub(crate) turn: Records,
+    /// The failed attempts of its open steps.
+    pub(crate) tries: AllTries,
     /// How many stored signals this run has read.
     pub(crate) seen: i32,
-    pub(crate) steps_limit: i32,
+    clock: Clock,
+    steps_limit: i32,
+    payload_limit: usize,
     mode: Mode,
     desk: Arc<Desk>,
+    /// Whether the program was told something since it was polled last.
+    stirred: bool,
+    /// Steps that the program asked for and that nobody works on.
+    wanted: VecDeque<Call>,
+    /// Calls under way, by [`Call::key`].
+    flying: HashSet<String>,
+    waits: Vec<WantedWait>,
+    /// The deadlines of waits that are committed, by the database's clock, and what that said.
+    deadlines: HashMap<String, DateTime<Utc>>,
+    database_time: DateTime<Utc>,
     signals: VecDeque<StoredSignal>,
-    known: Vec<String>,
-    /// The wait in which the run was parked.
-    parked: Option<OpenWait>,
-    waiting: Option<WantedWait>,
-    /// Why the run must not be driven at all.
-    unfit: Option<NewIncident>,
-    _slot: OwnedSemaphorePermit,
+    known: HashSet<String>,
+    /// A cancel that came while the pivot was under way.
+    cancel: Option<StoredSignal>,
+    /// Why the run must not be driven on.
+    trouble: Option<NewIncident>,
+    _slot: Option<OwnedSemaphorePermit>,
 }
 
 enum Mode {
     Program(Program),
+    /// The program has ended, and calls may still be under way.
+    Leaving(Leaving),
     Unwinding,
-    Ended(Payload),
+}
+
+#[derive(Clone)]
+enum Leaving {
+    Completed(Payload),
+    MadeGood(Cause),
+}
+
+/// What a turn records.
+#[derive(Default)]
+pub(crate) struct Records {
+    pub(crate) rows: Vec<StepRow>,
+    /// The outside steps about to be tried.
+    pub(crate) intents: Vec<Intent>,
+    pub(crate) children: Vec<ChildStart>,
+    pub(crate) published: Vec<(String, Payload)>,
 }
 
 /// The answer to a call.
@@ -74,6 +103,8 @@ pub(crate) struct Answer {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mark {
     rows: usize,
+    children: usize,
+    published: usize,
     next_seq: i32,
 }
 
@@ -82,77 +113,224 @@ pub(crate) struct Claimed {
     pub(crate) hold: Hold,
     pub(crate) code: Arc<WorkflowCode>,
     pub(crate) input: Payload,
+    pub(crate) parent_run_id: Option<Uuid>,
     pub(crate) journal: Journal,
     pub(crate) signals: Vec<StoredSignal>,
-    pub(crate) attempt: u32,
-    pub(crate) parked: Option<OpenWait>,
+    pub(crate) tries: AllTries,
+    pub(crate) deadlines: HashMap<String, DateTime<Utc>>,
+    pub(crate) database_time: DateTime<Utc>,
     pub(crate) unfit: Option<NewIncident>,
-    pub(crate) slot: OwnedSemaphorePermit,
+    pub(crate) slot: Option<OwnedSemaphorePermit>,
 }
 
 impl Run {
     /// Puts a claimed run together; its program starts from the beginning and replays its record.
-    pub(crate) fn new(claimed: Claimed, payload_limit: usize, steps_limit: i32) -> Self {
+    pub(crate) fn new(claimed: Claimed, config: &WorkerConfig, clock: Clock) -> Self {
         let Claimed { hold, code, input, mut journal, .. } = claimed;
         let recorded = std::mem::take(&mut journal.recorded);
-        let desk = Desk::new(hold.run_id, payload_limit, recorded);
+        let limit = config.payload_limit;
+        let foreseen = journal.open.iter().map(|i| (i.name.clone(), i.occurrence)).collect();
+        let desk = Desk::new(hold.run_id, limit, clock.clone(), recorded, foreseen);
         let mode = if journal.compensating.is_some() {
             Mode::Unwinding
         } else {
-            Mode::Program((code.start)(desk.ctx(), input.clone()))
+            Mode::Program((code.start)(Ctx::new(Arc::clone(&desk)), input.clone()))
         };
         let mut run = Self {
             hold,
             code,
             input,
+            parent_run_id: claimed.parent_run_id,
             journal,
-            rows: Vec::new(),
-            intent: None,
-            attempt: claimed.attempt,
+            turn: Records::default(),
+            tries: claimed.tries,
             seen: 0,
-            steps_limit,
+            clock,
+            steps_limit: config.steps_limit,
+            payload_limit: limit,
             mode,
             desk,
+            stirred: true,
+            wanted: VecDeque::new(),
+            flying: HashSet::new(),
+            waits: Vec::new(),
+            deadlines: claimed.deadlines,
+            database_time: claimed.database_time,
             signals: VecDeque::new(),
-            known: Vec::new(),
-            parked: claimed.parked,
-            waiting: None,
-            unfit: claimed.unfit,
+            known: HashSet::new(),
+            cancel: None,
+            trouble: claimed.unfit,
             _slot: claimed.slot,
         };
         run.deliver(claimed.signals);
         run
     }
 
-    /// Takes in all signals that are stored for the run.
-    pub(crate) fn deliver(&mut self, signals: Vec<StoredSignal>) {
-        self.seen = i32::try_from(signals.len()).unwrap_or(i32::MAX);
-        for signal in signals {
-            if self.known.contains(&signal.id) {
-                continue;
-            }
-            self.known.push(signal.id.clone());
-            if self.journal.taken_signals.contains(&signal.id) {
-                continue;
-            }
-            if signal.kind == CANCEL {
-                self.cancel(&signal);
-            } else {
-                self.signals.push_back(signal);
+    /// Polls the program, or unwinds the record, until something has to be done about it.
+    pub(crate) fn next(&mut self, registry: &Registry) -> Action {
+        loop {
+            let found = match &self.mode {
+                _ if self.trouble.is_some() && !self.flying.is_empty() => {
+                    Ok(Some(Action::Await(None)))
+                }
+                _ if self.trouble.is_some() => {
+                    return self.trouble.take().map_or_else(rest, Action::Stuck);
+                }
+                Mode::Unwinding => self.unwind(registry).map(Some),
+                Mode::Leaving(_) => self.leave(),
+                Mode::Program(_) if self.journal.next_seq > self.steps_limit => {
+                    let message = format!("the run has more than {} records", self.steps_limit);
+                    Err(NewIncident::new(IncidentClass::Unwritable, None, &message))
+                }
+                Mode::Program(_) => self.advance(registry),
+            };
+            match found {
+                Ok(Some(action)) => return action,
+                Ok(None) => {}
+                // Raised as soon as no call is under way.
+                Err(incident) => self.trouble = Some(incident),
             }
         }
     }
 
-    fn cancel(&mut self, signal: &StoredSignal) {
-        if self.journal.compensating.is_some() {
-            return;
+    /// One thing at a time: poll the program, or tell it the next thing.
+    fn advance(&mut self, registry: &Registry) -> Result<Option<Action>, NewIncident> {
+        if std::mem::take(&mut self.stirred) {
+            return self.poll_program(registry).map(|()| None);
         }
+        if self.replay()? {
+            return Ok(None);
+        }
+        if self.take_wait() {
+            return Ok(None);
+        }
+        let nothing = || misfit("the program awaits something that is not its context's");
+        self.choose().map(Some).ok_or_else(nothing)
+    }
+
+    fn poll_program(&mut self, registry: &Registry) -> Result<(), NewIncident> {
+        let Mode::Program(program) = &mut self.mode else { return Ok(()) };
+        let mut context = Context::from_waker(Waker::noop());
+        let poll = std::panic::AssertUnwindSafe(|| program.as_mut().poll(&mut context));
+        let polled = std::panic::catch_unwind(poll)
+            .map_err(|panic| NewIncident::new(IncidentClass::Panic, None, &panic_text(&*panic)))?;
+        self.collect(registry)?;
+        if let Poll::Ready(ending) = polled {
+            self.program_ended(ending)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in what the program did while it was polled.
+    fn collect(&mut self, registry: &Registry) -> Result<(), NewIncident> {
+        let news = self.desk.take_news();
+        if let Some(fault) = news.fault {
+            return Err(misfit(&fault));
+        }
+        for given in news.given {
+            self.record_given(given);
+        }
+        for (key, value) in news.published {
+            self.turn.published.retain(|(known, _)| *known != key);
+            self.turn.published.push((key, value));
+        }
+        self.waits.retain(|wait| !news.dropped.contains(&wait.key));
+        for want in news.wants {
+            match want {
+                Want::Step(step) => {
+                    let call = self.call_for(step, registry)?;
+                    self.wanted.push_back(call);
+                }
+                Want::Wait(wait) if news.dropped.contains(&wait.key) => {}
+                Want::Wait(wait) => self.waits.push(wait),
+            }
+        }
+        Ok(())
+    }
+
+    fn program_ended(&mut self, ending: Result<Payload, Failure>) -> Result<(), NewIncident> {
+        self.waits.clear();
+        let cause = match ending {
+            Ok(output) => {
+                let size = output.get().len();
+                if size > self.payload_limit {
+                    let message =
+                        format!("the output has {size} bytes, the limit is {}", self.payload_limit);
+                    return Err(NewIncident::new(IncidentClass::Unwritable, None, &message));
+                }
+                self.mode = Mode::Leaving(Leaving::Completed(output));
+                return Ok(());
+            }
+            Err(Failure::Fault(fault)) => return Err(misfit(&fault)),
+            Err(Failure::Rejected(rejection)) => Cause::Rejected(rejection),
+            Err(Failure::MadeGood(reason)) => Cause::MadeGood { reason },
+        };
         if self.journal.pivoted {
-            self.record_taken(RowKind::Refused, CANCEL, 0, signal);
-            return;
+            self.unrecord_refusal(&cause);
+            let (step, message) = match &cause {
+                Cause::Rejected(r) => (Some(r.step.clone()), format!("{}: {}", r.code, r.message)),
+                other => (None, format!("{other:?}")),
+            };
+            let class = IncidentClass::RejectedPastPivot;
+            return Err(NewIncident::new(class, step.as_deref(), &message));
         }
-        let reason = serde_json::from_str(signal.payload.get()).unwrap_or_default();
-        self.make_good(Cause::Cancelled { reason });
+        self.mode = Mode::Leaving(Leaving::MadeGood(cause));
+        Ok(())
+    }
+
+    /// Tells the program what the record says next; `false` at its end.
+    fn replay(&mut self) -> Result<bool, NewIncident> {
+        let recorded = match self.desk.next_recorded() {
+            Next::Answer(recorded) => recorded,
+            Next::Misfit(next) if matches!(self.mode, Mode::Program(_)) => {
+                return Err(misfit(&format!(
+                    "the record goes on with {next}, which the program does not ask for; {}",
+                    self.asks_for(),
+                )));
+            }
+            Next::Misfit(next) => {
+                let message = format!("the program ended and never asked for the recorded {next}");
+                return Err(misfit(&message));
+            }
+            Next::None => {
+                let unasked = self.journal.open.iter().find(|intent| {
+                    let key = format!("{}#{}", intent.name, intent.occurrence);
+                    !self.flying.contains(&key) && !self.wanted.iter().any(|c| c.key() == key)
+                });
+                return match unasked {
+                    Some(intent) if !self.is_leaving() => Err(misfit(&format!(
+                        "{}#{} was about to be called, and the program does not ask for it; {}",
+                        intent.name,
+                        intent.occurrence,
+                        self.asks_for(),
+                    ))),
+                    _ => Ok(false),
+                };
+            }
+        };
+        let reply = reply_of(&recorded)?;
+        let Recorded { name, occurrence, .. } = recorded;
+        self.wanted.retain(|call| call.step != name || call.occurrence != occurrence);
+        self.waits.retain(|wait| wait.key.0 != name || wait.key.1 != occurrence);
+        self.tell(&name, occurrence, reply);
+        Ok(true)
+    }
+
+    fn asks_for(&self) -> String {
+        let calls = self.wanted.iter().map(Call::key);
+        let waits = self.waits.iter().map(|wait| format!("{}#{}", wait.key.0, wait.key.1));
+        let wants: Vec<String> = calls.chain(waits).take(3).collect();
+        if wants.is_empty() {
+            "it asks for nothing".to_owned()
+        } else {
+            format!("it asks for {}", wants.join(", "))
+        }
+    }
+
+    /// Answers a want; the program is polled before it is told anything else.
+    fn tell(&mut self, name: &str, occurrence: i32, reply: Reply) {
+        self.desk.answer(name, occurrence, reply);
+        self.stirred = true;
     }
 
     /// Decides, for good, that the run is undone. Durable with the next commit.
@@ -160,194 +338,46 @@ impl Run {
         let result = to_raw_value(&cause).ok();
         self.record(RowKind::Compensating, "", 0, result);
         self.journal.compensating = Some(cause);
-        self.journal.open = None;
-        self.waiting = None;
+        self.journal.open.clear();
+        self.wanted.clear();
+        self.waits.clear();
         self.mode = Mode::Unwinding;
-    }
-
-    /// Polls the program, or unwinds the record, until something has to be done about it.
-    pub(crate) fn next(&mut self, registry: &Registry) -> Action {
-        if let Some(incident) = self.unfit.take() {
-            return Action::Stuck(incident);
-        }
-        loop {
-            let full = self.journal.next_seq > self.steps_limit;
-            let found = match &mut self.mode {
-                Mode::Program(_) if full => {
-                    let message = format!("the run has more than {} records", self.steps_limit);
-                    return stuck(IncidentClass::Unwritable, None, &message);
-                }
-                Mode::Unwinding => return self.unwind(registry),
-                Mode::Ended(output) => {
-                    let output = output.clone();
-                    return self.end("COMPLETED", Some(output));
-                }
-                Mode::Program(_) if self.waiting.is_some() => self.try_wait(),
-                Mode::Program(_) => self.poll_program(registry),
-            };
-            if let Some(action) = found {
-                return action;
-            }
-        }
-    }
-
-    fn poll_program(&mut self, registry: &Registry) -> Option<Action> {
-        let Mode::Program(program) = &mut self.mode else { return None };
-        let mut context = Context::from_waker(Waker::noop());
-        let poll = std::panic::AssertUnwindSafe(|| program.as_mut().poll(&mut context));
-        let polled = match std::panic::catch_unwind(poll) {
-            Ok(polled) => polled,
-            Err(panic) => {
-                return Some(stuck(IncidentClass::Panic, None, &panic_text(&*panic)));
-            }
-        };
-        match polled {
-            Poll::Ready(ending) => self.program_ended(ending),
-            Poll::Pending => self.wanted(registry),
-        }
-    }
-
-    fn program_ended(&mut self, ending: Result<Payload, Failure>) -> Option<Action> {
-        if let Some(unasked) = self.desk.unasked() {
-            let message = format!("the program ended and never asked for the recorded {unasked}");
-            return Some(stuck(IncidentClass::NonDeterminism, None, &message));
-        }
-        let cause = match ending {
-            Ok(output) => {
-                self.mode = Mode::Ended(output);
-                return None;
-            }
-            Err(Failure::Fault(fault)) => {
-                return Some(stuck(IncidentClass::NonDeterminism, None, &fault));
-            }
-            Err(Failure::Rejected(rejection)) => Cause::Rejected(rejection),
-            Err(Failure::MadeGood(reason)) => Cause::MadeGood { reason },
-        };
-        if self.journal.pivoted {
-            // Not recorded: after a retry the step is tried again.
-            if self.rows.last().is_some_and(|row| row.kind == RowKind::Rejected) {
-                self.rows.pop();
-                self.journal.next_seq = self.journal.next_seq.saturating_sub(1);
-            }
-            let (step, message) = match &cause {
-                Cause::Rejected(r) => (Some(r.step.clone()), format!("{}: {}", r.code, r.message)),
-                other => (None, format!("{other:?}")),
-            };
-            let class = IncidentClass::RejectedPastPivot;
-            return Some(stuck(class, step.as_deref(), &message));
-        }
-        self.make_good(cause);
-        None
-    }
-
-    fn wanted(&mut self, registry: &Registry) -> Option<Action> {
-        let mut wants = self.desk.take_wants();
-        let want = match (wants.pop(), wants.pop()) {
-            (Some(want), None) => want,
-            (None, _) => {
-                let message = "the program awaits something that is not its context's";
-                return Some(stuck(IncidentClass::NonDeterminism, None, message));
-            }
-            (Some(_), Some(_)) => {
-                let message = "the program awaits several things at once";
-                return Some(stuck(IncidentClass::NonDeterminism, None, message));
-            }
-        };
-        if let Some(unasked) = self.desk.unasked() {
-            let message =
-                format!("the program asks for something new before the recorded {unasked}");
-            return Some(stuck(IncidentClass::NonDeterminism, None, &message));
-        }
-        match want {
-            Want::Fault(fault) => Some(stuck(IncidentClass::NonDeterminism, None, &fault)),
-            Want::Wait(wait) => {
-                if let Some(open) = &self.journal.open {
-                    let message = format!("the program waits while {} is open", open.name);
-                    return Some(stuck(IncidentClass::NonDeterminism, None, &message));
-                }
-                self.waiting = Some(wait);
-                None
-            }
-            Want::Step(step) => Some(self.step_wanted(step, registry)),
-        }
-    }
-
-    fn step_wanted(&mut self, step: WantedStep, registry: &Registry) -> Action {
-        let WantedStep { name, occurrence, input, undo, pivot } = step;
-        let open = self.journal.open.as_ref();
-        let intended = open.is_some_and(|o| o.name == name && o.occurrence == occurrence);
-        if let (Some(open), false) = (open, intended) {
-            let message = format!("the program calls {name}, and {} is open", open.name);
-            return stuck(IncidentClass::NonDeterminism, Some(name), &message);
-        }
-        let Some(kind) = registry.kind_of(name) else {
-            let message = format!("no activity {name} is registered");
-            return stuck(IncidentClass::NonDeterminism, Some(name), &message);
-        };
-        let unrecorded = kind.needs_intent() && !intended;
-        let role = Role::Step { undo, pivot, unrecorded };
-        let call = Call {
-            activity: name.to_owned(),
-            step: name.to_owned(),
-            occurrence,
-            input,
-            role,
-            uncertain: intended,
-        };
-        if kind.in_transaction() { Action::Transact(call) } else { Action::Call(call) }
-    }
-
-    /// Ends the open wait by a signal or by its deadline, or says how long to park.
-    fn try_wait(&mut self) -> Option<Action> {
-        let wait = self.waiting.clone()?;
-        let key = format!("{}#{}", wait.name, wait.occurrence);
-        let parked = self.parked.take_if(|parked| parked.key == key);
-        let matching = self.signals.iter().position(|s| Some(s.kind.as_str()) == wait.kind);
-        if let Some(signal) = matching.and_then(|index| self.signals.remove(index)) {
-            self.record_taken(RowKind::Signal, wait.name, wait.occurrence, &signal);
-            self.desk.reply(Reply::Signal(signal.payload));
-        } else if parked.as_ref().is_some_and(|parked| parked.expired) {
-            let kind = if wait.kind.is_some() { RowKind::Timeout } else { RowKind::Slept };
-            self.record(kind, wait.name, wait.occurrence, None);
-            self.desk.reply(Reply::Elapsed);
-        } else {
-            let until = parked.as_ref().map_or(wait.until, |parked| Until::At(parked.deadline));
-            self.parked = parked;
-            return Some(Action::Park(Park { until, wait: Some(key), attempt: 0 }));
-        }
-        self.waiting = None;
-        None
-    }
-
-    fn unwind(&mut self, registry: &Registry) -> Action {
-        match compensate::next(self, registry) {
-            Unwind::Undo { call, in_transaction: true } => Action::Transact(call),
-            Unwind::Undo { call, in_transaction: false } => Action::Call(call),
-            Unwind::Over => self.end("COMPENSATED", None),
-            Unwind::Impossible { step, message } => {
-                stuck(IncidentClass::CompensationFailed, Some(&step), &message)
-            }
-        }
     }
 
     pub(crate) fn is_unwinding(&self) -> bool {
         matches!(self.mode, Mode::Unwinding)
     }
 
-    fn end(&self, state: &'static str, output: Option<Payload>) -> Action {
-        let cause = self.journal.compensating.as_ref().and_then(|c| to_raw_value(c).ok());
-        let late = self.code.late.iter().flat_map(|handler| {
-            let output = output.as_deref().map(RawValue::get);
-            let left = self.signals.iter().filter(move |signal| handler.concerns(output, signal));
-            left.map(|signal| late::start(handler, self.hold.run_id, &self.input, signal))
-        });
-        let late = late.collect();
-        Action::End(End { state, output, cause, late })
+    fn is_leaving(&self) -> bool {
+        matches!(self.mode, Mode::Leaving(_))
     }
 }
 
-fn stuck(class: IncidentClass, step: Option<&str>, message: &str) -> Action {
-    Action::Stuck(NewIncident::new(class, step, message))
+/// What a recorded answer says to the program.
+fn reply_of(recorded: &Recorded) -> Result<Reply, NewIncident> {
+    let result = || recorded.result.clone().unwrap_or_else(null);
+    let unreadable = |error: serde_json::Error| {
+        misfit(&format!("the record of {} cannot be read: {error}", recorded.name))
+    };
+    Ok(match recorded.kind {
+        RowKind::Done => Reply::Done(result()),
+        RowKind::Rejected => {
+            Reply::Rejected(serde_json::from_str(result().get()).map_err(unreadable)?)
+        }
+        RowKind::Signal | RowKind::Ended => {
+            let taken: TakenSignal = serde_json::from_str(result().get()).map_err(unreadable)?;
+            Reply::Message(taken.payload)
+        }
+        _ => Reply::Elapsed,
+    })
+}
+
+fn rest() -> Action {
+    Action::Await(None)
+}
+
+fn misfit(message: &str) -> NewIncident {
+    NewIncident::new(IncidentClass::NonDeterminism, None, message)
 }
 
 /// The words of a panic.

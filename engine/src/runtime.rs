@@ -11,21 +11,23 @@ use apalis_core::worker::ext::parallelize::ParallelizeExt;
 use futures::FutureExt;
 use parking_lot::Mutex;
 use sqlx::PgPool;
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::action::Call;
 use crate::activity::ActivityError;
+use crate::batch::Batches;
+use crate::children::{self, CancelChild};
 use crate::claim::Claimer;
 use crate::commit::Committer;
 use crate::config::{Database, WorkerConfig};
 use crate::error::Error;
-use crate::lease::Lease;
+use crate::lease::{Clock, Lease};
 use crate::queue::RunQueue;
 use crate::registry::Registry;
 use crate::run::{Run, panic_text};
 use crate::turn::drive;
-use crate::wake;
+use crate::wake::{self, Bells};
 
 /// What every run's handler needs.
 pub(crate) struct Engine {
@@ -37,6 +39,8 @@ pub(crate) struct Engine {
     pub(crate) transactions: PgPool,
     pub(crate) lease: Arc<Lease>,
     pub(crate) committer: Arc<Committer>,
+    pub(crate) batches: Batches,
+    pub(crate) bells: Bells,
     draining: watch::Receiver<bool>,
 }
 
@@ -44,6 +48,10 @@ pub(crate) struct Engine {
 pub(crate) struct Interrupted;
 
 impl Engine {
+    pub(crate) fn clock(&self) -> &Clock {
+        self.lease.clock()
+    }
+
     pub(crate) fn is_draining(&self) -> bool {
         *self.draining.borrow()
     }
@@ -109,10 +117,14 @@ impl Worker {
         let claims = database.lazy_pool("makegood-claims", 1).await?;
         let keeper = database.lazy_pool("makegood-keeper", 2).await?;
         let ears = database.lazy_pool("makegood-ears", 1).await?;
+        let post = database.pool("makegood-post", 2).await?;
         check_pins(&hot).await?;
         let lease = Arc::new(Lease::register(keeper, &config.name, config.lease).await?);
-        let committer =
-            Arc::new(Committer::new(hot.clone(), Arc::clone(&lease), config.flush_batch));
+        let bells = Bells::default();
+        let registry = registry.activity(CancelChild::new(post.clone(), bells.clone()));
+        let batch = config.flush_batch;
+        let committer = Committer::new(hot.clone(), Arc::clone(&lease), bells.clone(), batch);
+        let committer = Arc::new(committer);
         let (drain, draining) = watch::channel(false);
         let (over, is_over) = watch::channel(false);
         let slots = Arc::new(Semaphore::new(config.in_flight.max(config.claim_batch)));
@@ -123,10 +135,11 @@ impl Worker {
             transactions,
             lease: Arc::clone(&lease),
             committer: Arc::clone(&committer),
+            batches: Batches::default(),
+            bells: bells.clone(),
             draining: draining.clone(),
         });
         let (runs, claimed) = mpsc::unbounded_channel();
-        let due = Arc::new(Notify::new());
         let mut parts = JoinSet::new();
         for _ in 0..engine.config.lanes {
             parts.spawn(Arc::clone(&committer).lane(is_over.clone()));
@@ -134,7 +147,10 @@ impl Worker {
         let over_for_lease = is_over.clone();
         parts.spawn(async move { lease.keep(over_for_lease).await });
         let channel = wake::channel(database.cell());
-        parts.spawn(wake::listen(ears, channel, Arc::clone(&due), is_over));
+        parts.spawn(wake::listen(ears, channel, Arc::clone(&bells.due), is_over.clone()));
+        let clock = engine.clock().clone();
+        parts.spawn(children::deliver(post, bells.clone(), clock, is_over));
+        let due = bells.due;
         let claimer = Claimer { engine: Arc::clone(&engine), pool: claims, slots, due, runs };
         parts.spawn(claimer.work(draining));
 

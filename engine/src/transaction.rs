@@ -6,12 +6,13 @@ use std::sync::Arc;
 use sqlx::{Acquire, PgConnection, Postgres, Transaction};
 
 use crate::act::too_large;
-use crate::action::{Action, Call, Hold, Role};
+use crate::action::{Action, Call, Hold};
 use crate::activity::ActivityError;
 use crate::commit::{Committed, Disposition, Turn};
 use crate::error::refused;
 use crate::fault;
 use crate::incident::{IncidentClass, NewIncident};
+use crate::registry::KindOf;
 use crate::run::{Answer, Run};
 use crate::runtime::Engine;
 use crate::store::{tasks, workers};
@@ -21,11 +22,11 @@ use crate::write::{self, Outcome};
 /// How a transaction went.
 pub(crate) enum Transacted {
     /// Committed; this is next.
-    Next(Run, Action),
+    Next(Box<Run>, Action),
     /// Committed, and the run has left memory.
     Left,
     /// Rolled back: the program in memory is ahead of the run's record and must not be polled.
-    Undone(Run, Undone),
+    Undone(Box<Run>, Undone),
 }
 
 /// What to do with a run whose transaction was rolled back.
@@ -46,11 +47,11 @@ pub(crate) enum Undone {
 pub(crate) async fn transact(engine: Arc<Engine>, mut run: Run, call: Call) -> Transacted {
     let before = run.mark();
     match attempt(&engine, &mut run, call).await {
-        Ok(Some(action)) => Transacted::Next(run, action),
+        Ok(Some(action)) => Transacted::Next(Box::new(run), action),
         Ok(None) => Transacted::Left,
         Err(undone) => {
             run.return_to(before);
-            Transacted::Undone(run, undone)
+            Transacted::Undone(Box::new(run), undone)
         }
     }
 }
@@ -65,81 +66,134 @@ async fn attempt(engine: &Engine, run: &mut Run, first: Call) -> Result<Option<A
     }
     let mut call = first;
     let action = loop {
-        if matches!(call.role, Role::Step { pivot: true, .. }) {
+        if call.is_pivot() {
             heed_cancel(&mut tx, run.hold, &call).await?;
         }
-        let answer = run_one(engine, &mut tx, run.hold, run.attempt, &call).await?;
+        let failed_before = run.failures(&call);
+        let answer = run_one(engine, &mut tx, failed_before, &call).await?;
         run.finish(&call, answer);
         match run.next(&engine.registry) {
-            Action::Transact(next) => call = next,
+            // A batch gathers its own.
+            Action::Transact(next) if next.kind == KindOf::InTransaction => call = next,
             other => break other,
         }
     };
-    if let Action::Call(next) = &action
-        && next.needs_intent()
-    {
-        run.intend(next);
-    }
+    intend(run, &action);
     let turn = Turn::of(run, disposition(&action));
-    let committed = match write_and_commit(engine, tx, &turn, &call).await {
-        Ok(committed) => committed,
-        Err(undone) => {
-            run.rows = turn.rows;
-            return Err(undone);
+    let committed = match write_and_commit(engine, tx, &[&turn], &call.activity).await {
+        Ok(committed) => committed.into_iter().next().flatten(),
+        Err(unwritten) => {
+            run.turn = turn.records;
+            return Err(unwritten.of(&call));
         }
     };
-    run.attempt = 0;
-    Ok(match (committed, action) {
+    match committed {
+        Some(committed) => Ok(next(engine, run, committed, action)),
+        None => Err(Undone::Lost),
+    }
+}
+
+/// Notes the intents of the calls that come next, so that they ride on this commit.
+pub(crate) fn intend(run: &mut Run, action: &Action) {
+    if let Action::Call(calls) = action {
+        for call in calls.iter().filter(|call| call.needs_intent()) {
+            run.intend(call);
+        }
+    }
+}
+
+/// What comes after a transaction that was committed; `None`: the run has left memory.
+pub(crate) fn next(
+    engine: &Engine,
+    run: &mut Run,
+    committed: Committed,
+    action: Action,
+) -> Option<Action> {
+    match (committed, action) {
         (Committed::Left, _) => None,
         (Committed::Refused(signals), _) => {
             run.deliver(signals);
             Some(run.next(&engine.registry))
         }
-        (Committed::GoOn, Action::Call(next)) => Some(Action::Call(next.recorded())),
-        (Committed::GoOn, other) => Some(other),
-    })
+        (Committed::GoOn | Committed::Stayed(_), Action::Call(calls)) => {
+            Some(Action::Call(calls.into_iter().map(Call::recorded).collect()))
+        }
+        (Committed::GoOn | Committed::Stayed(_), other) => Some(other),
+    }
 }
 
-async fn write_and_commit(
+/// Writes turns into the transaction of their activities and commits it. Each turn gets its own
+/// answer; an error is that of the whole, and nothing happened, or the runs are lost.
+pub(crate) async fn write_and_commit(
     engine: &Engine,
     mut tx: Transaction<'_, Postgres>,
-    turn: &Turn,
-    call: &Call,
-) -> Result<Committed, Undone> {
-    let Hold { run_id, incarnation, .. } = turn.hold;
-    let now = engine.lease.database_time();
-    let outcomes = write::turns(&mut tx, incarnation, &[turn], now).await;
-    let outcomes = outcomes.map_err(|error| {
-        if refused(&error) {
-            let message = format!("the database refuses its records: {error}");
-            Undone::Stuck(NewIncident::new(IncidentClass::Unwritable, Some(&call.step), &message))
-        } else {
-            failed(call, &error)
-        }
-    })?;
-    let Some(mut outcomes) = outcomes else {
-        engine.lease.lose(incarnation);
-        return Err(Undone::Lost);
+    turns: &[&Turn],
+    activity: &str,
+) -> Result<Vec<Option<Committed>>, Unwritten> {
+    let Some(incarnation) = turns.first().map(|turn| turn.hold.incarnation) else {
+        return Ok(Vec::new());
     };
-    let outcome = outcomes.remove(&run_id);
-    if matches!(outcome, Some(Outcome::Lost)) {
-        return Err(Undone::Lost);
-    }
-    fault::point("before the commit after", &call.activity);
-    let durable = write::commit(tx).await;
-    fault::point("after the commit after", &call.activity);
-    if let Err(error) = durable {
-        tracing::warn!(run.id = %run_id, %error, "a commit's outcome is unknown");
+    let now = engine.clock().now();
+    let outcomes = write::turns(&mut tx, incarnation, turns, now).await;
+    let Some(mut outcomes) = outcomes.map_err(Unwritten::Failed)? else {
         engine.lease.lose(incarnation);
-        return Err(Undone::Lost);
+        return Err(Unwritten::Lost);
+    };
+    if let [only] = turns
+        && matches!(outcomes.get(&only.hold.run_id), Some(Outcome::Lost))
+    {
+        return Err(Unwritten::Lost);
+    }
+    fault::point("before the commit after", activity);
+    let durable = write::commit(tx).await;
+    fault::point("after the commit after", activity);
+    if let Err(error) = durable {
+        tracing::warn!(runs = turns.len(), %error, "a commit's outcome is unknown");
+        engine.lease.lose(incarnation);
+        return Err(Unwritten::Lost);
     }
     metrics::counter!("makegood_transactions_total").increment(1);
-    turn.committed(outcome).map_err(|_| Undone::Lost)
+    let answer = |turn: &&Turn| {
+        let outcome = outcomes.remove(&turn.hold.run_id);
+        turn.committed(outcome, &engine.bells).ok()
+    };
+    Ok(turns.iter().map(answer).collect())
 }
 
-fn disposition(action: &Action) -> Disposition {
+/// Why turns were not written.
+pub(crate) enum Unwritten {
+    /// Their runs may no longer be this worker's.
+    Lost,
+    /// The database refused them: nothing happened.
+    Failed(sqlx::Error),
+}
+
+impl Unwritten {
+    /// What this means for the run whose step it was.
+    pub(crate) fn of(self, call: &Call) -> Undone {
+        match self {
+            Self::Lost => Undone::Lost,
+            Self::Failed(error) if refused(&error) => {
+                let message = format!("the database refuses its records: {error}");
+                let class = IncidentClass::Unwritable;
+                Undone::Stuck(NewIncident::new(class, Some(&call.step), &message))
+            }
+            Self::Failed(error) => failed(call, &error),
+        }
+    }
+
+    /// What this means for one run of many: whose fault it is shows when each is alone.
+    pub(crate) fn alone(&self, call: &Call) -> Undone {
+        match self {
+            Self::Lost => Undone::Lost,
+            Self::Failed(error) => failed(call, error),
+        }
+    }
+}
+
+pub(crate) fn disposition(action: &Action) -> Disposition {
     match action {
-        Action::Call(_) | Action::Transact(_) => Disposition::GoOn,
+        Action::Call(_) | Action::Transact(_) | Action::Await(_) => Disposition::GoOn,
         Action::Park(park) => Disposition::Park(park.clone()),
         Action::End(end) => Disposition::End(end.clone()),
         Action::Stuck(incident) => Disposition::Stick(incident.clone()),
@@ -152,7 +206,11 @@ fn failed(call: &Call, error: &sqlx::Error) -> Undone {
 
 /// An acknowledged cancel comes before the pivot: from here on, no new one can be acknowledged
 /// before this transaction ends, since the cancel's own statement waits for the task's row.
-async fn heed_cancel(tx: &mut PgConnection, hold: Hold, call: &Call) -> Result<(), Undone> {
+pub(crate) async fn heed_cancel(
+    tx: &mut PgConnection,
+    hold: Hold,
+    call: &Call,
+) -> Result<(), Undone> {
     let unseen = tasks::lock_and_look_for_cancel(tx, hold.run_id, hold.epoch).await;
     match unseen.map_err(|error| failed(call, &error))? {
         Some(true) => Err(Undone::Cancelled),
@@ -162,11 +220,10 @@ async fn heed_cancel(tx: &mut PgConnection, hold: Hold, call: &Call) -> Result<(
 }
 
 /// One activity under a savepoint: a refusal takes back its writes and nobody else's.
-async fn run_one(
+pub(crate) async fn run_one(
     engine: &Engine,
     tx: &mut Transaction<'_, Postgres>,
-    hold: Hold,
-    attempts: u32,
+    failed_before: u32,
     call: &Call,
 ) -> Result<Answer, Undone> {
     let failed = |message: String| Undone::Failed { call: call.clone(), message };
@@ -175,7 +232,7 @@ async fn run_one(
     let Some(code) = engine.registry.code_for(&call.activity) else {
         return Err(failed(format!("no activity {} is registered", call.activity)));
     };
-    let tries = attempts.saturating_add(1);
+    let tries = failed_before.saturating_add(1);
     let mut savepoint = tx.begin().await.map_err(|e| failed(e.to_string()))?;
     let answer = code.transact(&mut savepoint, &call.input).await;
     fault::point("in the transaction, after", &call.activity);
@@ -204,7 +261,7 @@ async fn run_one(
             Err(failed(message))
         }
         Err(ActivityError::Unclassified(error)) => {
-            tracing::debug!(run.id = %hold.run_id, step.name = call.step, %error, "a step failed");
+            tracing::debug!(step.name = call.step, %error, "a step failed");
             Err(failed(error.to_string()))
         }
     }

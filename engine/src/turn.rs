@@ -8,115 +8,160 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::act::{Acted, act, used_up};
-use crate::action::{Action, Park, Role};
+use crate::act::{Acted, used_up};
+use crate::action::{Action, Call, Park, Role};
 use crate::commit::{CommitError, Committed, Disposition, Turn};
-use crate::ctx::Until;
+use crate::flight::Flight;
 use crate::incident::{IncidentClass, NewIncident};
+use crate::registry::KindOf;
 use crate::run::Run;
 use crate::runtime::Engine;
 use crate::transaction::{Transacted, Undone, transact};
 
 /// Drives a claimed run until it leaves this worker's memory.
-pub(crate) async fn drive(engine: Arc<Engine>, mut run: Run) {
-    let hold = run.hold;
+pub(crate) async fn drive(engine: Arc<Engine>, run: Run) {
+    let mut flight = Flight::default();
+    let driven = drive_on(&engine, run, &mut flight).await;
+    // A call is never dropped half-way, even if its run is no longer this worker's.
+    flight.land_all().await;
+    if let Some((run, undone)) = driven {
+        rolled_back(&engine, run, undone).await;
+    }
+}
+
+/// Answers with the run when its last transaction was rolled back: it is ahead of its record.
+async fn drive_on(
+    engine: &Arc<Engine>,
+    mut run: Run,
+    flight: &mut Flight,
+) -> Option<(Run, Undone)> {
     let mut action = run.next(&engine.registry);
     loop {
         if engine.is_draining() && matches!(action, Action::Call(_) | Action::Transact(_)) {
-            // Handed back at once, with what it has done so far.
-            action = Action::Park(pause(Duration::ZERO, run.attempt));
+            // Handed back, with what it has done so far, when what is under way is answered.
+            run.put_back(action);
+            while let Some((call, acted)) = flight.next().await {
+                land(&mut run, call, acted)?;
+            }
+            action = Action::Park(Park::pause(Duration::ZERO));
         }
         action = match action {
-            Action::Call(call) if needs_commit(&run, &call.role) => {
-                run.intend(&call);
-                match commit(&engine, &mut run, Disposition::GoOn).await {
-                    Some(_) => Action::Call(call.recorded()),
-                    None => return,
+            Action::Call(calls) => {
+                let calls = commit_intents(engine, &mut run, flight, calls).await?;
+                for call in calls {
+                    let tries = run.tries.get(&call.key()).cloned();
+                    flight.launch(Arc::clone(engine), run.hold, call, tries);
                 }
+                run.next(&engine.registry)
             }
-            Action::Call(call) => match act(&engine, &mut run, &call).await {
-                Acted::Answer(answer) => {
-                    run.finish(&call, answer);
-                    run.next(&engine.registry)
+            Action::Await(None) => {
+                if let Some((call, acted)) = flight.next().await {
+                    land(&mut run, call, acted)?;
                 }
-                Acted::Later(delay, attempt) => Action::Park(pause(delay, attempt)),
-                Acted::Stuck(incident) => Action::Stuck(incident),
-                Acted::Lost => return,
-            },
-            // Attempts are counted since the last commit: those of the steps before are not its own.
-            Action::Transact(call) if run.attempt > 0 && !run.rows.is_empty() => {
-                match commit(&engine, &mut run, Disposition::GoOn).await {
-                    Some(_) => Action::Transact(call),
-                    None => return,
-                }
+                run.next(&engine.registry)
             }
-            Action::Transact(call) => {
-                match tokio::spawn(transact(Arc::clone(&engine), run, call)).await {
-                    Ok(Transacted::Next(driven, next)) => {
-                        run = driven;
-                        next
-                    }
-                    Ok(Transacted::Left) => return,
-                    Ok(Transacted::Undone(run, undone)) => {
-                        return rolled_back(&engine, run, undone).await;
-                    }
-                    Err(error) => {
-                        // Its run went with it: only the end of the incarnation frees it.
-                        tracing::error!(run.id = %hold.run_id, %error, "a transaction's task died");
-                        return engine.lease.lose(hold.incarnation);
-                    }
-                }
-            }
-            Action::Park(park) => {
-                match commit(&engine, &mut run, Disposition::Park(park.clone())).await {
-                    Some(Committed::Refused(signals)) => {
-                        let unwinding = run.is_unwinding();
-                        run.deliver(signals);
-                        // A pause before another attempt goes on, unless the run was cancelled.
-                        if park.wait.is_none() && run.is_unwinding() == unwinding {
-                            Action::Park(park)
-                        } else {
-                            run.next(&engine.registry)
+            Action::Await(Some(park)) => {
+                let stay = commit(engine, &mut run, Disposition::Stay(park));
+                match flight.alongside(stay).await? {
+                    Committed::Refused(signals) => run.deliver(signals),
+                    Committed::Stayed(opened) => {
+                        let pause = run.opened(opened);
+                        if let Some((call, acted)) = flight.next_within(pause).await {
+                            land(&mut run, call, acted)?;
                         }
                     }
-                    Some(Committed::GoOn | Committed::Left) | None => return,
+                    Committed::GoOn | Committed::Left => return None,
+                }
+                run.next(&engine.registry)
+            }
+            Action::Transact(call) => {
+                let (hold, engine) = (run.hold, Arc::clone(engine));
+                let transacted = if call.kind == KindOf::InBatch {
+                    flight.alongside(engine.batches.transact(&engine, run, call)).await
+                } else {
+                    let task = tokio::spawn(transact(Arc::clone(&engine), run, call));
+                    match flight.alongside(task).await {
+                        Ok(transacted) => transacted,
+                        Err(error) => {
+                            // Its run went with it: only the end of the incarnation frees it.
+                            let run_id = hold.run_id;
+                            tracing::error!(run.id = %run_id, %error, "a transaction's task died");
+                            engine.lease.lose(hold.incarnation);
+                            Transacted::Left
+                        }
+                    }
+                };
+                match transacted {
+                    Transacted::Next(driven, next) => {
+                        run = *driven;
+                        next
+                    }
+                    Transacted::Left => return None,
+                    Transacted::Undone(mut driven, undone) => {
+                        while let Some((call, acted)) = flight.next().await {
+                            land(&mut driven, call, acted)?;
+                        }
+                        return Some((*driven, undone));
+                    }
                 }
             }
-            Action::End(end) => match commit(&engine, &mut run, Disposition::End(end)).await {
-                Some(Committed::Refused(signals)) => {
+            Action::Park(park) => match commit(engine, &mut run, Disposition::Park(park)).await? {
+                Committed::Refused(signals) => {
                     run.deliver(signals);
                     run.next(&engine.registry)
                 }
-                Some(Committed::GoOn | Committed::Left) | None => return,
+                Committed::GoOn | Committed::Left | Committed::Stayed(_) => return None,
+            },
+            Action::End(end) => match commit(engine, &mut run, Disposition::End(end)).await? {
+                Committed::Refused(signals) => {
+                    run.deliver(signals);
+                    run.next(&engine.registry)
+                }
+                Committed::GoOn | Committed::Left | Committed::Stayed(_) => return None,
             },
             Action::Stuck(incident) => {
-                commit(&engine, &mut run, Disposition::Stick(incident)).await;
-                return;
+                commit(engine, &mut run, Disposition::Stick(incident)).await;
+                return None;
             }
         };
     }
 }
 
-/// A step outside waits for its intent, an undo outside for the decision to undo.
-fn needs_commit(run: &Run, role: &Role) -> bool {
-    match role {
-        Role::Step { unrecorded, .. } => *unrecorded,
-        Role::Undo => !run.rows.is_empty(),
-        Role::Closing => false,
+/// Takes in what came of a call. `None`: the run is no longer this worker's.
+fn land(run: &mut Run, call: Call, acted: Acted) -> Option<()> {
+    match acted {
+        Acted::Answer(answer) => run.finish(&call, answer),
+        Acted::Later { pause, failed, uncertain } => {
+            run.try_later(Call { uncertain, ..call }, failed, pause);
+        }
+        Acted::Stuck(incident) => run.trouble(&call, incident),
+        Acted::Lost => return None,
     }
+    Some(())
 }
 
-fn pause(delay: Duration, attempt: u32) -> Park {
-    Park { until: Until::After(delay), wait: None, attempt }
+/// Commits the intents of those calls that need one, before any of them is made.
+async fn commit_intents(
+    engine: &Engine,
+    run: &mut Run,
+    flight: &mut Flight,
+    calls: Vec<Call>,
+) -> Option<Vec<Call>> {
+    let undoes = calls.iter().any(|call| call.role == Role::Undo);
+    for call in calls.iter().filter(|call| call.needs_intent()) {
+        run.intend(call);
+    }
+    // A step outside waits for its intent, an undo outside for the decision to undo.
+    if !run.turn.intents.is_empty() || (undoes && !run.turn.rows.is_empty()) {
+        flight.alongside(commit(engine, run, Disposition::GoOn)).await?;
+    }
+    Some(calls.into_iter().map(Call::recorded).collect())
 }
 
 /// Commits the run's turn. `None`: the run is gone from here, one way or another.
 async fn commit(engine: &Engine, run: &mut Run, disposition: Disposition) -> Option<Committed> {
     match submit(engine, Turn::of(run, disposition)).await {
-        Ok(committed) => {
-            run.attempt = 0;
-            Some(committed)
-        }
+        Ok(committed) => Some(committed),
         Err(None) => None,
         Err(Some(refusal)) => {
             let message = format!("the database refuses this run's records: {refusal}");
@@ -148,7 +193,7 @@ async fn submit(engine: &Engine, mut turn: Turn) -> Result<Committed, Option<Str
 /// A run whose transaction was rolled back is ahead of its record: what was recorded before the
 /// transaction is kept, and the run starts over from there.
 async fn rolled_back(engine: &Engine, mut run: Run, undone: Undone) {
-    let (delay, attempt) = match undone {
+    let pause = match undone {
         Undone::Lost => return,
         Undone::Stuck(incident) => {
             commit(engine, &mut run, Disposition::Stick(incident)).await;
@@ -156,26 +201,30 @@ async fn rolled_back(engine: &Engine, mut run: Run, undone: Undone) {
         }
         Undone::Unavailable(message) => {
             tracing::warn!(run.id = %run.hold.run_id, message, "no connection for a step");
-            (Duration::from_millis(500), run.attempt)
+            Duration::from_millis(500)
         }
-        Undone::Cancelled => (Duration::ZERO, run.attempt),
+        Undone::Cancelled => Duration::ZERO,
         Undone::Failed { call, message } => {
-            let attempt = run.attempt.saturating_add(1);
+            let tries = run.tries.get(&call.key());
+            let failed = tries.map_or(0, |tries| tries.failed).saturating_add(1);
+            let elapsed = tries.and_then(|t| (engine.clock().now() - t.since).to_std().ok());
             let policy = engine.registry.code_for(&call.activity).map(|code| code.retry());
-            let Some(delay) = policy.unwrap_or_default().delay(attempt) else {
+            let delay = policy.unwrap_or_default().delay(failed, elapsed.unwrap_or_default());
+            let Some(delay) = delay else {
                 let class = used_up(&call, false);
                 let incident = NewIncident::new(class, Some(&call.step), &message);
                 commit(engine, &mut run, Disposition::Stick(incident)).await;
                 return;
             };
             let (run_id, step) = (run.hold.run_id, &call.step);
-            tracing::info!(run.id = %run_id, step.name = step, attempt, message, "retrying");
-            (delay, attempt)
+            tracing::info!(run.id = %run_id, step.name = step, attempt = failed, message, "retrying");
+            run.count_failure(&call, failed, delay);
+            delay
         }
     };
     // What was recorded goes out with the first try; signals that refuse it are for the next owner.
     loop {
-        let park = Disposition::Park(pause(delay, attempt));
+        let park = Disposition::Park(Park::pause(pause));
         let Some(Committed::Refused(signals)) = commit(engine, &mut run, park).await else {
             return;
         };

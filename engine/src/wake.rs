@@ -15,6 +15,15 @@ pub(crate) fn channel(cell: &str) -> String {
     format!("makegood_due_{cell}")
 }
 
+/// Wakes the parts of this worker that look into the database.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Bells {
+    /// A run may be due.
+    pub(crate) due: Arc<Notify>,
+    /// There may be mail to deliver.
+    pub(crate) post: Arc<Notify>,
+}
+
 /// Sends hints that a run may be due.
 #[derive(Debug, Clone)]
 pub(crate) struct Hints {

@@ -6,12 +6,11 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::action::{Park, StoredSignal};
+use crate::action::StoredSignal;
 use crate::commit::{Disposition, Turn};
-use crate::ctx::Until;
 use crate::late;
-use crate::store::tasks::Moves;
-use crate::store::{incidents, steps, tasks, workers};
+use crate::store::tasks::{Move, Moves, Opened, millis};
+use crate::store::{incidents, mail, published, runs, steps, tasks, workers};
 
 /// A run's outcome; a run that just goes on has no entry.
 pub(crate) type Outcomes = HashMap<Uuid, Outcome>;
@@ -19,6 +18,7 @@ pub(crate) type Outcomes = HashMap<Uuid, Outcome>;
 /// What became of a run that parks or ends with this commit.
 pub(crate) enum Outcome {
     Left,
+    Stayed(Opened),
     Refused(Vec<StoredSignal>),
     Lost,
 }
@@ -47,22 +47,25 @@ pub(crate) async fn turns(
             outcomes.insert(*run_id, Outcome::Lost);
         }
         for done in moved {
-            let outcome = match done.refused {
-                Some(_) if done.stale => {
+            let outcome = match done.outcome {
+                Move::Left => Outcome::Left,
+                Move::Stayed(opened) => Outcome::Stayed(opened),
+                Move::Refused { stale: false, signals } => Outcome::Refused(signals),
+                Move::Refused { stale: true, .. } => {
                     let record = tasks::reread(&mut *conn, done.run_id).await?;
                     let (_, signals) =
                         record.read().map_err(|e| sqlx::Error::Decode(Box::new(e)))?;
                     Outcome::Refused(signals)
                 }
-                Some(signals) => Outcome::Refused(signals),
-                None => Outcome::Left,
             };
             outcomes.insert(done.run_id, outcome);
         }
-        write_ends(&mut *conn, turns, &outcomes).await?;
+        write_ends(&mut *conn, incarnation, turns, &outcomes).await?;
     }
-    let columns =
-        columns(turns, |turn| !matches!(outcomes.get(&turn.hold.run_id), Some(Outcome::Lost)));
+    let ours = |turn: &&&Turn| !matches!(outcomes.get(&turn.hold.run_id), Some(Outcome::Lost));
+    let ours: Vec<&Turn> = turns.iter().filter(ours).copied().collect();
+    write_extras(&mut *conn, incarnation, &ours, now).await?;
+    let columns = columns(&ours);
     let alive = if columns.is_empty() {
         workers::fence(conn, incarnation).await?
     } else {
@@ -71,12 +74,40 @@ pub(crate) async fn turns(
     Ok(alive.then_some(outcomes))
 }
 
+/// What most turns do not have: children to start, and values to show.
+async fn write_extras(
+    conn: &mut PgConnection,
+    incarnation: Uuid,
+    turns: &[&Turn],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let mut children = runs::Children::default();
+    let mut shown = published::Columns::default();
+    for turn in turns {
+        for start in &turn.records.children {
+            children.push(turn.hold.run_id, start);
+        }
+        for (key, value) in &turn.records.published {
+            shown.push(turn.hold.run_id, key, value);
+        }
+    }
+    if !children.is_empty() {
+        runs::insert_children(&mut *conn, incarnation, &children, now).await?;
+    }
+    if !shown.is_empty() {
+        published::upsert(conn, incarnation, &shown, now).await?;
+    }
+    Ok(())
+}
+
 /// What belongs to the runs that leave: incidents, and runs for the signals that nobody took.
 async fn write_ends(
     conn: &mut PgConnection,
+    incarnation: Uuid,
     turns: &[&Turn],
     outcomes: &Outcomes,
 ) -> Result<(), sqlx::Error> {
+    let mut letters = mail::Columns::default();
     for turn in turns {
         if !matches!(outcomes.get(&turn.hold.run_id), Some(Outcome::Left)) {
             continue;
@@ -89,18 +120,24 @@ async fn write_ends(
                 for start in &end.late {
                     late::insert(&mut *conn, start).await?;
                 }
+                if let Some(letter) = &end.letter {
+                    letters.push(letter);
+                }
             }
-            Disposition::GoOn | Disposition::Park(_) => {}
+            Disposition::GoOn | Disposition::Stay(_) | Disposition::Park(_) => {}
         }
+    }
+    if !letters.is_empty() {
+        mail::send(conn, incarnation, &letters).await?;
     }
     Ok(())
 }
 
 /// The records of turns as columns.
-pub(crate) fn columns(turns: &[&Turn], wanted: impl Fn(&Turn) -> bool) -> steps::Columns {
+pub(crate) fn columns(turns: &[&Turn]) -> steps::Columns {
     let mut columns = steps::Columns::default();
-    for turn in turns.iter().filter(|turn| wanted(turn)) {
-        for row in &turn.rows {
+    for turn in turns {
+        for row in &turn.records.rows {
             columns.push(turn.hold.run_id, row);
         }
     }
@@ -112,8 +149,9 @@ fn moves(turns: &[&Turn]) -> Moves {
     for turn in turns {
         let (kind, state) = match &turn.disposition {
             Disposition::GoOn => continue,
+            Disposition::Stay(_) => ("stay", "RUNNING"),
             Disposition::Park(_) if turn.unwinding => ("park", "COMPENSATING"),
-            Disposition::Park(Park { wait: Some(_), .. }) => ("park", "WAITING"),
+            Disposition::Park(park) if !park.waits.is_empty() => ("park", "WAITING"),
             Disposition::Park(_) => ("park", "RUNNING"),
             Disposition::End(end) => ("end", end.state),
             Disposition::Stick(_) => ("stick", "STUCK"),
@@ -124,20 +162,14 @@ fn moves(turns: &[&Turn]) -> Moves {
         moves.states.push(state);
         moves.seen.push(turn.seen);
         moves.step_counts.push(turn.step_count);
-        let (mut attempt, mut at, mut in_ms, mut wait, mut incident) = (0, None, None, None, None);
-        let (mut output, mut cause) = (None, None);
+        moves.tries.push(turn.tries.clone());
+        let (mut wake, mut incident, mut output, mut cause) = (None, None, None, None);
         match &turn.disposition {
             Disposition::GoOn => {}
-            Disposition::Park(park) => {
-                attempt = i32::try_from(park.attempt).unwrap_or(i32::MAX);
-                wait.clone_from(&park.wait);
-                match park.until {
-                    Until::At(time) => at = Some(time),
-                    Until::After(pause) => {
-                        // Rounded up: no timer fires early.
-                        let ms = pause.as_micros().div_ceil(1_000);
-                        in_ms = Some(i64::try_from(ms).unwrap_or(i64::MAX));
-                    }
+            Disposition::Stay(park) | Disposition::Park(park) => {
+                wake = park.wake.map(millis);
+                for (key, until) in &park.waits {
+                    moves.waits.push(turn.hold.run_id, key, *until);
                 }
             }
             Disposition::End(end) => {
@@ -146,10 +178,7 @@ fn moves(turns: &[&Turn]) -> Moves {
             }
             Disposition::Stick(new) => incident = Some(new.incident_id),
         }
-        moves.attempts.push(attempt);
-        moves.due_at.push(at);
-        moves.due_in_ms.push(in_ms);
-        moves.wait_keys.push(wait);
+        moves.wake_in_ms.push(wake);
         moves.incidents.push(incident);
         moves.outputs.push(output);
         moves.causes.push(cause);

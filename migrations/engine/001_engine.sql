@@ -10,6 +10,7 @@ create table runs (
   workflow_id text not null,
   version int not null default 1,
   input jsonb not null,
+  parent_run_id uuid,
   ended_state text check (ended_state in ('COMPLETED', 'COMPENSATED', 'CLOSED')),
   output jsonb,
   cause jsonb,
@@ -21,8 +22,11 @@ create table runs (
 
 create index runs_by_start on runs (started_at);
 
+create index runs_by_parent on runs (parent_run_id) where parent_run_id is not null;
+
 -- The queue: one narrow row for each live run. Exactly one thing moves a live run on:
 -- a worker that owns it, a due time (a wait's deadline is one), or an incident that a person resolves.
+-- `waits` holds the deadline of each open wait; `tries` the failed attempts of each open step.
 -- Tasks, steps and signals have no foreign key: its check would cost a row lock for each step.
 create table tasks (
   run_id uuid primary key,
@@ -32,18 +36,15 @@ create table tasks (
   owner uuid,
   due_at timestamptz default now(),
   incident_id uuid,
-  deadline timestamptz,
-  wait_key text,
+  waits jsonb,
+  tries jsonb,
   epoch int not null default 0,
   step_count int not null default 0,
   mailbox int not null default 0,
-  attempt int not null default 0,
-  attempt_seq int not null default 0,
   crashes int not null default 0,
   check ((owner is not null)::int + (due_at is not null)::int + (incident_id is not null)::int = 1),
   check (incident_id is null or state in ('STUCK', 'PAUSED')),
-  check ((deadline is null) = (wait_key is null)),
-  check (state <> 'WAITING' or owner is not null or deadline is not null)
+  check (state <> 'WAITING' or owner is not null or waits is not null)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
 
 create index tasks_due on tasks (due_at) where due_at is not null;
@@ -51,13 +52,13 @@ create index tasks_due on tasks (due_at) where due_at is not null;
 create index tasks_owned on tasks (owner) where owner is not null;
 
 -- What a run has done, in the order in which it was recorded. Rows are only ever added.
--- `next` is the outside step about to be tried: the intent rides on the row before it.
+-- `next` holds the outside steps about to be tried: their intents ride on the row before them.
 create table steps (
   run_id uuid not null,
   seq int not null,
   kind text not null check (kind in (
-    'done', 'rejected', 'signal', 'timeout', 'slept', 'intent',
-    'compensating', 'undone', 'closed', 'refused')),
+    'done', 'rejected', 'signal', 'timeout', 'slept', 'value', 'version', 'started', 'ended',
+    'intent', 'compensating', 'undone', 'closed', 'refused')),
   name text not null,
   occurrence int not null default 0,
   input jsonb,
@@ -78,6 +79,25 @@ create table signals (
   payload jsonb not null,
   received_at timestamptz not null default now(),
   primary key (run_id, signal_id)
+);
+
+-- Messages of runs to other runs, committed with the turn that sends them and delivered right
+-- after it: a child's end to its parent, a cancel to a child. Rows leave with their delivery.
+create table mail (
+  mail_id uuid primary key,
+  run_id uuid not null,
+  signal_id text not null,
+  kind text not null,
+  payload jsonb not null
+);
+
+-- What running workflows show of themselves.
+create table published (
+  run_id uuid not null,
+  key text not null,
+  value jsonb not null,
+  at timestamptz not null,
+  primary key (run_id, key)
 );
 
 -- A worker's life under one id, its incarnation. Once dead it never writes again.
@@ -135,9 +155,9 @@ select
   r.ended_at,
   k.owner,
   k.due_at,
-  k.deadline,
+  k.waits,
+  k.tries,
   k.incident_id,
-  k.attempt,
   k.crashes
 from runs r
 left join tasks k on k.run_id = r.run_id;

@@ -4,37 +4,105 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::to_raw_value;
 
-use super::Signal;
-use super::desk::{Desk, Reply, Until, Want, WantedStep, WantedWait};
+use super::desk::{Asking, Desk, Key, Reply, Takes, Until, Want, WantedStep, WantedWait};
+use super::{Before, Signal};
 use crate::activity::{Activity, Undoes};
-use crate::journal::{Payload, Recorded, RowKind, TakenSignal};
-use crate::workflow::{Failure, Rejection, WorkflowResult};
+use crate::journal::Payload;
+use crate::workflow::{Failure, WorkflowResult};
+
+/// One want of the program: asked at the first poll, heard at a later one.
+#[derive(Debug)]
+pub(super) struct Ask {
+    desk: Arc<Desk>,
+    key: Key,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    New,
+    Asked,
+    Heard,
+}
+
+impl Ask {
+    /// Numbered when it is made, so that the order of the program decides, not that of polls.
+    pub(super) fn new(desk: Arc<Desk>, name: &'static str) -> Self {
+        let key = desk.number(name);
+        Self { desk, key, stage: Stage::New }
+    }
+
+    pub(super) fn key(&self) -> Key {
+        self.key
+    }
+
+    pub(super) fn desk(&self) -> &Arc<Desk> {
+        &self.desk
+    }
+
+    /// Asks for `want` when it is new; the answer once it is there.
+    pub(super) fn poll(
+        &mut self,
+        of: Asking,
+        waker: &Waker,
+        want: impl FnOnce(Key) -> Want,
+    ) -> Poll<Reply> {
+        match self.stage {
+            Stage::New => {
+                self.stage = Stage::Asked;
+                self.desk.ask(self.key, of, want(self.key), waker);
+                Poll::Pending
+            }
+            Stage::Asked => match self.desk.fetch(self.key, waker) {
+                Some(reply) => {
+                    self.stage = Stage::Heard;
+                    Poll::Ready(reply)
+                }
+                None => Poll::Pending,
+            },
+            Stage::Heard => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Ask {
+    fn drop(&mut self) {
+        if self.stage == Stage::Asked {
+            self.desk.unheard(self.key);
+        }
+    }
+}
 
 /// A call of an activity; await it.
+///
+/// Once it was polled it will be done, even if nobody awaits it to its end.
 #[must_use = "a step does nothing unless it is awaited"]
 #[derive(Debug)]
-pub struct Step<A: Activity> {
-    desk: Arc<Desk>,
+pub struct Step<A: Activity, S = Before> {
+    ask: Ask,
     input: Option<Result<Payload, String>>,
     undo: Option<&'static str>,
     pub(super) pivot: bool,
-    activity: PhantomData<fn() -> A>,
+    of: PhantomData<fn() -> (A, S)>,
 }
 
-impl<A: Activity> Step<A> {
-    pub(super) fn new(desk: Arc<Desk>, input: &A::Input) -> Self {
-        let input = encode(A::NAME, input, desk.payload_limit);
-        Self { desk, input: Some(input), undo: None, pivot: false, activity: PhantomData }
+impl<A: Activity, S> Step<A, S> {
+    pub(super) fn new(desk: &Arc<Desk>, input: &A::Input) -> Self {
+        let input = encode(&format!("the input of {}", A::NAME), input, desk.payload_limit);
+        let ask = Ask::new(Arc::clone(desk), A::NAME);
+        Self { ask, input: Some(input), undo: None, pivot: false, of: PhantomData }
     }
+}
 
+impl<A: Activity> Step<A, Before> {
     /// If the run is made good, `U` undoes this step. Stored with the step's input in the log.
     pub fn undo<U: Activity<Input = Undoes<A>>>(mut self) -> Self {
         self.undo = Some(U::NAME);
@@ -42,47 +110,26 @@ impl<A: Activity> Step<A> {
     }
 }
 
-impl<A: Activity> Future for Step<A> {
+impl<A: Activity, S> Future for Step<A, S> {
     type Output = WorkflowResult<A::Output>;
 
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let Some(input) = this.input.take() else {
-            return match this.desk.take_reply() {
-                Some(Reply::Done(result)) => Poll::Ready(decode(A::NAME, &result)),
-                Some(Reply::Rejected(rejection)) => Poll::Ready(Err(rejection.into())),
-                Some(Reply::Signal(_) | Reply::Elapsed) | None => Poll::Pending,
-            };
+        let (undo, pivot) = (this.undo, this.pivot);
+        let input = match this.input.take() {
+            Some(Err(fault)) => return Poll::Ready(Err(Failure::Fault(fault))),
+            Some(Ok(input)) => Some(input),
+            None => None,
         };
-        let input = match input {
-            Ok(input) => input,
-            Err(fault) => return Poll::Ready(Err(Failure::Fault(fault))),
+        let want = |key| {
+            let input = input.unwrap_or_else(crate::run::null);
+            Want::Step(WantedStep { key, input, undo, pivot })
         };
-        match this.desk.recall(A::NAME) {
-            Ok(recorded) => recalled_step::<A>(&this.desk, &recorded),
-            Err(occurrence) => {
-                let (undo, pivot) = (this.undo, this.pivot);
-                let want = WantedStep { name: A::NAME, occurrence, input, undo, pivot };
-                this.desk.want(Want::Step(want));
-                Poll::Pending
-            }
-        }
-    }
-}
-
-fn recalled_step<A: Activity>(desk: &Desk, recorded: &Recorded) -> Poll<WorkflowResult<A::Output>> {
-    let null = RawValue::NULL.to_owned();
-    let result = recorded.result.as_ref().unwrap_or(&null);
-    match recorded.kind {
-        RowKind::Done => Poll::Ready(decode(A::NAME, result)),
-        RowKind::Rejected => Poll::Ready(match decode::<Rejection>(A::NAME, result) {
-            Ok(rejection) => Err(rejection.into()),
-            Err(fault) => Err(fault),
-        }),
-        kind => {
-            desk.fault(format!("step {} is recorded as {}", A::NAME, kind.as_str()));
-            Poll::Pending
-        }
+        this.ask.poll(Asking::Step, context.waker(), want).map(|reply| match reply {
+            Reply::Done(result) => decode(A::NAME, &result),
+            Reply::Rejected(rejection) => Err(rejection.into()),
+            Reply::Message(_) | Reply::Elapsed => Err(misfit(A::NAME)),
+        })
     }
 }
 
@@ -90,127 +137,95 @@ fn recalled_step<A: Activity>(desk: &Desk, recorded: &Recorded) -> Poll<Workflow
 #[must_use = "a wait does nothing until it has a deadline and is awaited"]
 #[derive(Debug)]
 pub struct WaitFor<S: Signal> {
-    desk: Arc<Desk>,
+    ask: Ask,
     signal: PhantomData<fn() -> S>,
 }
 
 impl<S: Signal> WaitFor<S> {
-    pub(super) fn new(desk: Arc<Desk>) -> Self {
-        Self { desk, signal: PhantomData }
+    pub(super) fn new(desk: &Arc<Desk>) -> Self {
+        Self { ask: Ask::new(Arc::clone(desk), S::KIND), signal: PhantomData }
     }
 
     /// Until a time, by the database's clock. `None` when it passes without a signal.
     pub fn until(self, deadline: DateTime<Utc>) -> Wait<S> {
-        Wait { desk: self.desk, until: Some(Until::At(deadline)), signal: PhantomData }
+        Wait { ask: self.ask, until: Until::At(deadline), signal: PhantomData }
     }
 
     /// For a time, counted by the database. `None` when it passes without a signal.
     pub fn within(self, duration: Duration) -> Wait<S> {
-        Wait { desk: self.desk, until: Some(Until::After(duration)), signal: PhantomData }
+        Wait { ask: self.ask, until: Until::After(duration), signal: PhantomData }
     }
 }
 
-/// A wait for a signal, with its deadline; await it.
+/// A wait for a signal, with its deadline; await it. Dropped, it waits no longer.
 #[must_use = "a wait does nothing unless it is awaited"]
 #[derive(Debug)]
 pub struct Wait<S: Signal> {
-    desk: Arc<Desk>,
-    until: Option<Until>,
+    ask: Ask,
+    until: Until,
     signal: PhantomData<fn() -> S>,
 }
 
 impl<S: Signal> Future for Wait<S> {
     type Output = WorkflowResult<Option<S>>;
 
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let Some(until) = this.until.take() else {
-            return match this.desk.take_reply() {
-                Some(Reply::Signal(payload)) => Poll::Ready(decode(S::KIND, &payload).map(Some)),
-                Some(Reply::Elapsed) => Poll::Ready(Ok(None)),
-                Some(Reply::Done(_) | Reply::Rejected(_)) | None => Poll::Pending,
-            };
-        };
-        match this.desk.recall(S::KIND) {
-            Ok(Recorded { kind: RowKind::Timeout, .. }) => Poll::Ready(Ok(None)),
-            Ok(Recorded { kind: RowKind::Signal, result: Some(result), .. }) => Poll::Ready(
-                decode::<TakenSignal>(S::KIND, &result)
-                    .and_then(|taken| decode(S::KIND, &taken.payload))
-                    .map(Some),
-            ),
-            Ok(recorded) => {
-                let kind = recorded.kind.as_str();
-                this.desk.fault(format!("the wait for {} is recorded as {kind}", S::KIND));
-                Poll::Pending
-            }
-            Err(occurrence) => {
-                let kind = Some(S::KIND);
-                let want = WantedWait { name: S::KIND, occurrence, kind, until };
-                this.desk.want(Want::Wait(want));
-                Poll::Pending
-            }
-        }
+        let until = this.until;
+        let want = |key| Want::Wait(WantedWait { key, takes: Takes::Signal(S::KIND), until });
+        this.ask.poll(Asking::Signal, context.waker(), want).map(|reply| match reply {
+            Reply::Message(payload) => decode(S::KIND, &payload).map(Some),
+            Reply::Elapsed => Ok(None),
+            Reply::Done(_) | Reply::Rejected(_) => Err(misfit(S::KIND)),
+        })
     }
 }
 
 /// The name under which timers are recorded.
 const SLEEP: &str = "sleep";
 
-/// A timer; await it.
+/// A timer; await it. Dropped, it is forgotten.
 #[must_use = "a timer does nothing unless it is awaited"]
 #[derive(Debug)]
 pub struct Sleep {
-    desk: Arc<Desk>,
-    until: Option<Until>,
+    ask: Ask,
+    until: Until,
 }
 
 impl Sleep {
-    pub(super) fn new(desk: Arc<Desk>, until: Until) -> Self {
-        Self { desk, until: Some(until) }
+    pub(super) fn new(desk: &Arc<Desk>, until: Until) -> Self {
+        Self { ask: Ask::new(Arc::clone(desk), SLEEP), until }
     }
 }
 
 impl Future for Sleep {
     type Output = WorkflowResult<()>;
 
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let Some(until) = this.until.take() else {
-            return match this.desk.take_reply() {
-                Some(Reply::Elapsed) => Poll::Ready(Ok(())),
-                Some(_) | None => Poll::Pending,
-            };
-        };
-        match this.desk.recall(SLEEP) {
-            Ok(Recorded { kind: RowKind::Slept, .. }) => Poll::Ready(Ok(())),
-            Ok(recorded) => {
-                this.desk.fault(format!("a timer is recorded as {}", recorded.kind.as_str()));
-                Poll::Pending
-            }
-            Err(occurrence) => {
-                this.desk.want(Want::Wait(WantedWait {
-                    name: SLEEP,
-                    occurrence,
-                    kind: None,
-                    until,
-                }));
-                Poll::Pending
-            }
-        }
+        let until = this.until;
+        let want = |key| Want::Wait(WantedWait { key, takes: Takes::Nothing, until });
+        this.ask.poll(Asking::Timer, context.waker(), want).map(|reply| match reply {
+            Reply::Elapsed => Ok(()),
+            Reply::Done(_) | Reply::Rejected(_) | Reply::Message(_) => Err(misfit(SLEEP)),
+        })
     }
 }
 
-fn encode(name: &str, value: &impl Serialize, limit: usize) -> Result<Payload, String> {
-    let payload =
-        to_raw_value(value).map_err(|e| format!("the input of {name} is not JSON: {e}"))?;
+pub(super) fn encode(what: &str, value: &impl Serialize, limit: usize) -> Result<Payload, String> {
+    let payload = to_raw_value(value).map_err(|e| format!("{what} is not JSON: {e}"))?;
     let size = payload.get().len();
     if size > limit {
-        return Err(format!("the input of {name} has {size} bytes, the limit is {limit}"));
+        return Err(format!("{what} has {size} bytes, the limit is {limit}"));
     }
     Ok(payload)
 }
 
-fn decode<T: DeserializeOwned>(name: &str, payload: &Payload) -> WorkflowResult<T> {
+pub(super) fn decode<T: DeserializeOwned>(name: &str, payload: &Payload) -> WorkflowResult<T> {
     serde_json::from_str(payload.get())
         .map_err(|e| Failure::Fault(format!("the record of {name} cannot be read: {e}")))
+}
+
+pub(super) fn misfit(name: &str) -> Failure {
+    Failure::Fault(format!("the record of {name} is of another kind"))
 }

@@ -2,39 +2,45 @@
 
 use serde_json::value::to_raw_value;
 
-use super::{Answer, Mark, Run};
-use crate::action::{Call, Role, StoredSignal};
-use crate::ctx::Reply;
+use super::{Answer, Mark, Records, Run};
+use crate::action::{Call, ChildStart, Role, StoredSignal};
+use crate::children::CANCEL_CHILD;
+use crate::ctx::{Given, Reply};
 use crate::journal::{Intent, Payload, RowKind, StepRow, TakenSignal, Undoable};
+use crate::workflow::Cause;
 
 impl Run {
     /// Records the answer to a call and hands it to the program.
     pub(crate) fn finish(&mut self, call: &Call, answer: Answer) {
         let Answer { result: answer, tries, doubt } = answer;
+        self.landed(call);
+        self.tries.remove(&call.key());
         let (kind, result) = match &answer {
             Ok(output) => (RowKind::Done, Some(output.clone())),
             Err(rejection) => (RowKind::Rejected, to_raw_value(rejection).ok()),
         };
+        let (step, occurrence) = (call.step.as_str(), call.occurrence);
         match call.role {
             Role::Undo => {
-                self.journal.undo(&call.step, call.occurrence, result.clone());
-                self.record(RowKind::Undone, &call.step, call.occurrence, result);
+                self.journal.undo(step, occurrence, result.clone());
+                self.record(RowKind::Undone, step, occurrence, result);
             }
             Role::Closing => {
                 self.journal.closed = true;
-                self.record(RowKind::Closed, &call.step, call.occurrence, result);
+                self.record(RowKind::Closed, step, occurrence, result);
             }
             Role::Step { undo, pivot, .. } => {
-                let intended = self.journal.open.is_some();
-                self.journal.close_intent(&call.step, call.occurrence, answer.as_ref().ok());
-                self.record(kind, &call.step, call.occurrence, result);
-                if let Some(row) = self.rows.last_mut() {
+                let intended = self.journal.is_open(step, occurrence);
+                self.journal.close_intent(step, occurrence);
+                self.record(kind, step, occurrence, result);
+                if let Some(row) = self.turn.rows.last_mut() {
                     row.pivot = pivot;
                     row.attempts = i32::try_from(tries).unwrap_or(i32::MAX);
                 }
                 let reply = match answer {
                     Ok(output) => {
                         self.journal.pivoted |= pivot;
+                        self.journal.learn(step, occurrence, Some(&output));
                         if let (Some(undo), false) = (undo, intended) {
                             self.keep_undo(call, undo, output.clone());
                         }
@@ -45,37 +51,64 @@ impl Run {
                             // The refusal is of the last attempt alone: the undo stays.
                             self.mark_doubt(undo);
                         } else {
-                            self.journal.forget(&call.step, call.occurrence);
+                            self.journal.forget(step, occurrence);
                         }
                         Reply::Rejected(rejection)
                     }
                 };
-                self.desk.reply(reply);
+                self.tell(step, occurrence, reply);
+                if pivot {
+                    self.heed_kept_cancel();
+                }
             }
         }
     }
 
     fn mark_doubt(&mut self, undo: Option<&'static str>) {
-        if let Some(row) = self.rows.last_mut() {
+        if let Some(row) = self.turn.rows.last_mut() {
             row.undo = undo.map(str::to_owned);
         }
     }
 
+    /// A refusal behind the pivot is not recorded: after a retry the step is tried again.
+    pub(super) fn unrecord_refusal(&mut self, cause: &Cause) {
+        let Cause::Rejected(rejection) = cause else { return };
+        let refusal = self
+            .turn
+            .rows
+            .iter()
+            .rposition(|row| row.kind == RowKind::Rejected && row.name == rejection.step);
+        let Some(at) = refusal else { return };
+        self.turn.rows.remove(at);
+        for row in self.turn.rows.iter_mut().skip(at) {
+            row.seq = row.seq.saturating_sub(1);
+        }
+        self.journal.next_seq = self.journal.next_seq.saturating_sub(1);
+    }
+
     /// Where the turn stands.
     pub(crate) fn mark(&self) -> Mark {
-        Mark { rows: self.rows.len(), next_seq: self.journal.next_seq }
+        let Records { rows, children, published, .. } = &self.turn;
+        Mark {
+            rows: rows.len(),
+            children: children.len(),
+            published: published.len(),
+            next_seq: self.journal.next_seq,
+        }
     }
 
     /// Forgets what was recorded since; the program stays ahead and must not be polled any more.
     pub(crate) fn return_to(&mut self, mark: Mark) {
-        self.rows.truncate(mark.rows);
+        self.turn.rows.truncate(mark.rows);
+        self.turn.children.truncate(mark.children);
+        self.turn.published.truncate(mark.published);
+        self.turn.intents.clear();
         self.journal.next_seq = mark.next_seq;
-        self.intent = None;
     }
 
     /// A step without an intent keeps its undo with its result.
     fn keep_undo(&mut self, call: &Call, undo: &'static str, output: Payload) {
-        if let Some(row) = self.rows.last_mut() {
+        if let Some(row) = self.turn.rows.last_mut() {
             row.undo = Some(undo.to_owned());
             row.input = Some(call.input.clone());
         }
@@ -98,21 +131,37 @@ impl Run {
             undo: undo.map(str::to_owned),
             pivot,
         };
-        if self.rows.is_empty() {
+        if self.turn.rows.is_empty() {
             self.record(RowKind::Intent, "", 0, None);
         }
-        self.journal.intend(&intent);
-        self.journal.open = Some(intent.clone());
-        self.intent = Some(intent);
+        self.journal.intend(intent.clone());
+        self.turn.intents.push(intent);
     }
 
-    /// The rows of this turn, with the intent on the last one.
-    pub(crate) fn take_rows(&mut self) -> Vec<StepRow> {
-        let mut rows = std::mem::take(&mut self.rows);
-        if let (Some(intent), Some(last)) = (self.intent.take(), rows.last_mut()) {
-            last.next = to_raw_value(&intent).ok();
+    /// What this turn recorded, with the intents on the last row.
+    pub(crate) fn take_records(&mut self) -> Records {
+        let mut records = std::mem::take(&mut self.turn);
+        if let (false, Some(last)) = (records.intents.is_empty(), records.rows.last_mut()) {
+            last.next = to_raw_value(&records.intents).ok();
         }
-        rows
+        records
+    }
+
+    /// Records what the program was given at once, and the child that starts with it.
+    pub(super) fn record_given(&mut self, given: Given) {
+        let Given { kind, key: (name, occurrence), result, child } = given;
+        self.record(kind, name, occurrence, Some(result.clone()));
+        let Some(child) = child else { return };
+        if !child.detached {
+            let undo = CANCEL_CHILD.to_owned();
+            if let Some(row) = self.turn.rows.last_mut() {
+                row.undo = Some(undo.clone());
+            }
+            let (name, input) = (name.to_owned(), result);
+            self.journal.undoables.push(Undoable { name, occurrence, input, output: None, undo });
+        }
+        let workflow_id = format!("{}:{name}:{occurrence}", self.hold.run_id);
+        self.turn.children.push(ChildStart { workflow: name.to_owned(), workflow_id, child });
     }
 
     pub(super) fn record(
@@ -124,7 +173,7 @@ impl Run {
     ) {
         let seq = self.journal.next_seq;
         self.journal.next_seq = seq.saturating_add(1);
-        self.rows.push(StepRow {
+        self.turn.rows.push(StepRow {
             seq,
             kind,
             name: name.to_owned(),

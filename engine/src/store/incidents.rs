@@ -66,7 +66,7 @@ pub(crate) async fn requeue(conn: &mut PgConnection, run_id: Uuid) -> Result<boo
         "update tasks
          set incident_id = null,
              due_at = now(),
-             attempt = 0,
+             tries = null,
              crashes = 0,
              step_count = -1,
              state = case

@@ -7,6 +7,8 @@
 
 pub(crate) mod incidents;
 pub mod inspect;
+pub(crate) mod mail;
+pub(crate) mod published;
 pub(crate) mod runs;
 pub(crate) mod signals;
 pub(crate) mod steps;

@@ -1,7 +1,10 @@
 //! Runs: their start, and how they ended.
 
+use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool, Row};
 use uuid::Uuid;
+
+use crate::action::ChildStart;
 
 /// A run about to be started.
 pub(crate) struct NewRun<'a> {
@@ -35,6 +38,94 @@ pub(crate) async fn insert(conn: &mut PgConnection, run: &NewRun<'_>) -> Result<
         .execute(conn)
         .await?;
     Ok(true)
+}
+
+/// Children as columns, for one statement a table.
+#[derive(Default)]
+pub(crate) struct Children {
+    parent_run_ids: Vec<Uuid>,
+    run_ids: Vec<Uuid>,
+    workflows: Vec<String>,
+    versions: Vec<i32>,
+    workflow_ids: Vec<String>,
+    inputs: Vec<String>,
+    /// Whether it has a parent that hears of its end.
+    awaited: Vec<bool>,
+}
+
+impl Children {
+    pub(crate) fn push(&mut self, parent_run_id: Uuid, start: &ChildStart) {
+        self.parent_run_ids.push(parent_run_id);
+        self.run_ids.push(start.child.run_id);
+        self.workflows.push(start.workflow.clone());
+        self.versions.push(start.child.version);
+        self.workflow_ids.push(start.workflow_id.clone());
+        self.inputs.push(start.child.input.get().to_owned());
+        self.awaited.push(!start.child.detached);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.run_ids.is_empty()
+    }
+}
+
+/// Starts children in the transaction of their parents' turns. Their ids are made of their
+/// parents', so nobody else has started them.
+pub(crate) async fn insert_children(
+    conn: &mut PgConnection,
+    incarnation: Uuid,
+    children: &Children,
+    at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into runs (run_id, workflow, version, workflow_id, input, parent_run_id, started_at)
+         select x.run_id, x.workflow, x.version, x.workflow_id, x.input::jsonb,
+           case when x.awaited then x.parent_run_id end, $9
+         from (
+             select incarnation from workers where incarnation = $1 and alive for key share
+           ) fence,
+           unnest($2::uuid[], $3::text[], $4::int[], $5::text[], $6::text[], $7::uuid[],
+             $8::boolean[]) x(run_id, workflow, version, workflow_id, input, parent_run_id, awaited)",
+    )
+    .bind(incarnation)
+    .bind(&children.run_ids)
+    .bind(&children.workflows)
+    .bind(&children.versions)
+    .bind(&children.workflow_ids)
+    .bind(&children.inputs)
+    .bind(&children.parent_run_ids)
+    .bind(&children.awaited)
+    .bind(at)
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query(
+        "insert into tasks (run_id, workflow, due_at)
+         select x.run_id, x.workflow, $4
+         from (
+             select incarnation from workers where incarnation = $1 and alive for key share
+           ) fence,
+           unnest($2::uuid[], $3::text[]) x(run_id, workflow)",
+    )
+    .bind(incarnation)
+    .bind(&children.run_ids)
+    .bind(&children.workflows)
+    .bind(at)
+    .execute(conn)
+    .await
+    .map(|_| ())
+}
+
+/// The state in which a run ended, `gone` for one that is not kept any more; `None` while it lives.
+pub(crate) async fn ended_state(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+) -> Result<Option<String>, sqlx::Error> {
+    let found: Option<Option<String>> =
+        sqlx::query_scalar("select ended_state from runs where run_id = $1")
+            .bind(run_id)
+            .fetch_optional(conn)
+            .await?;
+    Ok(found.unwrap_or_else(|| Some("gone".to_owned())))
 }
 
 /// The run that holds a workflow id, and whether it was started with this input.

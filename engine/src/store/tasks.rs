@@ -1,34 +1,37 @@
 //! The queue: claim, park, free. A row is there from a run's start to its end.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool, Row};
 use uuid::Uuid;
 
 use super::signals;
 use crate::action::StoredSignal;
+use crate::ctx::Until;
 use crate::journal::HistoryRow;
 
-/// The wait in which a run was parked. It may have ended since then, if the run's last worker
-/// recorded more and crashed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct OpenWait {
-    pub(crate) key: String,
-    pub(crate) deadline: DateTime<Utc>,
-    /// The deadline has passed, by the database's clock.
-    pub(crate) expired: bool,
+/// The open waits of a run, and the database's time when it said so.
+#[derive(Debug, Clone)]
+pub(crate) struct Opened {
+    pub(crate) deadlines: HashMap<String, DateTime<Utc>>,
+    pub(crate) now: DateTime<Utc>,
 }
 
 /// A claimed run as its row says, its record still as JSON.
 pub(crate) struct ClaimedRow {
     pub(crate) run_id: Uuid,
     pub(crate) epoch: i32,
-    /// Failed attempts, if the record has `attempt_seq` rows; there were none since otherwise.
-    pub(crate) attempt: i32,
-    pub(crate) attempt_seq: i32,
     pub(crate) crashes: i32,
     pub(crate) step_count: i32,
     pub(crate) mailbox: i32,
-    pub(crate) wait: Option<OpenWait>,
+    /// The failed attempts of its open steps, as JSON.
+    pub(crate) tries: Option<String>,
+    /// Its waits when it was parked: some may have ended since, if its last worker recorded more
+    /// and crashed.
+    pub(crate) opened: Opened,
+    pub(crate) parent_run_id: Option<Uuid>,
     pub(crate) workflow: String,
     pub(crate) input: String,
     pub(crate) record: RawRecord,
@@ -61,7 +64,7 @@ pub(crate) async fn claim(
            select incarnation from workers where incarnation = $1 and alive for key share
          ),
          due as materialized (
-           select k.run_id, coalesce(k.deadline <= now(), false) as expired
+           select k.run_id
            from tasks k
            where k.due_at <= now()
              and k.workflow = any($2)
@@ -77,11 +80,11 @@ pub(crate) async fn claim(
                epoch = t.epoch + 1,
                state = case when t.state = 'COMPENSATING' then t.state else 'RUNNING' end
            where t.run_id = any(array(select run_id from due))
-           returning t.run_id, t.epoch, t.attempt, t.attempt_seq, t.crashes, t.deadline, t.wait_key,
-             t.step_count, t.mailbox
+           returning t.run_id, t.epoch, t.crashes, t.waits, t.tries, t.step_count, t.mailbox
          )
-         select c.run_id, c.epoch, c.attempt, c.attempt_seq, c.crashes, c.deadline, c.wait_key, c.step_count,
-           c.mailbox, d.expired, r.workflow, r.input::text as input,
+         select c.run_id, c.epoch, c.crashes, c.waits::text as waits, c.tries::text as tries,
+           now() as now, c.step_count, c.mailbox, r.workflow, r.input::text as input,
+           r.parent_run_id,
            case when c.step_count <> 0 then (
              select json_agg(json_build_array(s.seq, s.kind, s.name, s.occurrence, s.input,
                s.result, s.undo, s.pivot, s.next) order by s.seq)::text
@@ -95,9 +98,8 @@ pub(crate) async fn claim(
              where g.run_id = c.run_id
            ) end as signals
          from claimed c
-         join due d on d.run_id = c.run_id
          cross join lateral (
-           select x.workflow, x.input
+           select x.workflow, x.input, x.parent_run_id
            from runs x
            where x.run_id = c.run_id
            offset 0
@@ -112,24 +114,26 @@ pub(crate) async fn claim(
 }
 
 fn claimed_row(row: &sqlx::postgres::PgRow) -> Result<ClaimedRow, sqlx::Error> {
-    let expired = row.try_get("expired")?;
-    let wait = match (row.try_get("wait_key")?, row.try_get("deadline")?) {
-        (Some(key), Some(deadline)) => Some(OpenWait { key, deadline, expired }),
-        (_, _) => None,
-    };
     Ok(ClaimedRow {
         run_id: row.try_get("run_id")?,
         epoch: row.try_get("epoch")?,
-        attempt: row.try_get("attempt")?,
-        attempt_seq: row.try_get("attempt_seq")?,
         crashes: row.try_get("crashes")?,
         step_count: row.try_get("step_count")?,
         mailbox: row.try_get("mailbox")?,
-        wait,
+        tries: row.try_get("tries")?,
+        opened: opened(row)?,
+        parent_run_id: row.try_get("parent_run_id")?,
         workflow: row.try_get("workflow")?,
         input: row.try_get("input")?,
         record: record(row)?,
     })
+}
+
+fn opened(row: &sqlx::postgres::PgRow) -> Result<Opened, sqlx::Error> {
+    let waits: Option<String> = row.try_get("waits")?;
+    let deadlines = waits.map(|text| serde_json::from_str(&text)).transpose();
+    let deadlines = deadlines.map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    Ok(Opened { deadlines: deadlines.unwrap_or_default(), now: row.try_get("now")? })
 }
 
 fn record(row: &sqlx::postgres::PgRow) -> Result<RawRecord, sqlx::Error> {
@@ -184,29 +188,65 @@ pub(crate) async fn next_due_in_ms(
 pub(crate) struct Moves {
     pub(crate) run_ids: Vec<Uuid>,
     pub(crate) epochs: Vec<i32>,
-    /// `park`, `end` or `stick`.
+    /// `stay`, `park`, `end` or `stick`.
     pub(crate) kinds: Vec<&'static str>,
     /// The state that the row, or the ended run, takes.
     pub(crate) states: Vec<&'static str>,
     pub(crate) seen: Vec<i32>,
     pub(crate) step_counts: Vec<i32>,
-    pub(crate) attempts: Vec<i32>,
-    pub(crate) due_at: Vec<Option<DateTime<Utc>>>,
-    pub(crate) due_in_ms: Vec<Option<i64>>,
-    /// The open wait that a parked run waits for.
-    pub(crate) wait_keys: Vec<Option<String>>,
+    pub(crate) tries: Vec<Option<String>>,
+    pub(crate) wake_in_ms: Vec<Option<i64>>,
     pub(crate) incidents: Vec<Option<Uuid>>,
     pub(crate) outputs: Vec<Option<String>>,
     pub(crate) causes: Vec<Option<String>>,
+    pub(crate) waits: Waits,
+}
+
+/// The open waits of the runs that stay or park.
+#[derive(Default)]
+pub(crate) struct Waits {
+    run_ids: Vec<Uuid>,
+    keys: Vec<String>,
+    due_at: Vec<Option<DateTime<Utc>>>,
+    due_in_ms: Vec<Option<i64>>,
+}
+
+impl Waits {
+    pub(crate) fn push(&mut self, run_id: Uuid, key: &str, until: Until) {
+        let (at, in_ms) = match until {
+            Until::At(time) => (Some(time), None),
+            Until::After(pause) => (None, Some(millis(pause))),
+        };
+        self.run_ids.push(run_id);
+        self.keys.push(key.to_owned());
+        self.due_at.push(at);
+        self.due_in_ms.push(in_ms);
+    }
+}
+
+/// Rounded up: no timer fires early.
+pub(crate) fn millis(pause: Duration) -> i64 {
+    i64::try_from(pause.as_micros().div_ceil(1_000)).unwrap_or(i64::MAX).min(LONGEST_MS)
+}
+
+/// A thousand years: what PostgreSQL's timestamps can still hold.
+const LONGEST_MS: i64 = 1_000 * 365 * 86_400_000;
+
+/// What became of a run's move.
+pub(crate) struct Moved {
+    pub(crate) run_id: Uuid,
+    pub(crate) outcome: Move,
 }
 
 /// What became of a move.
-pub(crate) struct Moved {
-    pub(crate) run_id: Uuid,
-    /// The mailbox holds more than the run has seen: these are all its signals.
-    pub(crate) refused: Option<Vec<StoredSignal>>,
-    /// The snapshot did not show all of them.
-    pub(crate) stale: bool,
+pub(crate) enum Move {
+    /// The run has left memory.
+    Left,
+    /// It stays, and waits for these.
+    Stayed(Opened),
+    /// The mailbox holds more than the run has seen: these are all its signals, unless the
+    /// snapshot did not show all of them.
+    Refused { stale: bool, signals: Vec<StoredSignal> },
 }
 
 /// Parks, ends and sticks runs, each only if its claim still stands and it has seen its mail.
@@ -223,10 +263,19 @@ pub(crate) async fn apply_moves(
          wanted as materialized (
            select *
            from unnest($2::uuid[], $3::int[], $4::text[], $5::text[], $6::int[], $7::int[],
-             $8::int[], $9::timestamptz[], $10::bigint[], $11::text[], $12::uuid[], $13::text[],
-             $14::text[])
-             w(run_id, epoch, move, state, seen, step_count, attempt, due_at, due_in_ms,
-               wait_key, incident_id, output, cause)
+             $8::text[], $9::bigint[], $10::uuid[], $11::text[], $12::text[])
+             w(run_id, epoch, move, state, seen, step_count, tries, wake_in_ms, incident_id,
+               output, cause)
+         ),
+         waits as materialized (
+           select x.run_id, jsonb_object_agg(x.key, x.due) as waits, min(x.due) as first
+           from (
+             select w.run_id, w.key,
+               coalesce(w.due_at, statement_timestamp() + w.due_in_ms * interval '1 ms') as due
+             from unnest($13::uuid[], $14::text[], $15::timestamptz[], $16::bigint[])
+               w(run_id, key, due_at, due_in_ms)
+           ) x
+           group by x.run_id
          ),
          locked as materialized (
            select k.run_id, k.epoch, k.mailbox
@@ -236,26 +285,22 @@ pub(crate) async fn apply_moves(
            for update
          ),
          ours as materialized (
-           select w.*, l.mailbox, w.move <> 'stick' and l.mailbox > w.seen as refused,
-             coalesce(w.due_at, statement_timestamp() + w.due_in_ms * interval '1 ms') as due
+           select w.*, l.mailbox, w.move <> 'stick' and l.mailbox > w.seen as refused, o.waits,
+             least(o.first, statement_timestamp() + w.wake_in_ms * interval '1 ms') as due
            from locked l
            join wanted w on w.run_id = l.run_id and w.epoch = l.epoch
+           left join waits o on o.run_id = l.run_id
          ),
-         parked as (
+         moved as (
            update tasks k
-           set owner = null,
-               due_at = o.due,
-               deadline = case
-                 when o.move = 'stick' then k.deadline
-                 when o.wait_key is not null then o.due
-               end,
-               wait_key = case when o.move = 'stick' then k.wait_key else o.wait_key end,
+           set owner = case when o.move = 'stay' then k.owner end,
+               due_at = case when o.move <> 'stay' then o.due end,
+               waits = case when o.move = 'stick' then k.waits else o.waits end,
+               tries = o.tries::jsonb,
                incident_id = o.incident_id,
                state = o.state,
                step_count = o.step_count,
-               attempt = o.attempt,
-               attempt_seq = o.step_count,
-               crashes = 0
+               crashes = case when o.move = 'stay' then k.crashes else 0 end
            from ours o
            where k.run_id = any(array(
                select run_id from ours where move <> 'end' and not refused))
@@ -275,7 +320,8 @@ pub(crate) async fn apply_moves(
            where r.run_id = any(array(select run_id from ours where move = 'end' and not refused))
              and r.run_id = o.run_id
          )
-         select o.run_id, o.refused, o.mailbox,
+         select o.run_id, o.refused, o.mailbox, o.move = 'stay' as stays, o.waits::text as waits,
+           statement_timestamp() as now,
            case when o.refused then (
              select json_agg(json_build_array(g.signal_id, g.kind, g.payload)
                order by g.received_at, g.signal_id)::text
@@ -291,25 +337,34 @@ pub(crate) async fn apply_moves(
     .bind(&moves.states)
     .bind(&moves.seen)
     .bind(&moves.step_counts)
-    .bind(&moves.attempts)
-    .bind(&moves.due_at)
-    .bind(&moves.due_in_ms)
-    .bind(&moves.wait_keys)
+    .bind(&moves.tries)
+    .bind(&moves.wake_in_ms)
     .bind(&moves.incidents)
     .bind(&moves.outputs)
     .bind(&moves.causes)
+    .bind(&moves.waits.run_ids)
+    .bind(&moves.waits.keys)
+    .bind(&moves.waits.due_at)
+    .bind(&moves.waits.due_in_ms)
     .fetch_all(conn)
     .await?;
     rows.iter().map(moved).collect()
 }
 
 fn moved(row: &sqlx::postgres::PgRow) -> Result<Moved, sqlx::Error> {
-    let refused: bool = row.try_get("refused")?;
-    let signals = signals::read(row.try_get("signals")?)
-        .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-    let mailbox: i32 = row.try_get("mailbox")?;
-    let stale = refused && i32::try_from(signals.len()).unwrap_or(i32::MAX) < mailbox;
-    Ok(Moved { run_id: row.try_get("run_id")?, refused: refused.then_some(signals), stale })
+    let run_id = row.try_get("run_id")?;
+    let outcome = if row.try_get("refused")? {
+        let signals = signals::read(row.try_get("signals")?)
+            .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        let mailbox: i32 = row.try_get("mailbox")?;
+        let stale = i32::try_from(signals.len()).unwrap_or(i32::MAX) < mailbox;
+        Move::Refused { stale, signals }
+    } else if row.try_get("stays")? {
+        Move::Stayed(opened(row)?)
+    } else {
+        Move::Left
+    };
+    Ok(Moved { run_id, outcome })
 }
 
 /// Frees the runs of dead incarnations, in a statement after the one that buried them.

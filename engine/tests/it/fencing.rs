@@ -22,7 +22,7 @@ async fn a_silent_worker_is_buried_and_its_late_write_is_refused() {
         .await;
     cell.until(
         "step two is under way",
-        "select exists (select 1 from steps where next->>'occurrence' = '1')",
+        "select exists (select 1 from steps where next->0->>'occurrence' = '1')",
     )
     .await;
     // As if its machine were frozen: somebody else buries it while it is inside a step.
@@ -97,7 +97,8 @@ async fn a_record_that_the_program_does_not_ask_for_parks_the_run() {
     let incident: String = cell.scalar("select class || ': ' || message from incidents").await;
     assert_eq!(
         incident,
-        "non_determinism: the program asks for something new before the recorded bungee_jump#0",
+        "non_determinism: the record goes on with done bungee_jump#0, which the program does not ask for; \
+         it asks for note#0",
         "it names the first difference"
     );
     assert_eq!(cell.record(run).await, ["done bungee_jump"], "nothing was guessed");

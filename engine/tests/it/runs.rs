@@ -179,7 +179,7 @@ async fn a_timer_that_fell_due_while_nobody_was_there_fires_at_once() {
     let run = cell.start::<Parcel>("p1", &waiting).await;
     cell.until("it waits", "select exists (select 1 from tasks where state = 'WAITING')").await;
     worker.drain().await.unwrap();
-    cell.until("the deadline passes", "select bool_and(deadline < now()) from tasks").await;
+    cell.until("the deadline passes", "select bool_and(due_at < now()) from tasks").await;
     let worker = cell.worker().await;
     assert_eq!(cell.ended::<Parcel>(run).await.state, "COMPENSATED", "its deadline is over");
     worker.drain().await.unwrap();

@@ -1,0 +1,114 @@
+//! Children: the mail between them and their parents, and how a made-good parent cancels them.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sqlx::PgPool;
+use tokio::sync::watch;
+
+use crate::activity::{Activity, ActivityError, ActivityResult, Attempt, Outside};
+use crate::ctx::ChildId;
+use crate::fault;
+use crate::lease::Clock;
+use crate::retry::RetryPolicy;
+use crate::run::CANCEL;
+use crate::store::{mail, runs};
+use crate::wake::Bells;
+
+/// The name of the activity that undoes the start of a child.
+pub(crate) const CANCEL_CHILD: &str = "$cancel_child";
+
+/// Undoes the start of a child: asks it to cancel itself, and waits until it has ended. A child
+/// past its pivot goes on to its own end.
+pub(crate) struct CancelChild {
+    pool: PgPool,
+    bells: Bells,
+}
+
+/// The recorded start of a child, as its undo reads it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StartedChild {
+    input: ChildId,
+}
+
+impl CancelChild {
+    pub(crate) fn new(pool: PgPool, bells: Bells) -> Self {
+        Self { pool, bells }
+    }
+}
+
+impl Activity for CancelChild {
+    const NAME: &'static str = CANCEL_CHILD;
+    type Kind = Outside;
+    type Input = StartedChild;
+    type Output = String;
+
+    async fn run(&self, attempt: &mut Attempt, started: StartedChild) -> ActivityResult<String> {
+        let child = started.input.run_id;
+        let mut tx = self.pool.begin().await?;
+        if let Some(state) = runs::ended_state(&mut tx, child).await? {
+            tx.rollback().await?;
+            return Ok(state);
+        }
+        let reason = format!("{{\"parent\":\"{}\"}}", attempt.run_id);
+        mail::send_one(&mut tx, child, CANCEL, CANCEL, &reason).await?;
+        tx.commit().await?;
+        self.bells.post.notify_one();
+        Err(ActivityError::retryable(format!("the child {child} is being undone")))
+    }
+
+    fn retry(&self) -> RetryPolicy {
+        let initial = Duration::from_millis(50);
+        RetryPolicy { initial, ..RetryPolicy::attempts(u32::MAX) }
+    }
+}
+
+/// Letters in one delivery.
+const BATCH: i64 = 500;
+
+/// How often a worker looks for letters that another one wrote and did not live to deliver.
+const ROUND: Duration = Duration::from_secs(5);
+
+/// Between two deliveries: so that a fan-out's ends reach their parent in few turns.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// Delivers mail until the worker is over. Ends only between two deliveries.
+pub(crate) async fn deliver(
+    pool: PgPool,
+    bells: Bells,
+    clock: Clock,
+    mut over: watch::Receiver<bool>,
+) {
+    loop {
+        tokio::select! {
+            () = bells.post.notified() => {}
+            () = tokio::time::sleep(ROUND) => {}
+            _ = over.wait_for(|over| *over) => return,
+        }
+        loop {
+            match deliver_some(&pool, &clock).await {
+                Ok(0) => break,
+                Ok(_) => bells.due.notify_one(),
+                Err(error) => {
+                    tracing::warn!(%error, "mail could not be delivered; trying again");
+                    break;
+                }
+            }
+        }
+        tokio::time::sleep(GATHER).await;
+    }
+}
+
+async fn deliver_some(pool: &PgPool, clock: &Clock) -> Result<usize, sqlx::Error> {
+    if !mail::any(pool).await? {
+        return Ok(0);
+    }
+    let mut tx = pool.begin().await?;
+    let letters = mail::take(&mut tx, BATCH).await?;
+    let reached = mail::deliver(&mut tx, &letters, clock.now()).await?;
+    mail::ring(&mut tx, &reached).await?;
+    fault::point("before the delivery of mail", "");
+    tx.commit().await?;
+    fault::point("after the delivery of mail", "");
+    Ok(letters.len())
+}

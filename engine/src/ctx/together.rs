@@ -1,0 +1,101 @@
+//! Several things at once: both, all, or the first of two.
+
+use std::future::Future;
+
+use futures::StreamExt;
+use futures::future::{Either, join, join_all, select};
+use futures::stream;
+
+use super::Ctx;
+use crate::workflow::WorkflowResult;
+
+/// Which of two came first; made by [`Ctx::first`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum First<A, B> {
+    /// The one that was named first.
+    Left(A),
+    /// The other.
+    Right(B),
+}
+
+impl<S> Ctx<S> {
+    /// Awaits both, at the same time. Waits for the second even if the first fails, so that
+    /// nothing is under way when it answers; then the first failure is the answer.
+    ///
+    /// ```
+    /// # use makegood::{Ctx, WorkflowResult};
+    /// # use std::time::Duration;
+    /// async fn run(ctx: Ctx, _: ()) -> WorkflowResult<()> {
+    ///     let hour = Duration::from_secs(3_600);
+    ///     ctx.join(ctx.sleep(hour), ctx.sleep(hour * 2)).await?; // two hours, not three
+    ///     Ok(())
+    /// }
+    /// ```
+    pub async fn join<A, B>(
+        &self,
+        one: impl Future<Output = WorkflowResult<A>>,
+        other: impl Future<Output = WorkflowResult<B>>,
+    ) -> WorkflowResult<(A, B)> {
+        let (one, other) = join(one, other).await;
+        Ok((one?, other?))
+    }
+
+    /// Awaits all, at the same time, and answers in their order. Waits for every one even if some
+    /// fail; then the first failure is the answer.
+    pub async fn all<T>(
+        &self,
+        branches: impl IntoIterator<Item = impl Future<Output = WorkflowResult<T>>>,
+    ) -> WorkflowResult<Vec<T>> {
+        join_all(branches).await.into_iter().collect()
+    }
+
+    /// Awaits all, at most so many at the same time, and answers in their order. What has not
+    /// begun when one fails does not begin any more.
+    pub async fn all_at_most<T>(
+        &self,
+        at_most: usize,
+        branches: impl IntoIterator<Item = impl Future<Output = WorkflowResult<T>>>,
+    ) -> WorkflowResult<Vec<T>> {
+        let mut answers = Vec::new();
+        let mut running = stream::iter(branches).buffered(at_most.max(1));
+        let mut failure = None;
+        while let Some(answer) = running.next().await {
+            match answer {
+                Ok(answer) => answers.push(answer),
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            }
+        }
+        failure.map_or(Ok(answers), Err)
+    }
+
+    /// Awaits whichever comes first and drops the other: a wait or timer is over with it, a step
+    /// that was asked for is done all the same, before the run ends.
+    ///
+    /// ```
+    /// # use makegood::{Ctx, First, Signal, WorkflowResult};
+    /// # use std::time::Duration;
+    /// # #[derive(serde::Serialize, serde::Deserialize)] struct Yes;
+    /// # impl Signal for Yes { const KIND: &'static str = "yes"; }
+    /// # #[derive(serde::Serialize, serde::Deserialize)] struct No;
+    /// # impl Signal for No { const KIND: &'static str = "no"; }
+    /// async fn run(ctx: Ctx, _: ()) -> WorkflowResult<bool> {
+    ///     let day = Duration::from_secs(86_400);
+    ///     let word = ctx.first(ctx.signal::<Yes>().within(day), ctx.signal::<No>().within(day));
+    ///     Ok(matches!(word.await, First::Left(Ok(Some(Yes)))))
+    /// }
+    /// ```
+    pub async fn first<A, B>(
+        &self,
+        one: impl Future<Output = A>,
+        other: impl Future<Output = B>,
+    ) -> First<A, B> {
+        let (one, other) = (std::pin::pin!(one), std::pin::pin!(other));
+        match select(one, other).await {
+            Either::Left((one, _)) => First::Left(one),
+            Either::Right((other, _)) => First::Right(other),
+        }
+    }
+}

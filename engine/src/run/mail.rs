@@ -1,0 +1,120 @@
+//! What a run is told from outside: signals, a child's end, a cancel. It takes each once.
+
+use std::time::Duration;
+
+use super::{Leaving, Mode, Run};
+use crate::action::StoredSignal;
+use crate::ctx::{Reply, Takes};
+use crate::journal::RowKind;
+use crate::store::tasks::Opened;
+use crate::workflow::Cause;
+
+/// The kind of signal that asks a run to cancel itself.
+pub(crate) const CANCEL: &str = "$cancel";
+
+/// The kind of signal that tells a run of the end of its child.
+pub(crate) const CHILD: &str = "$child";
+
+/// How often a run that waits with calls under way looks for signals.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+impl Run {
+    /// Takes in all signals that are stored for the run.
+    pub(crate) fn deliver(&mut self, signals: Vec<StoredSignal>) {
+        self.seen = i32::try_from(signals.len()).unwrap_or(i32::MAX);
+        for signal in signals {
+            let new = self.known.insert(signal.id.clone());
+            if !new || self.journal.taken_signals.contains(&signal.id) {
+                continue;
+            }
+            if signal.kind == CANCEL {
+                self.take_cancel(signal);
+            } else {
+                self.signals.push_back(signal);
+            }
+        }
+    }
+
+    fn take_cancel(&mut self, signal: StoredSignal) {
+        let leaves = matches!(self.mode, Mode::Leaving(Leaving::MadeGood(_)));
+        if self.journal.compensating.is_some() || leaves {
+            return;
+        }
+        if self.journal.pivoted {
+            self.record_taken(RowKind::Refused, CANCEL, 0, &signal);
+        } else if self.journal.pivot_is_open() {
+            // It may have happened: its answer decides.
+            self.cancel = Some(signal);
+        } else {
+            let reason = serde_json::from_str(signal.payload.get()).unwrap_or_default();
+            self.waits.clear();
+            self.mode = Mode::Leaving(Leaving::MadeGood(Cause::Cancelled { reason }));
+        }
+    }
+
+    /// The pivot is answered: now a cancel that came meanwhile can be.
+    pub(super) fn heed_kept_cancel(&mut self) {
+        if let Some(signal) = self.cancel.take() {
+            self.take_cancel(signal);
+        }
+    }
+
+    /// Ends one open wait: by the oldest signal that one of them takes, or by its deadline.
+    pub(super) fn take_wait(&mut self) -> bool {
+        let taken = self.signals.iter().enumerate().find_map(|(at, signal)| {
+            let wait = self.waits.iter().position(|wait| takes(&wait.takes, signal))?;
+            Some((at, wait))
+        });
+        if let Some((at, wait)) = taken {
+            let Some(signal) = self.signals.remove(at) else { return false };
+            let wait = self.waits.remove(wait);
+            let (name, occurrence) = wait.key;
+            let child = matches!(wait.takes, Takes::Child(_));
+            let kind = if child { RowKind::Ended } else { RowKind::Signal };
+            self.record_taken(kind, name, occurrence, &signal);
+            if child {
+                // It is over: there is nothing left to cancel.
+                self.journal.forget(name, occurrence);
+            }
+            self.tell(name, occurrence, Reply::Message(signal.payload));
+            return true;
+        }
+        let over = self.waits.iter().position(|wait| {
+            let key = format!("{}#{}", wait.key.0, wait.key.1);
+            self.deadlines.get(&key).is_some_and(|deadline| *deadline <= self.database_time)
+        });
+        let Some(at) = over else { return false };
+        let wait = self.waits.remove(at);
+        let (name, occurrence) = wait.key;
+        let kind = match wait.takes {
+            Takes::Signal(_) => RowKind::Timeout,
+            Takes::Nothing => RowKind::Slept,
+            Takes::Child(_) => {
+                // A parent waits for as long as its child lives.
+                self.deadlines.remove(&format!("{name}#{occurrence}"));
+                self.waits.push(wait);
+                return self.take_wait();
+            }
+        };
+        self.record(kind, name, occurrence, None);
+        self.tell(name, occurrence, Reply::Elapsed);
+        true
+    }
+
+    /// What the database said about the open waits; answers with how long to wait for the next.
+    pub(crate) fn opened(&mut self, opened: Opened) -> Duration {
+        self.deadlines.extend(opened.deadlines);
+        self.database_time = opened.now;
+        let next = self.deadlines.values().filter(|at| **at > self.database_time).min();
+        let left = next.and_then(|at| at.signed_duration_since(self.database_time).to_std().ok());
+        left.map_or(LOOK_AGAIN, |left| left.min(LOOK_AGAIN))
+    }
+}
+
+fn takes(takes: &Takes, signal: &StoredSignal) -> bool {
+    match takes {
+        Takes::Signal(kind) => signal.kind == *kind,
+        Takes::Child(run_id) => signal.kind == CHILD && signal.id == format!("{CHILD}:{run_id}"),
+        Takes::Nothing => false,
+    }
+}

@@ -1,0 +1,190 @@
+//! Messages of runs to other runs: sent with a turn, delivered right after it.
+
+use chrono::{DateTime, Utc};
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, PgPool, Row};
+use uuid::Uuid;
+
+use crate::action::Letter;
+
+/// Letters as columns, for one statement.
+#[derive(Default)]
+pub(crate) struct Columns {
+    mail_ids: Vec<Uuid>,
+    run_ids: Vec<Uuid>,
+    signal_ids: Vec<String>,
+    kinds: Vec<&'static str>,
+    payloads: Vec<String>,
+}
+
+impl Columns {
+    pub(crate) fn push(&mut self, letter: &Letter) {
+        self.mail_ids.push(Uuid::now_v7());
+        self.run_ids.push(letter.run_id);
+        self.signal_ids.push(letter.signal_id.clone());
+        self.kinds.push(letter.kind);
+        self.payloads.push(letter.payload.get().to_owned());
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.mail_ids.is_empty()
+    }
+}
+
+/// Sends letters in the transaction of the turns that wrote them.
+pub(crate) async fn send(
+    conn: &mut PgConnection,
+    incarnation: Uuid,
+    letters: &Columns,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into mail (mail_id, run_id, signal_id, kind, payload)
+         select x.mail_id, x.run_id, x.signal_id, x.kind, x.payload::jsonb
+         from (
+             select incarnation from workers where incarnation = $1 and alive for key share
+           ) fence,
+           unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[])
+             x(mail_id, run_id, signal_id, kind, payload)",
+    )
+    .bind(incarnation)
+    .bind(&letters.mail_ids)
+    .bind(&letters.run_ids)
+    .bind(&letters.signal_ids)
+    .bind(&letters.kinds)
+    .bind(&letters.payloads)
+    .execute(conn)
+    .await
+    .map(|_| ())
+}
+
+/// Sends one letter, in a transaction of the caller's.
+pub(crate) async fn send_one(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+    signal_id: &str,
+    kind: &str,
+    payload: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into mail (mail_id, run_id, signal_id, kind, payload)
+         values ($1, $2, $3, $4, $5::jsonb)",
+    )
+    .bind(Uuid::now_v7())
+    .bind(run_id)
+    .bind(signal_id)
+    .bind(kind)
+    .bind(payload)
+    .execute(conn)
+    .await
+    .map(|_| ())
+}
+
+/// Whether any letter waits to be delivered.
+pub(crate) async fn any(pool: &PgPool) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select exists (select 1 from mail)").fetch_one(pool).await
+}
+
+/// Takes up to `limit` letters out, in the transaction that delivers them.
+pub(crate) async fn take(
+    conn: &mut PgConnection,
+    limit: i64,
+) -> Result<Vec<Delivered>, sqlx::Error> {
+    let rows = sqlx::query(
+        "with taken as materialized (
+           select mail_id from mail order by mail_id limit $1 for update skip locked
+         )
+         delete from mail
+         where mail_id = any(array(select mail_id from taken))
+         returning run_id, signal_id, kind, payload::text as payload",
+    )
+    .bind(limit)
+    .fetch_all(conn)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Delivered {
+                run_id: row.try_get("run_id")?,
+                signal_id: row.try_get("signal_id")?,
+                kind: row.try_get("kind")?,
+                payload: row.try_get("payload")?,
+            })
+        })
+        .collect()
+}
+
+/// A letter on its way.
+pub(crate) struct Delivered {
+    pub(crate) run_id: Uuid,
+    pub(crate) signal_id: String,
+    pub(crate) kind: String,
+    pub(crate) payload: String,
+}
+
+/// Puts letters among the signals of the runs that live, and answers with the runs that got one.
+pub(crate) async fn deliver(
+    conn: &mut PgConnection,
+    letters: &[Delivered],
+    at: DateTime<Utc>,
+) -> Result<Vec<Reached>, sqlx::Error> {
+    let run_ids: Vec<Uuid> = letters.iter().map(|letter| letter.run_id).collect();
+    // Locked before they get mail, in the order of their ids: a run that is gone needs none.
+    let live: Vec<Uuid> = sqlx::query_scalar(
+        "select run_id from tasks where run_id = any($1) order by run_id for update",
+    )
+    .bind(&run_ids)
+    .fetch_all(&mut *conn)
+    .await?;
+    let to_live = || letters.iter().filter(|letter| live.contains(&letter.run_id));
+    let rows = sqlx::query(
+        "insert into signals (run_id, signal_id, kind, payload, received_at)
+         select k.run_id, x.signal_id, x.kind, x.payload::jsonb, now.at
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
+             x(run_id, signal_id, kind, payload)
+           join tasks k on k.run_id = x.run_id,
+           (select $5::timestamptz as at) now
+         on conflict (run_id, signal_id) do nothing
+         returning run_id, kind = '$cancel' as urgent",
+    )
+    .bind(to_live().map(|letter| letter.run_id).collect::<Vec<_>>())
+    .bind(to_live().map(|letter| letter.signal_id.clone()).collect::<Vec<_>>())
+    .bind(to_live().map(|letter| letter.kind.clone()).collect::<Vec<_>>())
+    .bind(to_live().map(|letter| letter.payload.clone()).collect::<Vec<_>>())
+    .bind(at)
+    .fetch_all(conn)
+    .await?;
+    let reached = |row: &PgRow| {
+        Ok(Reached { run_id: row.try_get("run_id")?, urgent: row.try_get("urgent")? })
+    };
+    rows.iter().map(reached).collect()
+}
+
+/// A run that got a letter, and whether that must wake it from a pause between two attempts.
+pub(crate) struct Reached {
+    run_id: Uuid,
+    urgent: bool,
+}
+
+/// Counts delivered letters into the mailboxes of runs that [`deliver`] locked, and wakes those
+/// that wait.
+pub(crate) async fn ring(conn: &mut PgConnection, reached: &[Reached]) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update tasks k
+         set mailbox = k.mailbox + x.letters,
+             due_at = case
+               when k.owner is null and k.incident_id is null and (k.state = 'WAITING' or x.urgent)
+               then least(k.due_at, now())
+               else k.due_at
+             end
+         from (
+           select w.run_id, count(*)::int as letters, bool_or(w.urgent) as urgent
+           from unnest($1::uuid[], $2::boolean[]) w(run_id, urgent)
+           group by w.run_id
+         ) x
+         where k.run_id = any($1) and k.run_id = x.run_id",
+    )
+    .bind(reached.iter().map(|reached| reached.run_id).collect::<Vec<_>>())
+    .bind(reached.iter().map(|reached| reached.urgent).collect::<Vec<_>>())
+    .execute(conn)
+    .await
+    .map(|_| ())
+}
