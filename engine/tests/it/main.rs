@@ -4,8 +4,10 @@
 #![allow(missing_docs, unreachable_pub, reason = "a test binary has no outside")]
 
 mod attempts;
+mod batches;
 mod cancelling;
 mod cancels;
+mod children;
 mod clock;
 mod compensation;
 mod decisions;
@@ -18,5 +20,7 @@ mod runs;
 mod signals;
 mod statements;
 mod support;
+mod together;
 mod trades;
+mod values;
 mod world;

@@ -1,0 +1,217 @@
+//! Activities in batches: one transaction for many runs, and each run its own result.
+
+use makegood::{
+    Activity, ActivityError, ActivityResult, Ctx, InBatch, Registry, RetryPolicy, Undoes, Workflow,
+    WorkflowResult,
+};
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+
+use crate::support::{TestCell, forgetful};
+use crate::trades::{Note, Plan, line, quick, registry};
+
+/// A wish for a ticket.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Wish {
+    buyer: String,
+    /// Makes the database refuse the whole batch.
+    poison: bool,
+    /// Waits for its turn to settle forever failing.
+    patience: bool,
+}
+
+fn wish(number: usize) -> Wish {
+    Wish { buyer: format!("buyer {number}"), poison: false, patience: false }
+}
+
+/// Takes tickets: the notes that say `ticket` are those that are free.
+struct TakeTicket;
+
+impl Activity for TakeTicket {
+    const NAME: &'static str = "take_ticket";
+    type Kind = InBatch;
+    type Input = Wish;
+    type Output = usize;
+
+    async fn run(
+        &self,
+        tx: &mut PgConnection,
+        wishes: Vec<Wish>,
+    ) -> ActivityResult<Vec<ActivityResult<usize>>> {
+        if wishes.iter().any(|wish| wish.poison) {
+            sqlx::query("select 1 / 0").execute(&mut *tx).await?;
+        }
+        let count = wishes.len();
+        let taken = sqlx::query(
+            "delete from notes where note_id = any(array(
+               select note_id from notes where note = 'ticket' order by note_id limit $1 for update))",
+        )
+        .bind(i64::try_from(count)?)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        let buyers: Vec<&str> =
+            wishes.iter().take(usize::try_from(taken)?).map(|w| w.buyer.as_str()).collect();
+        sqlx::query("insert into notes (trip, note) select x.buyer, 'sold' from unnest($1::text[]) x(buyer)")
+            .bind(&buyers)
+            .execute(tx)
+            .await?;
+        Ok((0..count)
+            .map(|at| {
+                if at < buyers.len() { Ok(count) } else { Err(ActivityError::rejected("SOLD_OUT")) }
+            })
+            .collect())
+    }
+
+    fn retry(&self) -> RetryPolicy {
+        quick()
+    }
+}
+
+/// Gives tickets back.
+struct GiveBack;
+
+impl Activity for GiveBack {
+    const NAME: &'static str = "give_back";
+    type Kind = InBatch;
+    type Input = Undoes<TakeTicket>;
+    type Output = ();
+
+    async fn run(
+        &self,
+        tx: &mut PgConnection,
+        undoes: Vec<Undoes<TakeTicket>>,
+    ) -> ActivityResult<Vec<ActivityResult<()>>> {
+        let buyers: Vec<&str> = undoes.iter().map(|undo| undo.input.buyer.as_str()).collect();
+        sqlx::query(
+            "update notes set note = 'ticket', trip = '' where note = 'sold' and trip = any($1)",
+        )
+        .bind(&buyers)
+        .execute(tx)
+        .await?;
+        Ok(undoes.iter().map(|_| Ok(())).collect())
+    }
+}
+
+/// Buys a ticket and notes it.
+struct Buy;
+
+impl Workflow for Buy {
+    const NAME: &'static str = "buy";
+    type Input = Wish;
+    type Output = usize;
+
+    async fn run(ctx: Ctx, wish: Wish) -> WorkflowResult<usize> {
+        let batch = ctx.step::<TakeTicket>(&wish).undo::<GiveBack>().await?;
+        if wish.patience {
+            return ctx.make_good("changed my mind");
+        }
+        let plan = Plan { trip: wish.buyer.clone(), reject: None };
+        ctx.step::<Note>(&line(&plan, "happy")).await?;
+        Ok(batch)
+    }
+}
+
+fn shop() -> Registry {
+    registry().workflow::<Buy>().activity(TakeTicket).activity(GiveBack)
+}
+
+async fn cell_with(tickets: i64) -> TestCell {
+    let cell = TestCell::new().await;
+    cell.execute(&format!(
+        "insert into notes (trip, note) select '', 'ticket' from generate_series(1, {tickets})"
+    ))
+    .await;
+    cell
+}
+
+async fn start_all(cell: &TestCell, wishes: &[Wish]) {
+    let mut tx = cell.pool.begin().await.unwrap();
+    for wish in wishes {
+        cell.client.start::<Buy>(&mut tx, &wish.buyer, wish).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    cell.client.wake();
+}
+
+async fn all_ended(cell: &TestCell) {
+    cell.until("all end", "select not exists (select 1 from tasks where incident_id is null)")
+        .await;
+}
+
+#[tokio::test]
+async fn many_runs_share_one_transaction_and_each_gets_its_result() {
+    let cell = cell_with(300).await;
+    let wishes: Vec<Wish> = (0..500).map(wish).collect();
+    start_all(&cell, &wishes).await;
+    let worker = cell.worker_with(shop(), forgetful()).await;
+    all_ended(&cell).await;
+    let sold: i64 = cell.scalar("select count(*) from notes where note = 'sold'").await;
+    let completed: i64 =
+        cell.scalar("select count(*) from runs where ended_state = 'COMPLETED'").await;
+    let happy: i64 = cell.scalar("select count(*) from notes where note = 'happy'").await;
+    assert_eq!((sold, completed, happy), (300, 300, 300), "exactly as many as there were tickets");
+    let largest: i64 = cell.scalar("select max(output::text::bigint) from runs").await;
+    assert!(largest > 20, "they went in batches: {largest}");
+    let commits: i64 = cell
+        .scalar("select count(distinct xmin::text) from steps where name = 'take_ticket'")
+        .await;
+    assert!(commits < 50, "few transactions carried them: {commits}");
+    worker.drain().await.unwrap();
+    cell.audited().await;
+}
+
+#[tokio::test]
+async fn one_bad_input_fails_alone() {
+    let cell = cell_with(300).await;
+    let mut wishes: Vec<Wish> = (0..200).map(wish).collect();
+    wishes[77].poison = true;
+    start_all(&cell, &wishes).await;
+    let worker = cell.worker_with(shop(), forgetful()).await;
+    all_ended(&cell).await;
+    let completed: i64 =
+        cell.scalar("select count(*) from runs where ended_state = 'COMPLETED'").await;
+    assert_eq!(completed, 199, "its neighbours are served");
+    let stuck: String = cell.scalar("select r.workflow_id from incidents i join runs r on r.run_id = i.run_id where i.class = 'retries_used_up'").await;
+    assert_eq!(stuck, "buyer 77", "and it alone needs a person");
+    let sold: i64 = cell.scalar("select count(*) from notes where note = 'sold'").await;
+    assert_eq!(sold, 199, "nothing was taken twice");
+    worker.drain().await.unwrap();
+    cell.audited().await;
+}
+
+#[tokio::test]
+async fn what_a_batch_did_is_undone_in_batches() {
+    let cell = cell_with(100).await;
+    let wishes: Vec<Wish> =
+        (0..150).map(|number| Wish { patience: true, ..wish(number) }).collect();
+    start_all(&cell, &wishes).await;
+    let worker = cell.worker_with(shop(), forgetful()).await;
+    all_ended(&cell).await;
+    let undone: i64 =
+        cell.scalar("select count(*) from runs where ended_state = 'COMPENSATED'").await;
+    assert_eq!(undone, 150, "sold out or changed its mind");
+    let free: i64 = cell.scalar("select count(*) from notes where note = 'ticket'").await;
+    assert_eq!(free, 100, "every ticket is back");
+    worker.drain().await.unwrap();
+    cell.audited().await;
+}
+
+#[tokio::test]
+async fn a_batch_of_a_buried_worker_takes_nothing() {
+    let cell = cell_with(100).await;
+    let worker = cell.worker_with(shop(), forgetful()).await;
+    let mut lock = cell.pool.begin().await.unwrap();
+    sqlx::query("lock table notes in access exclusive mode").execute(&mut *lock).await.unwrap();
+    start_all(&cell, &(0..40).map(wish).collect::<Vec<_>>()).await;
+    cell.until_blocked_by(&mut lock).await;
+    cell.execute("update workers set lease_until = now() - interval '1 hour'").await;
+    let other = cell.worker_with(shop(), forgetful()).await;
+    lock.commit().await.unwrap();
+    all_ended(&cell).await;
+    let sold: i64 = cell.scalar("select count(*) from notes where note = 'sold'").await;
+    assert_eq!(sold, 40, "each buyer has one ticket, whoever wrote it");
+    worker.drain().await.unwrap();
+    other.drain().await.unwrap();
+    cell.audited().await;
+}
