@@ -29,6 +29,7 @@ mod late;
 mod lease;
 mod queue;
 mod registry;
+mod replay_check;
 mod retry;
 mod run;
 mod runtime;
@@ -52,6 +53,7 @@ pub use ctx::{
 pub use error::Error;
 pub use incident::IncidentClass;
 pub use registry::Registry;
+pub use replay_check::{Misfit, ReplayCheck, replay_check};
 pub use retry::RetryPolicy;
 pub use runtime::Worker;
 pub use store::inspect;

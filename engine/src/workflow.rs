@@ -149,6 +149,32 @@ pub enum Cause {
     },
 }
 
+impl Cause {
+    /// The reason that was given to [`Ctx::make_good`] or [`crate::Client::cancel`], typed; `None`
+    /// when there is none or it is not a `T`.
+    ///
+    /// ```
+    /// # use makegood::Cause;
+    /// #[derive(serde::Deserialize, PartialEq, Debug)]
+    /// #[serde(rename_all = "snake_case")]
+    /// enum Why {
+    ///     Expired,
+    ///     TooFar { km: u32 },
+    /// }
+    ///
+    /// let cause = Cause::MadeGood { reason: serde_json::json!({ "too_far": { "km": 80 } }) };
+    /// assert_eq!(cause.reason::<Why>(), Some(Why::TooFar { km: 80 }));
+    /// ```
+    pub fn reason<T: DeserializeOwned>(&self) -> Option<T> {
+        match self {
+            Self::MadeGood { reason } | Self::Cancelled { reason } => {
+                serde_json::from_value(reason.clone()).ok()
+            }
+            Self::Rejected(_) => None,
+        }
+    }
+}
+
 /// The input of a closing activity.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MadeGood<I> {

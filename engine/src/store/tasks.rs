@@ -45,6 +45,11 @@ pub(crate) struct RawRecord {
 }
 
 impl RawRecord {
+    /// What the columns `history` and `signals` hold.
+    pub(super) fn of(row: &sqlx::postgres::PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self { history: row.try_get("history")?, signals: row.try_get("signals")? })
+    }
+
     /// Decodes it; a record that cannot be read concerns its run alone.
     pub(crate) fn read(&self) -> Result<(Vec<HistoryRow>, Vec<StoredSignal>), serde_json::Error> {
         let history = self.history.as_deref().map_or(Ok(Vec::new()), serde_json::from_str)?;
@@ -125,7 +130,7 @@ fn claimed_row(row: &sqlx::postgres::PgRow) -> Result<ClaimedRow, sqlx::Error> {
         parent_run_id: row.try_get("parent_run_id")?,
         workflow: row.try_get("workflow")?,
         input: row.try_get("input")?,
-        record: record(row)?,
+        record: RawRecord::of(row)?,
     })
 }
 
@@ -134,10 +139,6 @@ fn opened(row: &sqlx::postgres::PgRow) -> Result<Opened, sqlx::Error> {
     let deadlines = waits.map(|text| serde_json::from_str(&text)).transpose();
     let deadlines = deadlines.map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
     Ok(Opened { deadlines: deadlines.unwrap_or_default(), now: row.try_get("now")? })
-}
-
-fn record(row: &sqlx::postgres::PgRow) -> Result<RawRecord, sqlx::Error> {
-    Ok(RawRecord { history: row.try_get("history")?, signals: row.try_get("signals")? })
 }
 
 /// Reads history and signals of one run in a snapshot of its own.
@@ -163,7 +164,7 @@ pub(crate) async fn reread(
     .bind(run_id)
     .fetch_one(conn)
     .await?;
-    record(&row)
+    RawRecord::of(&row)
 }
 
 /// How long until the next run is due, if any is.
