@@ -18,6 +18,7 @@ use crate::error::{outcome_unknown, refused, transient};
 use crate::fault;
 use crate::incident::NewIncident;
 use crate::journal::StepRow;
+use crate::lane::Lanes;
 use crate::lease::Lease;
 use crate::run::Run;
 use crate::store::steps;
@@ -129,6 +130,7 @@ struct Pending {
 /// Gathers turns and writes them.
 pub(crate) struct Committer {
     pool: PgPool,
+    lanes: Lanes,
     lease: Arc<Lease>,
     queue: Mutex<VecDeque<Pending>>,
     ready: Notify,
@@ -137,7 +139,19 @@ pub(crate) struct Committer {
 
 impl Committer {
     pub(crate) fn new(pool: PgPool, lease: Arc<Lease>, batch: usize) -> Self {
-        Self { pool, lease, queue: Mutex::default(), ready: Notify::new(), batch }
+        Self {
+            lanes: Lanes::new(pool.clone()),
+            pool,
+            lease,
+            queue: Mutex::default(),
+            ready: Notify::new(),
+            batch,
+        }
+    }
+
+    /// The lanes for runs that are started with a commit.
+    pub(crate) fn lanes(&self) -> &Lanes {
+        &self.lanes
     }
 
     /// Commits one turn, together with whatever else is ready.
@@ -255,7 +269,7 @@ impl Committer {
             return Ok(alive.then(Outcomes::new));
         }
         let mut tx = self.pool.begin().await?;
-        match write::turns(&mut tx, incarnation, turns, now).await? {
+        match write::turns(&mut tx, &self.lanes, incarnation, turns, now).await? {
             Some(outcomes) => {
                 write::commit(tx).await?;
                 Ok(Some(outcomes))

@@ -22,9 +22,11 @@ mod error;
 mod fault;
 mod incident;
 mod journal;
+mod lane;
 mod late;
 mod lease;
 mod queue;
+mod reach;
 mod registry;
 mod retry;
 mod run;
@@ -40,11 +42,12 @@ pub use activity::{
     Activity, ActivityError, ActivityResult, Attempt, InTransaction, Outside, ReadOnly, Resolution,
     Undoes,
 };
-pub use client::{Cancellation, Client, Delivery, Ending, Started};
+pub use client::{Cancellation, Client, Delivery, Ending, QueueLimits, QueueStatus, Rate, Started};
 pub use config::{Database, WorkerConfig};
 pub use ctx::{Ctx, Forward, Signal, Sleep, Step, Wait, WaitFor};
 pub use error::Error;
 pub use incident::IncidentClass;
+pub use lane::{Priority, StartOptions};
 pub use registry::Registry;
 pub use retry::RetryPolicy;
 pub use runtime::Worker;

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use serde_json::value::{RawValue, to_raw_value};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::action::{Action, Call, End, Hold, Park, Role, StoredSignal};
+use crate::claim::Place;
 use crate::compensate::{self, Unwind};
 use crate::ctx::{Desk, Reply, Until, Want, WantedStep, WantedWait};
 use crate::incident::{IncidentClass, NewIncident};
@@ -52,7 +52,7 @@ pub(crate) struct Run {
     waiting: Option<WantedWait>,
     /// Why the run must not be driven at all.
     unfit: Option<NewIncident>,
-    _slot: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 enum Mode {
@@ -87,7 +87,7 @@ pub(crate) struct Claimed {
     pub(crate) attempt: u32,
     pub(crate) parked: Option<OpenWait>,
     pub(crate) unfit: Option<NewIncident>,
-    pub(crate) slot: OwnedSemaphorePermit,
+    pub(crate) place: Place,
 }
 
 impl Run {
@@ -118,7 +118,7 @@ impl Run {
             parked: claimed.parked,
             waiting: None,
             unfit: claimed.unfit,
-            _slot: claimed.slot,
+            _place: claimed.place,
         };
         run.deliver(claimed.signals);
         run

@@ -106,7 +106,7 @@ impl Worker {
         let database = database.bounded_by(config.lease);
         let hot = database.hot_pool("makegood-lanes", lanes.saturating_add(1)).await?;
         let transactions = database.step_pool("makegood-steps", config.transactions).await?;
-        let claims = database.lazy_pool("makegood-claims", 1).await?;
+        let claims = database.claim_pool().await?;
         let keeper = database.lazy_pool("makegood-keeper", 2).await?;
         let ears = database.lazy_pool("makegood-ears", 1).await?;
         check_pins(&hot).await?;
@@ -135,7 +135,7 @@ impl Worker {
         parts.spawn(async move { lease.keep(over_for_lease).await });
         let channel = wake::channel(database.cell());
         parts.spawn(wake::listen(ears, channel, Arc::clone(&due), is_over));
-        let claimer = Claimer { engine: Arc::clone(&engine), pool: claims, slots, due, runs };
+        let claimer = Claimer::new(Arc::clone(&engine), claims, slots, due, runs);
         parts.spawn(claimer.work(draining));
 
         let monitor = monitor(Arc::clone(&engine), RunQueue::new(claimed));

@@ -108,7 +108,7 @@ async fn write_and_commit(
 ) -> Result<Committed, Undone> {
     let Hold { run_id, incarnation, .. } = turn.hold;
     let now = engine.lease.database_time();
-    let outcomes = write::turns(&mut tx, incarnation, &[turn], now).await;
+    let outcomes = write::turns(&mut tx, engine.committer.lanes(), incarnation, &[turn], now).await;
     let outcomes = outcomes.map_err(|error| {
         if refused(&error) {
             let message = format!("the database refuses its records: {error}");

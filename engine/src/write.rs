@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::action::{Park, StoredSignal};
 use crate::commit::{Disposition, Turn};
 use crate::ctx::Until;
+use crate::lane::Lanes;
 use crate::late;
 use crate::store::tasks::Moves;
 use crate::store::{incidents, steps, tasks, workers};
@@ -35,6 +36,7 @@ pub(crate) async fn commit(tx: sqlx::Transaction<'_, sqlx::Postgres>) -> Result<
 /// `None` when the incarnation is dead: roll back.
 pub(crate) async fn turns(
     conn: &mut PgConnection,
+    lanes: &Lanes,
     incarnation: Uuid,
     turns: &[&Turn],
     now: DateTime<Utc>,
@@ -59,7 +61,7 @@ pub(crate) async fn turns(
             };
             outcomes.insert(done.run_id, outcome);
         }
-        write_ends(&mut *conn, turns, &outcomes).await?;
+        write_ends(&mut *conn, lanes, turns, &outcomes).await?;
     }
     let columns =
         columns(turns, |turn| !matches!(outcomes.get(&turn.hold.run_id), Some(Outcome::Lost)));
@@ -74,6 +76,7 @@ pub(crate) async fn turns(
 /// What belongs to the runs that leave: incidents, and runs for the signals that nobody took.
 async fn write_ends(
     conn: &mut PgConnection,
+    lanes: &Lanes,
     turns: &[&Turn],
     outcomes: &Outcomes,
 ) -> Result<(), sqlx::Error> {
@@ -87,7 +90,7 @@ async fn write_ends(
             }
             Disposition::End(end) => {
                 for start in &end.late {
-                    late::insert(&mut *conn, start).await?;
+                    late::insert(&mut *conn, lanes, start).await?;
                 }
             }
             Disposition::GoOn | Disposition::Park(_) => {}

@@ -26,7 +26,7 @@ create index runs_by_start on runs (started_at);
 -- Tasks, steps and signals have no foreign key: its check would cost a row lock for each step.
 create table tasks (
   run_id uuid primary key,
-  workflow text not null,
+  lane bigint not null,
   state text not null default 'RUNNING'
     check (state in ('RUNNING', 'WAITING', 'COMPENSATING', 'STUCK', 'PAUSED')),
   owner uuid,
@@ -40,15 +40,18 @@ create table tasks (
   attempt int not null default 0,
   attempt_seq int not null default 0,
   crashes int not null default 0,
+  part smallint not null
+    generated always as (case when state = 'COMPENSATING' then 2 when epoch = 0 then 1 else 0 end) stored,
   check ((owner is not null)::int + (due_at is not null)::int + (incident_id is not null)::int = 1),
   check (incident_id is null or state in ('STUCK', 'PAUSED')),
   check ((deadline is null) = (wait_key is null)),
   check (state <> 'WAITING' or owner is not null or deadline is not null)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
 
-create index tasks_due on tasks (due_at) where due_at is not null;
+-- A part of a lane is what a claim looks at: 0 goes on, 1 was never claimed, 2 is being undone.
+create index tasks_due on tasks (lane, part, due_at) where due_at is not null;
 
-create index tasks_owned on tasks (owner) where owner is not null;
+create index tasks_owned on tasks (owner, lane) where owner is not null;
 
 -- What a run has done, in the order in which it was recorded. Rows are only ever added.
 -- `next` is the outside step about to be tried: the intent rides on the row before it.

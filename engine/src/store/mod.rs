@@ -7,6 +7,8 @@
 
 pub(crate) mod incidents;
 pub mod inspect;
+pub(crate) mod lanes;
+pub(crate) mod queues;
 pub(crate) mod runs;
 pub(crate) mod signals;
 pub(crate) mod steps;

@@ -10,6 +10,7 @@ pub(crate) struct NewRun<'a> {
     pub(crate) version: i32,
     pub(crate) workflow_id: &'a str,
     pub(crate) input: &'a str,
+    pub(crate) lane: i64,
 }
 
 /// Writes a run and its task; `false` when the workflow id is taken.
@@ -29,9 +30,9 @@ pub(crate) async fn insert(conn: &mut PgConnection, run: &NewRun<'_>) -> Result<
     if started.rows_affected() == 0 {
         return Ok(false);
     }
-    sqlx::query("insert into tasks (run_id, workflow) values ($1, $2)")
+    sqlx::query("insert into tasks (run_id, lane) values ($1, $2)")
         .bind(run.run_id)
-        .bind(run.workflow)
+        .bind(run.lane)
         .execute(conn)
         .await?;
     Ok(true)
