@@ -78,7 +78,7 @@ impl QueueLimits {
         let concurrency =
             self.concurrency.map(|runs| number("the concurrency", runs)).transpose()?;
         let Some(rate) = self.rate else { return Ok((concurrency, None, None)) };
-        let longest = Duration::from_secs(366 * 24 * 3_600);
+        let longest = Duration::from_hours(366 * 24);
         match i64::try_from(rate.per.as_millis()) {
             Ok(ms) if ms > 0 && rate.per <= longest => {
                 Ok((concurrency, Some(number("the rate", rate.starts)?), Some(ms)))
