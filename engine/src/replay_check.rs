@@ -2,6 +2,7 @@
 //! writes nothing.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::DateTime;
 use serde_json::value::RawValue;
@@ -119,7 +120,8 @@ fn replay(registry: &Registry, history: &History) -> Fit {
         deadlines: HashMap::new(),
         database_time: DateTime::UNIX_EPOCH,
         unfit: None,
-        slot: None,
+        options: Arc::default(),
+        place: None,
     };
     let mut run = Run::new(claimed, &WorkerConfig::default(), Clock::default());
     match run.next(registry) {

@@ -8,8 +8,10 @@
 pub(crate) mod histories;
 pub(crate) mod incidents;
 pub mod inspect;
+pub(crate) mod lanes;
 pub(crate) mod mail;
 pub(crate) mod published;
+pub(crate) mod queues;
 pub(crate) mod runs;
 pub(crate) mod signals;
 pub(crate) mod steps;
