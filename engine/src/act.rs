@@ -27,7 +27,7 @@ pub(crate) enum Acted {
 /// Calls an activity outside, with the retries that are short enough to wait for in memory.
 pub(crate) async fn act(engine: &Engine, run: &mut Run, call: &Call) -> Acted {
     let stuck =
-        |class, message: &str| Acted::Stuck(NewIncident::new(class, Some(&call.step), message));
+        |class, message: &str| Acted::Stuck(NewIncident::new(class, None, message).at(call));
     let Some(code) = engine.registry.code_for(&call.activity) else {
         let message = format!("no activity {} is registered", call.activity);
         return stuck(IncidentClass::NonDeterminism, &message);

@@ -24,6 +24,7 @@ mod incident;
 mod journal;
 mod late;
 mod lease;
+pub mod operator;
 mod queue;
 mod registry;
 mod retry;
@@ -45,6 +46,9 @@ pub use config::{Database, WorkerConfig};
 pub use ctx::{Ctx, Forward, Signal, Sleep, Step, Wait, WaitFor};
 pub use error::Error;
 pub use incident::IncidentClass;
+pub use operator::{
+    Carried, Cut, GivenUndo, Operator, Refusal, RunState, StepId, Verb, VerbKind,
+};
 pub use registry::Registry;
 pub use retry::RetryPolicy;
 pub use runtime::Worker;

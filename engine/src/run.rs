@@ -1,6 +1,7 @@
 //! One claimed run in memory: polls its program, or unwinds its record, to the next action.
 //! It writes nothing; what it wants written waits in `rows` for the next commit.
 
+mod orders;
 mod recording;
 
 use std::collections::VecDeque;
@@ -16,11 +17,13 @@ use crate::action::{Action, Call, End, Hold, Park, Role, StoredSignal};
 use crate::compensate::{self, Unwind};
 use crate::ctx::{Desk, Reply, Until, Want, WantedStep, WantedWait};
 use crate::incident::{IncidentClass, NewIncident};
-use crate::journal::{Intent, Journal, Payload, RowKind, StepRow};
+use crate::journal::{Intent, Journal, Payload, Phase, RowKind, StepRow};
 use crate::late;
 use crate::registry::{Registry, WorkflowCode};
 use crate::store::tasks::OpenWait;
 use crate::workflow::{Cause, Failure, Rejection};
+
+pub(crate) use self::orders::{COMPENSATE, PAUSE, Signature, TERMINATE, VOIDED};
 
 /// The kind of signal that asks a run to cancel itself.
 pub(crate) const CANCEL: &str = "$cancel";
@@ -52,6 +55,8 @@ pub(crate) struct Run {
     waiting: Option<WantedWait>,
     /// Why the run must not be driven at all.
     unfit: Option<NewIncident>,
+    /// What an operator wants of it.
+    order: Option<orders::Order>,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -118,6 +123,7 @@ impl Run {
             parked: claimed.parked,
             waiting: None,
             unfit: claimed.unfit,
+            order: None,
             _slot: claimed.slot,
         };
         run.deliver(claimed.signals);
@@ -137,7 +143,7 @@ impl Run {
             }
             if signal.kind == CANCEL {
                 self.cancel(&signal);
-            } else {
+            } else if !self.take_order(&signal) {
                 self.signals.push_back(signal);
             }
         }
@@ -169,6 +175,9 @@ impl Run {
     pub(crate) fn next(&mut self, registry: &Registry) -> Action {
         if let Some(incident) = self.unfit.take() {
             return Action::Stuck(incident);
+        }
+        if let Some(action) = self.obey() {
+            return action;
         }
         loop {
             let full = self.journal.next_seq > self.steps_limit;
@@ -225,8 +234,9 @@ impl Run {
         };
         if self.journal.pivoted {
             // Not recorded: after a retry the step is tried again.
-            if self.rows.last().is_some_and(|row| row.kind == RowKind::Rejected) {
-                self.rows.pop();
+            let mut occurrence = None;
+            if let Some(row) = self.rows.pop_if(|row| row.kind == RowKind::Rejected) {
+                occurrence = Some(row.occurrence);
                 self.journal.next_seq = self.journal.next_seq.saturating_sub(1);
             }
             let (step, message) = match &cause {
@@ -234,7 +244,8 @@ impl Run {
                 other => (None, format!("{other:?}")),
             };
             let class = IncidentClass::RejectedPastPivot;
-            return Some(stuck(class, step.as_deref(), &message));
+            let incident = NewIncident::new(class, step.as_deref(), &message);
+            return Some(Action::Stuck(NewIncident { occurrence, ..incident }));
         }
         self.make_good(cause);
         None
@@ -286,11 +297,12 @@ impl Run {
         };
         let unrecorded = kind.needs_intent() && !intended;
         let role = Role::Step { undo, pivot, unrecorded };
+        let edited = self.journal.edited(name, occurrence, Phase::Forward).cloned();
         let call = Call {
             activity: name.to_owned(),
             step: name.to_owned(),
             occurrence,
-            input,
+            input: edited.unwrap_or(input),
             role,
             uncertain: intended,
         };

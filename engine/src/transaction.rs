@@ -112,7 +112,7 @@ async fn write_and_commit(
     let outcomes = outcomes.map_err(|error| {
         if refused(&error) {
             let message = format!("the database refuses its records: {error}");
-            Undone::Stuck(NewIncident::new(IncidentClass::Unwritable, Some(&call.step), &message))
+            Undone::Stuck(NewIncident::new(IncidentClass::Unwritable, None, &message).at(call))
         } else {
             failed(call, &error)
         }
@@ -171,7 +171,7 @@ async fn run_one(
 ) -> Result<Answer, Undone> {
     let failed = |message: String| Undone::Failed { call: call.clone(), message };
     let stuck =
-        |class, message: &str| Undone::Stuck(NewIncident::new(class, Some(&call.step), message));
+        |class, message: &str| Undone::Stuck(NewIncident::new(class, None, message).at(call));
     let Some(code) = engine.registry.code_for(&call.activity) else {
         return Err(failed(format!("no activity {} is registered", call.activity)));
     };

@@ -72,8 +72,10 @@ pub(crate) async fn drive(engine: Arc<Engine>, mut run: Run) {
                     Some(Committed::Refused(signals)) => {
                         let unwinding = run.is_unwinding();
                         run.deliver(signals);
-                        // A pause before another attempt goes on, unless the run was cancelled.
-                        if park.wait.is_none() && run.is_unwinding() == unwinding {
+                        // A pause before another attempt goes on, unless the run was cancelled or
+                        // an operator wants something of it.
+                        let same = run.is_unwinding() == unwinding && !run.is_ordered();
+                        if park.wait.is_none() && same {
                             Action::Park(park)
                         } else {
                             run.next(&engine.registry)
@@ -164,7 +166,7 @@ async fn rolled_back(engine: &Engine, mut run: Run, undone: Undone) {
             let policy = engine.registry.code_for(&call.activity).map(|code| code.retry());
             let Some(delay) = policy.unwrap_or_default().delay(attempt) else {
                 let class = used_up(&call, false);
-                let incident = NewIncident::new(class, Some(&call.step), &message);
+                let incident = NewIncident::new(class, None, &message).at(&call);
                 commit(engine, &mut run, Disposition::Stick(incident)).await;
                 return;
             };

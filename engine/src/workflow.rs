@@ -147,6 +147,13 @@ pub enum Cause {
         /// As given to [`crate::Client::cancel`].
         reason: Value,
     },
+    /// An operator decided it.
+    Operator {
+        /// Who.
+        actor: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// The input of a closing activity.

@@ -79,7 +79,7 @@ async fn retry(
     let client = client.map_err(|e| Problem::new("the engine cannot be reached").because(e))?;
     match client.retry(run.run_id, &actor(), reason).await {
         Ok(()) => output::say(&format!("Run {} is back in the queue.", run.run_id)),
-        Err(error @ Error::NoIncident(_)) => {
+        Err(error @ Error::Refused { .. }) => {
             return Err(Problem::new("there is nothing to retry")
                 .because(error)
                 .next(format!("`makegood runs show {}` tells what it does", run.run_id))

@@ -85,6 +85,7 @@ impl Run {
             input: call.input.clone(),
             output: Some(output),
             undo: undo.to_owned(),
+            of_run: None,
         });
     }
 

@@ -7,6 +7,7 @@
 
 pub(crate) mod incidents;
 pub mod inspect;
+pub(crate) mod operator_actions;
 pub(crate) mod runs;
 pub(crate) mod signals;
 pub(crate) mod steps;
