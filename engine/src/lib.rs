@@ -12,6 +12,7 @@
 mod act;
 mod action;
 pub mod activity;
+pub mod bulk;
 mod claim;
 mod client;
 mod commit;
@@ -46,9 +47,7 @@ pub use config::{Database, WorkerConfig};
 pub use ctx::{Ctx, Forward, Signal, Sleep, Step, Wait, WaitFor};
 pub use error::Error;
 pub use incident::IncidentClass;
-pub use operator::{
-    Carried, Cut, GivenUndo, Operator, Refusal, RunState, StepId, Verb, VerbKind,
-};
+pub use operator::{Carried, Cut, GivenUndo, Operator, Refusal, RunState, StepId, Verb, VerbKind};
 pub use registry::Registry;
 pub use retry::RetryPolicy;
 pub use runtime::Worker;

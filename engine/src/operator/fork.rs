@@ -101,13 +101,15 @@ fn check(
     let cuts_nothing = i32::try_from(history.len()) == Ok(seq);
     let kept: Vec<_> = history.into_iter().filter(|row| row.0 < seq).collect();
     let intent = kept.iter().rev().find(|row| row.8.is_some()).map(|row| row.0);
-    let kept = Journal::fold(kept)
-        .map_err(|error| Refusal::Unreadable { message: error.to_string() })?;
+    let kept =
+        Journal::fold(kept).map_err(|error| Refusal::Unreadable { message: error.to_string() })?;
     if kept.compensating.is_some() {
         return Err(Refusal::CutBehindMakingGood);
     }
     let open = kept.open.as_ref().map(|open| id(&open.name, open.occurrence));
-    if let Some(step) = open.clone().filter(|_| cuts_nothing) {
+    // Of an ended run nobody will ever learn it.
+    let may_be_learnt = cuts_nothing && subject.state == RunState::Stuck;
+    if let Some(step) = open.clone().filter(|_| may_be_learnt) {
         return Err(Refusal::CutPartsIntent { step });
     }
     for undoable in &kept.undoables {

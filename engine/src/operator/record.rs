@@ -136,7 +136,6 @@ fn row(subject: &Subject<'_>, kind: RowKind, step: Option<&StepId>) -> StepRow {
 }
 
 fn payload(value: &impl Serialize) -> Result<Payload, Undone> {
-    to_raw_value(value).map_err(|source| {
-        Undone::Failed(Error::Json { what: "what was given".to_owned(), source })
-    })
+    to_raw_value(value)
+        .map_err(|source| Undone::Failed(Error::Json { what: "what was given".to_owned(), source }))
 }

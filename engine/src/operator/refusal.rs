@@ -98,16 +98,22 @@ impl Refusal {
         match self {
             Self::Ended { .. } => "fork it, or start it anew under another id",
             Self::Lives => "wait until it ends, or terminate it first",
-            Self::NotStuck => "let it go on; cancel, compensate, pause or terminate it if it must not",
+            Self::NotStuck => {
+                "let it go on; cancel, compensate, pause or terminate it if it must not"
+            }
             Self::IsStuck => "retry it, give the step a result or another input, or close it",
             Self::IsPaused => "resume it first, or terminate it",
-            Self::NotPaused => "look again in a moment; one that does not wait for you needs nothing",
+            Self::NotPaused => {
+                "look again in a moment; one that does not wait for you needs nothing"
+            }
             Self::BeingMadeGood => "wait; if it is stuck, retry it or skip the undo",
             Self::NotBeingMadeGood => "retry or resume it: it goes forward anyway",
             Self::HasUndone => "let it be made good, then fork it or start it anew",
             Self::PastPivot => "retry it, give the step a result or another input, or terminate it",
             Self::Held => "pause it, then try again",
-            Self::NotAtStep { .. } => "look at the run again, and name the step at which it is stuck",
+            Self::NotAtStep { .. } => {
+                "look at the run again, and name the step at which it is stuck"
+            }
             Self::Unreadable { .. } => "deploy a version that reads it, or close it",
             Self::NoSuchRow { .. } => "name a row of the record, or the step to begin from",
             Self::CutBehindMakingGood => "cut at or before that row",

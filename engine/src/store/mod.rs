@@ -5,6 +5,7 @@
 //! ids by `= any($n)`. A test reads them all. Statements that lock several rows of `tasks` lock
 //! them in the order of their ids first: an UPDATE's own order follows its plan.
 
+pub(crate) mod bulk;
 pub(crate) mod incidents;
 pub mod inspect;
 pub(crate) mod operator_actions;

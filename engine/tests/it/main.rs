@@ -4,6 +4,7 @@
 #![allow(missing_docs, unreachable_pub, reason = "a test binary has no outside")]
 
 mod attempts;
+mod bulk;
 mod cancelling;
 mod cancels;
 mod clock;
@@ -12,6 +13,10 @@ mod decisions;
 mod fencing;
 mod hostile;
 mod leases;
+mod operator_forks;
+mod operator_orders;
+mod operator_records;
+mod operator_table;
 mod refusals;
 mod repeats;
 mod runs;
