@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::client::Client;
 use crate::error::{Error, refused, transient};
 use crate::inspect::{self, RunSummary};
-use crate::operator::{Carried, Operator, Signed, Verb, VerbKind, carry_out};
+use crate::operator::{Carried, Operator, Signed, Verb, carry_out};
 use crate::run::Signature;
 use crate::store::bulk::{self, Left, NewBulk};
 
@@ -141,7 +141,7 @@ impl Bulk {
             per_second: i32::try_from(self.per_second).unwrap_or(1),
         };
         bulk::insert(&mut *conn, &new).await?;
-        let filter = self.selection.filter(self.verb.kind() == VerbKind::Fork);
+        let filter = self.selection.filter(self.verb.kind());
         let total = bulk::freeze(&mut *conn, bulk_id, &filter).await?;
         let states = inspect::bulk_states(&mut *conn, bulk_id).await?;
         let sample = inspect::bulk_sample(conn, bulk_id, SAMPLE).await?;

@@ -255,7 +255,7 @@ impl Client {
         let facts = by_operator::facts(&mut conn, run_id).await?;
         let facts = facts.ok_or_else(|| Error::RunNotFound(run_id.to_string()))?;
         let standing = operator::standing(run_id, &facts)?;
-        Ok(VerbKind::ALL.into_iter().map(|verb| (verb, refusal(verb, &standing))).collect())
+        Ok(VerbKind::ALL.into_iter().map(|verb| (verb, refusal(verb, standing))).collect())
     }
 
     pub(crate) fn pool(&self) -> &PgPool {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::operator::RunState;
+use crate::operator::{RunState, VerbKind};
 use crate::store::bulk::Filter;
 
 /// The most runs that one bulk action takes.
@@ -84,7 +84,7 @@ impl Selection {
         *self == Self::default()
     }
 
-    pub(crate) fn filter(&self, ended_too: bool) -> Filter<'_> {
+    pub(crate) fn filter(&self, verb: VerbKind) -> Filter<'_> {
         Filter {
             workflow: self.workflow.as_deref(),
             states: self.states.iter().map(|state| state.as_str()).collect(),
@@ -94,7 +94,7 @@ impl Selection {
             started_before: self.started_before,
             ids: &self.ids,
             // Who names ended runs is told that they have ended.
-            ended_too: ended_too || !self.states.is_empty() || !self.ids.is_empty(),
+            ended_too: verb == VerbKind::Fork || !self.states.is_empty() || !self.ids.is_empty(),
             limit: LIMIT,
         }
     }

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::journal::Journal;
 use crate::run::{PAUSE, Signature};
 use crate::store::operator_actions::{self, NewAction};
-use crate::store::tasks::by_operator::{self, Facts};
+use crate::store::tasks::by_operator::{self, Count, Facts};
 use crate::store::{incidents, signals, tasks};
 
 /// Who acts, and as a part of what.
@@ -80,7 +80,7 @@ pub(crate) async fn carry_out(
     let facts = look(&mut *conn, run_id).await?;
     let standing = standing(run_id, &facts)?;
     let refused = |refusal| Error::Refused { run_id, verb: kind, refusal: Box::new(refusal) };
-    if let Some(refusal) = refusal(kind, &standing) {
+    if let Some(refusal) = refusal(kind, standing) {
         return Err(refused(refusal));
     }
     let (action_id, signature) = (Uuid::now_v7(), signed.signature);
@@ -118,10 +118,10 @@ async fn look(conn: &mut PgConnection, run_id: Uuid) -> Result<Facts, Error> {
 
 /// What the table of refusals decides by.
 pub(crate) fn standing(run_id: Uuid, facts: &Facts) -> Result<Standing, Error> {
-    let Facts { held, pivoted, unwinding, undone, .. } = *facts;
+    let Facts { held, way, .. } = *facts;
     let state = RunState::read(&facts.state);
     let state = state.ok_or_else(|| Error::RunNotFound(format!("{run_id} in a known state")))?;
-    Ok(Standing { state, held, pivoted, unwinding, undone })
+    Ok(Standing { state, held, way })
 }
 
 async fn act(
@@ -130,8 +130,7 @@ async fn act(
     verb: &Verb,
 ) -> Result<Effect, Undone> {
     match verb {
-        Verb::Retry => subject.set_going(conn, verb.kind()).await,
-        Verb::Resume => subject.set_going(conn, verb.kind()).await,
+        Verb::Retry | Verb::Resume => subject.set_going(conn, verb.kind()).await,
         Verb::ResumeForward => record::resume_forward(conn, subject).await,
         Verb::SkipStep { step, result, undo } => {
             record::skip_step(conn, subject, step, (result, *undo)).await
@@ -157,8 +156,8 @@ impl Subject<'_> {
             self.void(&mut *conn, &[PAUSE]).await?;
         }
         // A resumed run goes on where it was, with the attempts that it has had.
-        let fresh = self.state != RunState::Paused;
-        by_operator::set_going(&mut *conn, self.run_id, fresh).await?;
+        let count = if self.state == RunState::Paused { Count::On } else { Count::Anew };
+        by_operator::set_going(&mut *conn, self.run_id, count).await?;
         let facts = by_operator::facts(conn, self.run_id).await?;
         let state = facts.map_or_else(String::new, |facts| facts.state);
         Ok(Effect::done(json!({ "state": state })))

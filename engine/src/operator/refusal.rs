@@ -4,6 +4,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::verb::{RunState, StepId, VerbKind};
+use crate::store::tasks::by_operator::Way;
 
 /// Why a verb does not apply to a run as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -129,37 +130,53 @@ impl Refusal {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Standing {
     pub(crate) state: RunState,
+    /// A worker holds it.
     pub(crate) held: bool,
-    pub(crate) pivoted: bool,
-    pub(crate) unwinding: bool,
-    pub(crate) undone: bool,
+    pub(crate) way: Way,
 }
 
 /// Why a verb does not apply; `None` when it does.
-pub(crate) fn refusal(verb: VerbKind, standing: &Standing) -> Option<Refusal> {
+pub(crate) fn refusal(verb: VerbKind, standing: Standing) -> Option<Refusal> {
     use RunState as S;
     use VerbKind as V;
 
-    let state = standing.state;
-    match (verb, state) {
-        (V::Fork, S::Completed | S::Compensated | S::Closed | S::Stuck) => None,
-        (V::Fork, S::Running | S::Waiting | S::Compensating | S::Paused) => Some(Refusal::Lives),
-        (_, S::Completed | S::Compensated | S::Closed) => Some(Refusal::Ended { state }),
-        (V::Terminate, _) => None,
-        (V::Retry | V::SkipStep | V::EditInput | V::Close, S::Stuck) => None,
-        (V::Retry | V::SkipStep | V::EditInput | V::Close, S::Paused) => Some(Refusal::IsPaused),
-        (V::Retry | V::SkipStep | V::EditInput | V::Close, _) => Some(Refusal::NotStuck),
-        (V::Pause, S::Running | S::Waiting | S::Compensating) => None,
-        (V::Pause | V::Resume, S::Stuck) => Some(Refusal::IsStuck),
-        (V::Pause, S::Paused) => Some(Refusal::IsPaused),
-        (V::Resume, S::Paused) => None,
-        (V::Resume, _) => Some(Refusal::NotPaused),
-        (V::Compensate | V::Cancel, _) if standing.unwinding => Some(Refusal::BeingMadeGood),
-        (V::Compensate | V::Cancel, _) if standing.pivoted => Some(Refusal::PastPivot),
-        (V::Compensate | V::Cancel, _) => None,
-        (V::ResumeForward, _) if !standing.unwinding => Some(Refusal::NotBeingMadeGood),
-        (V::ResumeForward, _) if standing.held => Some(Refusal::Held),
-        (V::ResumeForward, _) if standing.undone => Some(Refusal::HasUndone),
-        (V::ResumeForward, _) => None,
+    let Standing { state, held, way } = standing;
+    if verb == V::Fork {
+        return match state {
+            S::Completed | S::Compensated | S::Closed | S::Stuck => None,
+            S::Running | S::Waiting | S::Compensating | S::Paused => Some(Refusal::Lives),
+        };
+    }
+    if matches!(state, S::Completed | S::Compensated | S::Closed) {
+        return Some(Refusal::Ended { state });
+    }
+    match verb {
+        V::Fork | V::Terminate => None,
+        V::Retry | V::SkipStep | V::EditInput | V::Close => match state {
+            S::Stuck => None,
+            S::Paused => Some(Refusal::IsPaused),
+            _ => Some(Refusal::NotStuck),
+        },
+        V::Pause => match state {
+            S::Stuck => Some(Refusal::IsStuck),
+            S::Paused => Some(Refusal::IsPaused),
+            _ => None,
+        },
+        V::Resume => match state {
+            S::Paused => None,
+            S::Stuck => Some(Refusal::IsStuck),
+            _ => Some(Refusal::NotPaused),
+        },
+        V::Compensate | V::Cancel => match way {
+            Way::Forward => None,
+            Way::PastPivot => Some(Refusal::PastPivot),
+            Way::Back | Way::Undoing => Some(Refusal::BeingMadeGood),
+        },
+        V::ResumeForward => match way {
+            Way::Forward | Way::PastPivot => Some(Refusal::NotBeingMadeGood),
+            Way::Back | Way::Undoing if held => Some(Refusal::Held),
+            Way::Back => None,
+            Way::Undoing => Some(Refusal::HasUndone),
+        },
     }
 }

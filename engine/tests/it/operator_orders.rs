@@ -136,7 +136,7 @@ async fn an_order_survives_the_worker_that_should_have_taken_it() {
     let cell = TestCell::new().await;
     let first = cell.worker_with(registry(), forgetful()).await;
     let plan = Plan::new();
-    let _gate = world().hang(&plan, "book one");
+    let gate = world().hang(&plan, "book one");
     let run = cell.start::<Steps4>("s1", &plan).await;
     world().until_met(&plan, "book one", 1).await;
     assert_eq!(ada(&cell).pause(run).await.unwrap(), Carried::Ordered);
@@ -144,7 +144,7 @@ async fn an_order_survives_the_worker_that_should_have_taken_it() {
     let second = cell.worker_with(registry(), forgetful()).await;
     cell.until("its next worker pauses it", PAUSED).await;
     ada(&cell).resume(run).await.unwrap();
-    _gate.add_permits(10);
+    gate.add_permits(10);
     cell.ended::<Steps4>(run).await;
     second.drain().await.unwrap();
     cell.audited().await;

@@ -9,11 +9,7 @@ pub(crate) struct Facts {
     pub(crate) state: String,
     /// A worker holds it.
     pub(crate) held: bool,
-    pub(crate) pivoted: bool,
-    /// It is being made good.
-    pub(crate) unwinding: bool,
-    /// An undo, or the closing, is done.
-    pub(crate) undone: bool,
+    pub(crate) way: Way,
     pub(crate) next_seq: i32,
     pub(crate) workflow: String,
     pub(crate) workflow_id: String,
@@ -21,6 +17,26 @@ pub(crate) struct Facts {
     pub(crate) input: String,
     /// The run as it stands, as JSON.
     pub(crate) standing: String,
+}
+
+/// Which way a run goes, by its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// To its pivot.
+    Forward,
+    /// To its end.
+    PastPivot,
+    /// It is being made good, and nothing is undone yet.
+    Back,
+    /// It is being made good, and something is undone.
+    Undoing,
+}
+
+/// Whether a run that goes on has its attempts and crashes counted anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Count {
+    Anew,
+    On,
 }
 
 /// Locks a live run's row; `false` when there is none. The facts are read by a later statement,
@@ -82,9 +98,7 @@ pub(crate) async fn facts(
         Ok(Facts {
             state: row.try_get("state")?,
             held: row.try_get("held")?,
-            pivoted: row.try_get("pivoted")?,
-            unwinding: row.try_get("unwinding")?,
-            undone: row.try_get("undone")?,
+            way: way(&row)?,
             next_seq: row.try_get("next_seq")?,
             workflow: row.try_get("workflow")?,
             workflow_id: row.try_get("workflow_id")?,
@@ -96,12 +110,22 @@ pub(crate) async fn facts(
     .transpose()
 }
 
+fn way(row: &sqlx::postgres::PgRow) -> Result<Way, sqlx::Error> {
+    let (pivoted, undone) = (row.try_get("pivoted")?, row.try_get("undone")?);
+    Ok(match (row.try_get("unwinding")?, pivoted, undone) {
+        (true, _, true) => Way::Undoing,
+        (true, _, false) => Way::Back,
+        (false, true, _) => Way::PastPivot,
+        (false, false, _) => Way::Forward,
+    })
+}
+
 /// Puts a run that nobody holds back into the queue, due now, in the state that its record says.
-/// Its open wait stays, with its deadline. `fresh`: its attempts and crashes are counted anew.
+/// Its open wait stays, with its deadline.
 pub(crate) async fn set_going(
     conn: &mut PgConnection,
     run_id: Uuid,
-    fresh: bool,
+    count: Count,
 ) -> Result<bool, sqlx::Error> {
     sqlx::query(
         "update tasks
@@ -124,7 +148,7 @@ pub(crate) async fn set_going(
          where run_id = $1 and owner is null",
     )
     .bind(run_id)
-    .bind(fresh)
+    .bind(count == Count::Anew)
     .execute(conn)
     .await
     .map(|done| done.rows_affected() == 1)
