@@ -187,6 +187,7 @@ impl From<makegood::Error> for ApiError {
             | makegood::Error::Json { .. }
             | makegood::Error::Refused { .. }
             | makegood::Error::Unsigned(_)
+            | makegood::Error::NotAStep(_)
             | makegood::Error::BulkNotFound(_)
             | makegood::Error::ReservedSignal(_)
             | makegood::Error::Unfit(_) => Self::Internal(error.into()),

@@ -72,6 +72,11 @@ impl Operator {
         Ok(Self { client, signature: Signature { actor, reason } })
     }
 
+    /// Who acts, and why.
+    pub fn signature(&self) -> (&str, &str) {
+        (&self.signature.actor, &self.signature.reason)
+    }
+
     /// Puts a stuck run back into the queue, with a fresh count of attempts.
     ///
     /// # Errors
