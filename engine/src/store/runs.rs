@@ -180,3 +180,35 @@ pub(crate) async fn ending(
     row.map(|row| Ok((row.try_get("ended_state")?, row.try_get("output")?, row.try_get("cause")?)))
         .transpose()
 }
+
+/// Ends a run as it stands.
+pub(crate) async fn close(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+    cause: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update runs
+         set ended_state = 'CLOSED', cause = $2::jsonb, ended_at = now()
+         where run_id = $1 and ended_state is null",
+    )
+    .bind(run_id)
+    .bind(cause)
+    .execute(conn)
+    .await
+    .map(|_| ())
+}
+
+/// Says which run this one was forked from.
+pub(crate) async fn set_origin(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+    origin: Uuid,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("update runs set forked_from = $2 where run_id = $1")
+        .bind(run_id)
+        .bind(origin)
+        .execute(conn)
+        .await
+        .map(|_| ())
+}

@@ -88,3 +88,50 @@ pub(crate) fn read(json: Option<&str>) -> Result<Vec<StoredSignal>, serde_json::
     let rows: Vec<(String, String, Payload)> = serde_json::from_str(json)?;
     Ok(rows.into_iter().map(|(id, kind, payload)| StoredSignal { id, kind, payload }).collect())
 }
+
+/// Makes orders, or a cancel, void: the run takes them no more, and their ids are free again.
+pub(crate) async fn void(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+    kinds: &[&str],
+    voided: &str,
+    action_id: Uuid,
+) -> Result<u64, sqlx::Error> {
+    sqlx::query(
+        "update signals
+         set kind = $3, signal_id = $3 || ':' || $4 || ':' || signal_id
+         where run_id = $1 and kind = any($2)",
+    )
+    .bind(run_id)
+    .bind(kinds)
+    .bind(voided)
+    .bind(action_id.to_string())
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected())
+}
+
+/// The signals of a run that its record has not taken, as `kind id`.
+pub(crate) async fn untaken(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select g.kind || ' ' || g.signal_id
+         from signals g
+         where g.run_id = $1
+           and g.kind not like '$%'
+           and not exists (
+             select 1
+             from steps s
+             where s.run_id = $1 and s.kind = 'signal' and s.result ->> 'id' = g.signal_id
+               and s.seq > coalesce((
+                 select max(f.seq) from steps f where f.run_id = $1 and f.kind = 'forked'
+               ), -1)
+           )
+         order by g.received_at, g.signal_id",
+    )
+    .bind(run_id)
+    .fetch_all(conn)
+    .await
+}

@@ -5,6 +5,7 @@
 
 mod attempts;
 mod batches;
+mod bulk;
 mod cancelling;
 mod cancels;
 mod children;
@@ -17,6 +18,10 @@ mod hostile;
 mod idle;
 mod leases;
 mod limits;
+mod operator_forks;
+mod operator_orders;
+mod operator_records;
+mod operator_table;
 mod patience;
 mod queues;
 mod refusals;

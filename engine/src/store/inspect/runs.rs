@@ -120,6 +120,10 @@ pub struct OpenIncident {
     pub class: String,
     /// The step at which it came up.
     pub step: Option<String>,
+    /// Which call of that name.
+    pub occurrence: Option<i32>,
+    /// The call: its input, the activity that undoes it, and whether it is the pivot.
+    pub call: Option<Value>,
     /// What happened.
     pub message: String,
     /// Alike incidents share it.
@@ -134,7 +138,7 @@ pub async fn open_incident(
     run_id: Uuid,
 ) -> Result<Option<OpenIncident>, sqlx::Error> {
     sqlx::query_as(
-        "select class, step, message, fingerprint, opened_at
+        "select class, step, occurrence, call, message, fingerprint, opened_at
          from incidents
          where run_id = $1 and resolved_at is null",
     )
