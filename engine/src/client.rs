@@ -254,7 +254,7 @@ impl Client {
         found.ok_or_else(|| Error::RunNotFound(format!("{} {workflow_id}", W::NAME)))
     }
 
-    fn encode(&self, what: &str, value: &impl Serialize) -> Result<Payload, Error> {
+    pub(crate) fn encode(&self, what: &str, value: &impl Serialize) -> Result<Payload, Error> {
         let payload = to_raw_value(value).map_err(|e| json(what, e))?;
         let (size, limit) = (payload.get().len(), self.0.payload_limit);
         if size > limit {

@@ -42,6 +42,12 @@ pub enum Error {
     /// The run has no open incident: somebody else resolved it, or it never had one.
     #[error("run {0} has no open incident")]
     NoIncident(Uuid),
+    /// A schedule's name, expression, zone or stored definition cannot be used: correct it.
+    #[error("invalid schedule: {0}")]
+    InvalidSchedule(String),
+    /// No schedule has this name: it was never kept, or was deleted.
+    #[error("no schedule {0:?}; list the schedules for their names")]
+    ScheduleNotFound(String),
     /// The worker's settings or surroundings do not allow it to run.
     #[error("{0}")]
     Unfit(String),

@@ -29,6 +29,7 @@ mod registry;
 mod retry;
 mod run;
 mod runtime;
+mod schedule;
 mod store;
 mod transaction;
 mod turn;
@@ -48,6 +49,7 @@ pub use incident::IncidentClass;
 pub use registry::Registry;
 pub use retry::RetryPolicy;
 pub use runtime::Worker;
+pub use schedule::{CatchUp, Kept, Overlap, Schedule, ScheduleView, Scheduled};
 pub use store::inspect;
 pub use workflow::{
     Cause, Closing, Failure, Late, LateSignal, MadeGood, Rejection, Undone, Workflow,

@@ -24,6 +24,7 @@ use crate::lease::Lease;
 use crate::queue::RunQueue;
 use crate::registry::Registry;
 use crate::run::{Run, panic_text};
+use crate::schedule::Ticker;
 use crate::turn::drive;
 use crate::wake;
 
@@ -109,6 +110,7 @@ impl Worker {
         let claims = database.lazy_pool("makegood-claims", 1).await?;
         let keeper = database.lazy_pool("makegood-keeper", 2).await?;
         let ears = database.lazy_pool("makegood-ears", 1).await?;
+        let upkeep = database.hot_pool("makegood-upkeep", 2).await?;
         check_pins(&hot).await?;
         let lease = Arc::new(Lease::register(keeper, &config.name, config.lease).await?);
         let committer =
@@ -134,7 +136,14 @@ impl Worker {
         let over_for_lease = is_over.clone();
         parts.spawn(async move { lease.keep(over_for_lease).await });
         let channel = wake::channel(database.cell());
-        parts.spawn(wake::listen(ears, channel, Arc::clone(&due), is_over));
+        parts.spawn(wake::listen(ears, channel, Arc::clone(&due), is_over.clone()));
+        let ticker = Ticker {
+            pool: upkeep,
+            lease: Arc::clone(&engine.lease),
+            workflows: engine.registry.workflow_names(),
+            due: Arc::clone(&due),
+        };
+        parts.spawn(ticker.work(is_over));
         let claimer = Claimer { engine: Arc::clone(&engine), pool: claims, slots, due, runs };
         parts.spawn(claimer.work(draining));
 

@@ -8,6 +8,7 @@
 pub(crate) mod incidents;
 pub mod inspect;
 pub(crate) mod runs;
+pub(crate) mod schedules;
 pub(crate) mod signals;
 pub(crate) mod steps;
 pub(crate) mod tasks;
