@@ -15,6 +15,7 @@ mod leases;
 mod refusals;
 mod repeats;
 mod runs;
+mod schedules;
 mod signals;
 mod statements;
 mod support;
