@@ -161,10 +161,12 @@ impl Client {
         if signals::ring(&mut *conn, run_id, false).await? {
             return Ok(Delivery::Queued);
         }
+        let (id, kind) = (signal_id.to_owned(), kind.to_owned());
+        let signal = StoredSignal { id, kind, payload };
+        let Some(output) = late::keep(&mut *conn, run_id, &signal).await? else {
+            return Ok(Delivery::Repeated);
+        };
         if let Some(handler) = W::late_signal().map(LateCode::of) {
-            let (id, kind) = (signal_id.to_owned(), kind.to_owned());
-            let signal = StoredSignal { id, kind, payload };
-            let output = runs::output(&mut *conn, run_id).await?;
             if handler.concerns(output.as_deref(), &signal) {
                 let input = RawValue::from_string(input).map_err(|e| json(W::NAME, e))?;
                 late::insert(conn, &late::start(&handler, run_id, &input, &signal)).await?;

@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::lease::Lease;
 use crate::queue::RunQueue;
 use crate::registry::Registry;
+use crate::retention::Janitor;
 use crate::run::{Run, panic_text};
 use crate::schedule::Ticker;
 use crate::turn::drive;
@@ -138,12 +139,15 @@ impl Worker {
         let channel = wake::channel(database.cell());
         parts.spawn(wake::listen(ears, channel, Arc::clone(&due), is_over.clone()));
         let ticker = Ticker {
-            pool: upkeep,
+            pool: upkeep.clone(),
             lease: Arc::clone(&engine.lease),
             workflows: engine.registry.workflow_names(),
             due: Arc::clone(&due),
         };
-        parts.spawn(ticker.work(is_over));
+        parts.spawn(ticker.work(is_over.clone()));
+        let lease = Arc::clone(&engine.lease);
+        let retention = engine.config.retention.clone();
+        parts.spawn(Janitor { pool: upkeep, lease, retention }.work(is_over));
         let claimer = Claimer { engine: Arc::clone(&engine), pool: claims, slots, due, runs };
         parts.spawn(claimer.work(draining));
 

@@ -109,6 +109,11 @@ pub(crate) async fn pivoted(conn: &mut PgConnection, run_id: Uuid) -> Result<boo
     sqlx::query_scalar(
         "select exists (
            select 1 from steps where run_id = $1 and pivot and kind = 'done'
+         )
+         or exists (
+           select 1
+           from archived_runs
+           where run_id = $1 and document @> '{\"steps\": [{\"pivot\": true, \"kind\": \"done\"}]}'
          )",
     )
     .bind(run_id)
