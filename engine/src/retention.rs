@@ -155,7 +155,7 @@ impl Janitor {
         let Page { ripe, cursor } = self.page(&mut tx, &chore, limit).await?;
         let archived = match archive(&mut tx, &ripe, &chore).await {
             Ok(archived) => archived,
-            Err(error) if refused(&error) => {
+            Err(error) if refused(&error) || too_much(&error) => {
                 tx.rollback().await?;
                 return Ok(Batch::Refused { runs: ripe, error });
             }
@@ -203,8 +203,10 @@ impl Janitor {
 
     /// Leaves a run where it is, and goes on behind it.
     async fn step_over(&self, run_id: Uuid) -> Result<(), sqlx::Error> {
+        let Some(incarnation) = self.lease.current() else { return Ok(()) };
         let mut tx = self.pool.begin().await?;
-        if chores::lock(&mut tx, CHORE).await?.is_some() {
+        let fenced = workers::fence(&mut tx, incarnation).await?;
+        if fenced && chores::lock(&mut tx, CHORE).await?.is_some() {
             chores::advance(&mut tx, CHORE, run_id, Duration::ZERO).await?;
         }
         tx.commit().await
@@ -224,6 +226,12 @@ async fn archive(
     let archived = archive::insert(&mut *conn, &locked, chore.now).await?;
     archive::clear(conn, &locked).await?;
     Ok(archived)
+}
+
+/// Whether the server has no room for so much at once: classes 53 (resources) and XX (its limits).
+fn too_much(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code.starts_with("53") || code.starts_with("XX"))
 }
 
 /// The runs to archive next.

@@ -1,9 +1,11 @@
 //! Reads for people and for gauges. Changes nothing.
 
+mod archive;
 mod audit;
 mod runs;
 mod status;
 
+pub use archive::{ArchivedRun, archived};
 pub use audit::{Fault, faults, invariants};
 pub use runs::{OpenIncident, RunSummary, StepView, counts, list, open_incident, run, steps};
 pub use status::{

@@ -38,10 +38,12 @@ pub(crate) async fn insert(conn: &mut PgConnection, run: &NewRun<'_>) -> Result<
            and not exists (
              select 1
              from archived_runs a
-             where a.workflow_id = r.workflow_id and a.workflow = r.workflow
+             where a.workflow_id = $2 and a.workflow = $3
            )",
     )
     .bind(run.run_id)
+    .bind(run.workflow_id)
+    .bind(run.workflow)
     .execute(&mut *conn)
     .await?;
     if queued.rows_affected() == 1 {

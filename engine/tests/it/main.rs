@@ -14,6 +14,7 @@ mod hostile;
 mod leases;
 mod refusals;
 mod repeats;
+mod retention;
 mod runs;
 mod schedules;
 mod signals;
