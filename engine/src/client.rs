@@ -166,11 +166,11 @@ impl Client {
         let Some(output) = late::keep(&mut *conn, run_id, &signal).await? else {
             return Ok(Delivery::Repeated);
         };
-        if let Some(handler) = W::late_signal().map(LateCode::of) {
-            if handler.concerns(output.as_deref(), &signal) {
-                let input = RawValue::from_string(input).map_err(|e| json(W::NAME, e))?;
-                late::insert(conn, &late::start(&handler, run_id, &input, &signal)).await?;
-            }
+        if let Some(handler) = W::late_signal().map(LateCode::of)
+            && handler.concerns(output.as_deref(), &signal)
+        {
+            let input = RawValue::from_string(input).map_err(|e| json(W::NAME, e))?;
+            late::insert(conn, &late::start(&handler, run_id, &input, &signal)).await?;
         }
         Ok(Delivery::Late)
     }

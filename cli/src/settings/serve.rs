@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use activities::gateway::GatewayConfig;
-use makegood::WorkerConfig;
+use makegood::{Retention, WorkerConfig};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::faults::Wanted;
@@ -133,6 +133,8 @@ fn engine(args: &WorkerArgs, faults: &mut Faults) -> Option<WorkerConfig> {
     let transactions = &args.transactions;
     let transactions = faults.number("MAKEGOOD_TRANSACTIONS", transactions, 1..=64, "connections");
     let drain = faults.number("MAKEGOOD_DRAIN_SECS", &args.drain_secs, 0..=300, "seconds");
+    let archive = days("MAKEGOOD_ARCHIVE_AFTER_DAYS", &args.archive_after_days, faults);
+    let delete = days("MAKEGOOD_DELETE_AFTER_DAYS", &args.delete_after_days, faults);
     let in_flight: usize = in_flight?;
     let config = WorkerConfig::default();
     Some(WorkerConfig {
@@ -142,8 +144,22 @@ fn engine(args: &WorkerArgs, faults: &mut Faults) -> Option<WorkerConfig> {
         in_flight,
         transactions: transactions?,
         drain: Duration::from_secs(drain?),
+        retention: Retention {
+            archive_after: archive?,
+            delete_after: delete?,
+            ..Retention::default()
+        },
         ..config
     })
+}
+
+/// A number of days, or `never`.
+fn days(variable: &'static str, text: &str, faults: &mut Faults) -> Option<Option<Duration>> {
+    if text.trim().eq_ignore_ascii_case("never") {
+        return Some(None);
+    }
+    let days: u64 = faults.number(variable, text, 1..=3_650, "days (or `never`)")?;
+    Some(Some(Duration::from_hours(days * 24)))
 }
 
 /// What `makegood gateway-sandbox` is started with.

@@ -8,6 +8,7 @@ use super::stored::start;
 use super::{Kept, Schedule, ScheduleView, Scheduled};
 use crate::client::{Client, Started};
 use crate::error::Error;
+use crate::store::firings;
 use crate::store::schedules::{self, Locked, Next};
 use crate::workflow::Workflow;
 
@@ -165,7 +166,7 @@ impl Client {
     ) -> Result<Started, Error> {
         let schedule = lock(&mut *conn, name).await?;
         let started = start(&mut *conn, &schedule, schedule.now).await?;
-        schedules::note(conn, schedule.schedule_id, schedule.now, started.run_id).await?;
+        firings::note(conn, schedule.schedule_id, schedule.now, started.run_id).await?;
         Ok(started)
     }
 }

@@ -11,7 +11,8 @@ use tokio::sync::{Notify, watch};
 
 use super::stored::start;
 use crate::lease::Lease;
-use crate::store::schedules::{self, Locked, Made};
+use crate::store::firings::{self, Made};
+use crate::store::schedules::{Locked, Next};
 use crate::store::workers;
 
 /// The longest pause between two looks at the schedules.
@@ -50,7 +51,7 @@ impl Ticker {
 
     /// Fires what is due, and says how long to pause.
     async fn look(&self) -> Result<Duration, sqlx::Error> {
-        let due_in_ms = schedules::due_in_ms(&self.pool, &self.workflows).await?;
+        let due_in_ms = firings::due_in_ms(&self.pool, &self.workflows).await?;
         match due_in_ms.map_or(Ok(LONGEST), |ms| u64::try_from(ms).map(Duration::from_millis)) {
             Ok(until_due) if !until_due.is_zero() => Ok(until_due.min(LONGEST)),
             Ok(_) | Err(_) => {
@@ -68,7 +69,7 @@ impl Ticker {
             tx.rollback().await?;
             return Ok(false);
         }
-        let locked = schedules::lock_due(&mut tx, &self.workflows, BATCH).await?;
+        let locked = firings::lock_due(&mut tx, &self.workflows, BATCH).await?;
         for schedule in &locked {
             fire(&mut tx, schedule).await?;
         }
@@ -87,16 +88,16 @@ async fn fire(conn: &mut PgConnection, schedule: &Locked) -> Result<(), sqlx::Er
         Ok(rule) => rule,
         Err(error) => {
             tracing::error!(schedule.name = name, %error, "a schedule cannot be read");
-            let next = next_at.map(|at| schedules::Next { at, due_at: at });
+            let next = next_at.map(|at| Next { at, due_at: at });
             let fault = error.to_string();
-            return schedules::advance(conn, *schedule_id, &made, next, Some(&fault)).await;
+            return firings::advance(conn, *schedule_id, &made, next, Some(&fault)).await;
         }
     };
     let due = rule.due(name, next_at.unwrap_or(*now), *now);
     let mut last = schedule.run_id;
     for at in due.fire {
         if let Some(run_id) = last.filter(|_| definition.skips_overlaps())
-            && schedules::lives(&mut *conn, run_id).await?
+            && firings::lives(&mut *conn, run_id).await?
         {
             made.overlapped += 1;
             continue;
@@ -113,7 +114,7 @@ async fn fire(conn: &mut PgConnection, schedule: &Locked) -> Result<(), sqlx::Er
     count("overlapped", made.overlapped);
     count("missed", due.dropped.into());
     let fault = due.next.is_none().then_some("it will never fire again");
-    schedules::advance(conn, *schedule_id, &made, due.next.map(Into::into), fault).await
+    firings::advance(conn, *schedule_id, &made, due.next.map(Into::into), fault).await
 }
 
 fn count(outcome: &'static str, number: i64) {

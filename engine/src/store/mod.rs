@@ -7,6 +7,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod chores;
+pub(crate) mod firings;
 pub(crate) mod incidents;
 pub mod inspect;
 pub(crate) mod runs;
