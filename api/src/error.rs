@@ -187,6 +187,8 @@ impl From<makegood::Error> for ApiError {
             | makegood::Error::Json { .. }
             | makegood::Error::NoIncident(_)
             | makegood::Error::ReservedSignal(_)
+            | makegood::Error::InvalidSchedule(_)
+            | makegood::Error::ScheduleNotFound(_)
             | makegood::Error::Unfit(_) => Self::Internal(error.into()),
         }
     }

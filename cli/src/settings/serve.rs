@@ -133,8 +133,8 @@ fn engine(args: &WorkerArgs, faults: &mut Faults) -> Option<WorkerConfig> {
     let transactions = &args.transactions;
     let transactions = faults.number("MAKEGOOD_TRANSACTIONS", transactions, 1..=64, "connections");
     let drain = faults.number("MAKEGOOD_DRAIN_SECS", &args.drain_secs, 0..=300, "seconds");
-    let archive = days("MAKEGOOD_ARCHIVE_AFTER_DAYS", &args.archive_after_days, faults);
-    let delete = days("MAKEGOOD_DELETE_AFTER_DAYS", &args.delete_after_days, faults);
+    let archive = Term::read("MAKEGOOD_ARCHIVE_AFTER_DAYS", &args.archive_after_days, faults);
+    let delete = Term::read("MAKEGOOD_DELETE_AFTER_DAYS", &args.delete_after_days, faults);
     let in_flight: usize = in_flight?;
     let config = WorkerConfig::default();
     Some(WorkerConfig {
@@ -145,21 +145,36 @@ fn engine(args: &WorkerArgs, faults: &mut Faults) -> Option<WorkerConfig> {
         transactions: transactions?,
         drain: Duration::from_secs(drain?),
         retention: Retention {
-            archive_after: archive?,
-            delete_after: delete?,
+            archive_after: archive?.limit(),
+            delete_after: delete?.limit(),
             ..Retention::default()
         },
         ..config
     })
 }
 
-/// A number of days, or `never`.
-fn days(variable: &'static str, text: &str, faults: &mut Faults) -> Option<Option<Duration>> {
-    if text.trim().eq_ignore_ascii_case("never") {
-        return Some(None);
+/// How long something is kept.
+enum Term {
+    Limited(Duration),
+    Unlimited,
+}
+
+impl Term {
+    /// A number of days, or `never`.
+    fn read(variable: &'static str, text: &str, faults: &mut Faults) -> Option<Self> {
+        if text.trim().eq_ignore_ascii_case("never") {
+            return Some(Self::Unlimited);
+        }
+        let days: u64 = faults.number(variable, text, 1..=3_650, "days (or `never`)")?;
+        Some(Self::Limited(Duration::from_hours(days * 24)))
     }
-    let days: u64 = faults.number(variable, text, 1..=3_650, "days (or `never`)")?;
-    Some(Some(Duration::from_hours(days * 24)))
+
+    fn limit(self) -> Option<Duration> {
+        match self {
+            Self::Limited(limit) => Some(limit),
+            Self::Unlimited => None,
+        }
+    }
 }
 
 /// What `makegood gateway-sandbox` is started with.

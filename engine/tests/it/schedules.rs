@@ -37,7 +37,7 @@ impl Workflow for Vigil {
     type Output = ();
 
     async fn run(ctx: Ctx, _: Scheduled<Plan>) -> WorkflowResult<()> {
-        ctx.sleep(Duration::from_secs(300)).await
+        ctx.sleep(Duration::from_mins(5)).await
     }
 }
 
