@@ -313,17 +313,21 @@ async fn one_janitor_works_at_a_time_and_its_death_in_the_middle_moves_nothing()
     // The batch hangs between its copy and its last deletion.
     sqlx::query("lock table signals in share mode").execute(&mut *holder).await.unwrap();
     let first = janitor(&cell, eager()).await;
-    cell.until_blocked_by(&mut holder).await;
     let second = janitor(&cell, eager()).await;
-    let others = "select count(*) from (select from chores for update skip locked) free";
-    assert_eq!(cell.scalar::<i64>(others).await, 0, "nobody else can begin");
     let pid: i32 =
         sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut *holder).await.unwrap();
-    let hung = "select pid from pg_stat_activity where $ = any(pg_blocking_pids(pid))";
-    let hung: i32 = cell.scalar(&hung.replace('$', &pid.to_string())).await;
+    let hung = format!("from pg_stat_activity where {pid} = any(pg_blocking_pids(pid))");
+    // It gives up after a second, and tries again later.
+    let alone = format!(
+        "select (select count(*) {hung}) = 1
+           and not exists (select from (select from chores for update skip locked) free)"
+    );
+    cell.until("one hangs, and nobody else can begin", &alone).await;
+    let hung: Option<i32> = cell.scalar(&format!("select (select min(pid) {hung})")).await;
     drop(first);
     drop(second);
     holder.rollback().await.unwrap();
+    let hung = hung.unwrap_or_default();
     let gone = format!("select not exists (select from pg_stat_activity where pid = {hung})");
     cell.until("its connection is closed", &gone).await;
     let there = "select (select count(*) from runs) = 20 and (select count(*) from steps) = 60";
