@@ -199,15 +199,17 @@ impl Client {
         if signals::ring(&mut *conn, run_id, false).await? {
             return Ok(Delivery::Queued);
         }
-        if let Some(handler) = W::late_signal().map(LateCode::of) {
-            let (id, kind) = (signal_id.to_owned(), kind.to_owned());
-            let signal = StoredSignal { id, kind, payload };
-            let output = runs::output(&mut *conn, run_id).await?;
-            if handler.concerns(output.as_deref(), &signal) {
-                let input = RawValue::from_string(input).map_err(|e| json(W::NAME, e))?;
-                late::insert(conn, &self.0.lanes, &late::start(&handler, run_id, &input, &signal))
-                    .await?;
-            }
+        let (id, kind) = (signal_id.to_owned(), kind.to_owned());
+        let signal = StoredSignal { id, kind, payload };
+        let Some(output) = late::keep(&mut *conn, run_id, &signal).await? else {
+            return Ok(Delivery::Repeated);
+        };
+        if let Some(handler) = W::late_signal().map(LateCode::of)
+            && handler.concerns(output.as_deref(), &signal)
+        {
+            let input = RawValue::from_string(input).map_err(|e| json(W::NAME, e))?;
+            let late = late::start(&handler, run_id, &input, &signal);
+            late::insert(conn, &self.0.lanes, &late).await?;
         }
         Ok(Delivery::Late)
     }
@@ -330,7 +332,7 @@ impl Client {
         found.ok_or_else(|| Error::RunNotFound(format!("{} {workflow_id}", W::NAME)))
     }
 
-    fn encode(&self, what: &str, value: &impl Serialize) -> Result<Payload, Error> {
+    pub(crate) fn encode(&self, what: &str, value: &impl Serialize) -> Result<Payload, Error> {
         let payload = to_raw_value(value).map_err(|e| json(what, e))?;
         let (size, limit) = (payload.get().len(), self.0.payload_limit);
         if size > limit {

@@ -63,6 +63,12 @@ pub enum Error {
     /// No bulk action has this id, or it is over.
     #[error("no bulk action {0} that could go on")]
     BulkNotFound(Uuid),
+    /// A schedule's name, expression, zone or stored definition cannot be used: correct it.
+    #[error("invalid schedule: {0}")]
+    InvalidSchedule(String),
+    /// No schedule has this name: it was never kept, or was deleted.
+    #[error("no schedule {0:?}; list the schedules for their names")]
+    ScheduleNotFound(String),
     /// The worker's settings or surroundings do not allow it to run.
     #[error("{0}")]
     Unfit(String),

@@ -34,9 +34,11 @@ mod queue;
 mod reach;
 mod registry;
 mod replay_check;
+mod retention;
 mod retry;
 mod run;
 mod runtime;
+mod schedule;
 mod store;
 mod transaction;
 mod turn;
@@ -60,8 +62,10 @@ pub use lane::{Priority, StartOptions};
 pub use operator::{Carried, Cut, GivenUndo, Operator, Refusal, RunState, StepId, Verb, VerbKind};
 pub use registry::Registry;
 pub use replay_check::{Misfit, ReplayCheck, replay_check};
+pub use retention::Retention;
 pub use retry::RetryPolicy;
 pub use runtime::Worker;
+pub use schedule::{CatchUp, Kept, Overlap, Schedule, ScheduleView, Scheduled};
 pub use store::inspect;
 pub use workflow::{
     Cause, Closing, Failure, Late, LateSignal, MadeGood, Rejection, Undone, Workflow,

@@ -1,10 +1,12 @@
 //! Reads for people and for gauges. Changes nothing.
 
+mod archive;
 mod audit;
 mod bulk;
 mod runs;
 mod status;
 
+pub use archive::{ArchivedRun, archived};
 pub use audit::{Fault, faults, invariants};
 pub(crate) use bulk::bulk_sample;
 pub use bulk::{

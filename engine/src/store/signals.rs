@@ -64,7 +64,21 @@ pub(crate) async fn lock_addressee(
     Ok(found.is_some())
 }
 
-/// The run of a workflow id, with its input.
+/// Removes a signal that was stored for a run which had been archived meanwhile.
+pub(crate) async fn remove(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+    signal_id: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("delete from signals where run_id = $1 and signal_id = $2")
+        .bind(run_id)
+        .bind(signal_id)
+        .execute(conn)
+        .await
+        .map(|_| ())
+}
+
+/// The run of a workflow id, archived or not, with its input.
 pub(crate) async fn addressee(
     conn: &mut PgConnection,
     workflow: &str,
@@ -73,7 +87,12 @@ pub(crate) async fn addressee(
     let row = sqlx::query(
         "select run_id, input::text as input
          from runs
-         where workflow = $1 and workflow_id = $2",
+         where workflow = $1 and workflow_id = $2
+         union all
+         select run_id, input::text
+         from archived_runs
+         where workflow = $1 and workflow_id = $2
+         limit 1",
     )
     .bind(workflow)
     .bind(workflow_id)

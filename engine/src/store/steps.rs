@@ -109,6 +109,15 @@ pub(crate) async fn pivoted(conn: &mut PgConnection, run_id: Uuid) -> Result<boo
     sqlx::query_scalar(
         "select exists (
            select 1 from steps where run_id = $1 and pivot and kind in ('done', 'skipped')
+         )
+         or exists (
+           select 1
+           from archived_runs
+           where run_id = $1
+             and (
+               document @> '{\"steps\": [{\"pivot\": true, \"kind\": \"done\"}]}'
+               or document @> '{\"steps\": [{\"pivot\": true, \"kind\": \"skipped\"}]}'
+             )
          )",
     )
     .bind(run_id)

@@ -57,6 +57,25 @@ const CHECKS: &[Check] = &[
               limit 100",
     },
     Check {
+        invariant: "an archived run is nowhere else",
+        sql: "select a.run_id::text as subject, 'archived and still there' as detail
+              from archived_runs a
+              where exists (select 1 from runs r where r.run_id = a.run_id)
+                or exists (select 1 from tasks k where k.run_id = a.run_id)
+              limit 100",
+    },
+    Check {
+        invariant: "what is recorded belongs to a run",
+        sql: "select x.run_id::text as subject, x.detail
+              from (
+                select s.run_id, 'a step of no run' as detail from steps s
+                union
+                select g.run_id, 'a signal of no run' from signals g
+              ) x
+              where not exists (select 1 from runs r where r.run_id = x.run_id)
+              limit 100",
+    },
+    Check {
         invariant: "a live run has a lease, a due time, a dated wait or an incident",
         sql: "select k.run_id::text as subject,
                      'owner ' || coalesce(k.owner::text, 'none') as detail
