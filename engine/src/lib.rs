@@ -30,6 +30,8 @@ mod retry;
 mod run;
 mod runtime;
 mod store;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 mod transaction;
 mod turn;
 mod wake;

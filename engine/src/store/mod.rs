@@ -11,4 +11,6 @@ pub(crate) mod runs;
 pub(crate) mod signals;
 pub(crate) mod steps;
 pub(crate) mod tasks;
+#[cfg(feature = "testkit")]
+pub(crate) mod testkit;
 pub(crate) mod workers;

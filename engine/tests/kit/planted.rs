@@ -1,0 +1,1 @@
+//! Each check finds the saga that was planted for it.

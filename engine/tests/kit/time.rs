@@ -1,0 +1,1 @@
+//! Time is moved, never waited for, and never moved too far.

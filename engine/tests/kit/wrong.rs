@@ -1,0 +1,1 @@
+//! Sagas with something wrong in each.
