@@ -1,5 +1,5 @@
 //! A printer on the network: it prints a key once, and nothing under a key that was voided.
-//! Requests are lines: `print KEY TEXT`, `void KEY`, `raw TEXT`, `paper`.
+//! Requests are lines: `print KEY TEXT`, `void KEY`, `raw TEXT`, `count N`, `paper`.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -21,6 +21,7 @@ pub struct Printer {
 struct Tray {
     slips: Vec<(String, String)>,
     voided: BTreeSet<String>,
+    counter: i64,
 }
 
 impl Printer {
@@ -36,10 +37,12 @@ impl Printer {
         &self.address
     }
 
-    /// What lies in the tray.
+    /// What lies in the tray, and what the counter shows.
     pub fn slips(&self) -> Vec<String> {
         let tray = self.tray.lock().unwrap();
-        tray.slips.iter().map(|(_, text)| format!("printed: {text}")).collect()
+        let slips = tray.slips.iter().map(|(_, text)| format!("printed: {text}"));
+        let counted = (tray.counter != 0).then(|| format!("counted: {}", tray.counter));
+        slips.chain(counted).collect()
     }
 }
 
@@ -76,6 +79,7 @@ impl Tray {
                 self.voided.insert(key.to_owned());
                 self.slips.retain(|(known, _)| known != key);
             }
+            "count" => self.counter += rest.parse::<i64>().unwrap_or_default(),
             "paper" => {}
             _ => return "what?\n",
         }
