@@ -42,7 +42,7 @@ pub(crate) async fn advance(conn: &mut PgConnection, by: Duration) -> Result<u64
              due_at - $1 * interval '1 ms' as due,
              deadline - $1 * interval '1 ms' as deadline
            from tasks
-           where due_at is not null
+           where due_at > now()
            order by run_id
            for update
          )

@@ -8,6 +8,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use serde::{Deserialize, Serialize};
 use tokio::process::{Child, ChildStdin, Command};
@@ -211,7 +212,12 @@ impl Process {
     /// Whether it has come to stand still since it was last asked.
     pub(crate) fn stands_still(&self) -> Result<bool> {
         let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
-        Ok(waitid(WaitId::Pid(self.pid()?), options)?.is_some_and(|status| status.stopped()))
+        match waitid(WaitId::Pid(self.pid()?), options) {
+            Ok(status) => Ok(status.is_some_and(|status| status.stopped())),
+            // It has ended since.
+            Err(Errno::CHILD) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn pid(&self) -> Result<Pid> {

@@ -33,7 +33,7 @@ impl Workflow for Lend {
         if ctx.signal::<Fetched>().within(7 * DAY).await?.is_none() {
             return ctx.make_good("nobody came");
         }
-        let (_, ctx) = ctx.pivot::<HandOver>(&request).await?;
+        let ((), ctx) = ctx.pivot::<HandOver>(&request).await?;
         ctx.step::<PrintLetter>(&format!("enjoy {}", request.title)).await?;
         Ok(())
     }
