@@ -42,7 +42,7 @@
 //! # }
 //! # use sagas::{BookSeat, Paid};
 //! # fn book_seat(_: &str) -> makegood::Registry { makegood::Registry::new() }
-//! # async fn fresh_cell() -> makegood::testkit::Result<(String, String)> { unimplemented!() }
+//! # async fn fresh_cell() -> makegood::testkit::Result<(String, String)> { Err("none".into()) }
 //! # struct Printer;
 //! # impl Printer {
 //! #     async fn start() -> Self { Self }
