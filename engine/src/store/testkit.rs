@@ -119,7 +119,7 @@ pub(crate) async fn records(conn: &mut PgConnection) -> Result<Vec<Recorded>, sq
     .await
 }
 
-/// Whether the run has recorded the answer of this step.
+/// Whether the run has recorded a result of this step.
 pub(crate) async fn has_done(
     conn: &mut PgConnection,
     run_id: Uuid,
@@ -127,7 +127,7 @@ pub(crate) async fn has_done(
 ) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar(
         "select exists (
-           select 1 from steps where run_id = $1 and name = $2 and kind in ('done', 'rejected')
+           select 1 from steps where run_id = $1 and name = $2 and kind = 'done'
          )",
     )
     .bind(run_id)

@@ -49,8 +49,8 @@ pub trait Scenario: Send + Sync + 'static {
 
     /// What the outside does while the run is under way, such as sending its signals.
     ///
-    /// Afterwards only time can move the run: the kit skips to its next timer whenever it rests. If
-    /// a disturbed run ends early, this is abandoned at its next await.
+    /// Afterwards only time can move the run: the kit skips to its next timer whenever it rests. In a
+    /// run with a refused step, which may end early, this is abandoned at the end, and may fail.
     fn drive(&self, _stage: &Stage) -> impl Future<Output = Result<()>> {
         async { Ok(()) }
     }

@@ -95,7 +95,7 @@ impl Stage {
         Ok(delivery)
     }
 
-    /// Waits until the run has recorded the answer of a step.
+    /// Waits until the run has recorded the result of a step; of one that is refused, there is none.
     ///
     /// # Errors
     /// When that takes longer than a minute.

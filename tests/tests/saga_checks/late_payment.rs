@@ -15,7 +15,7 @@ use crate::counter::{
     fresh_shop, gateway, meddle, pay, place_order, registry, stock_and_money, truth, whole_trace,
 };
 
-/// An order has expired, and is paid for all the same.
+/// An order has failed, and is paid for all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refund {
     AtOnce,
@@ -43,9 +43,9 @@ impl Scenario for Refund {
         let change = StatusChange {
             order_id: order.order_id,
             from: &[OrderStatus::Pending],
-            to: OrderStatus::Expired,
+            to: OrderStatus::Failed,
             actor: "checkout",
-            reason_code: Some("EXPIRED"),
+            reason_code: Some("TEST"),
             reason_detail: None,
         };
         let mut tx = stage.pool().begin().await?;
