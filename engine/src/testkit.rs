@@ -50,7 +50,7 @@
 //! #     fn printed(&self) -> Vec<String> { Vec::new() }
 //! # }
 //! use makegood::Registry;
-//! use makegood::testkit::{Broken, Kit, Place, Result, Scenario, Stage};
+//! use makegood::testkit::{Kit, Place, Result, Scenario, Stage};
 //!
 //! /// A seat is booked and paid for.
 //! struct PaidInTime;
@@ -93,7 +93,7 @@
 //! }
 //!
 //! #[tokio::test]
-//! async fn a_booking_keeps_the_promises_of_sagas() -> std::result::Result<(), Broken> {
+//! async fn a_booking_keeps_the_promises_of_sagas() -> Result<()> {
 //!     Kit::of(PaidInTime).all().await?;
 //!     Ok(())
 //! }
@@ -110,6 +110,8 @@ mod scenario;
 mod scene;
 mod signals;
 mod stage;
+mod survey;
+mod sweep;
 
 pub use kit::Kit;
 pub use place::Place;

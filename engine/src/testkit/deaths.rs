@@ -7,13 +7,14 @@ use std::os::unix::process::ExitStatusExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::kit::{Kit, Tried};
+use super::kit::Kit;
 use super::plan::Target;
 use super::process::{Fate, Folder, Orders, Process};
 use super::report::{Broken, Check, Report};
 use super::scenario::{Result, Scenario};
 use super::scene::{COMPENSATED, End, Scene, Seen};
 use super::stage::Stage;
+use super::sweep::Tried;
 use crate::store::testkit as sql;
 
 const DIES: Check = Check {

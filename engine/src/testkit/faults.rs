@@ -1,10 +1,12 @@
 //! The checks within one process: activities that are repeated, refused, or fail.
 
-use super::kit::{Kit, Survey, Tried};
+use super::kit::Kit;
 use super::plan::{Disturbance, Target};
 use super::report::{Broken, Check, Report};
 use super::scenario::{Refusal, Scenario};
 use super::scene::{COMPENSATED, End, Seen};
+use super::survey::Survey;
+use super::sweep::Tried;
 
 const RUNS: Check = Check {
     name: "runs",

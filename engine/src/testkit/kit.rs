@@ -1,27 +1,19 @@
-//! The kit: a scenario, the run that nothing disturbs, and a sweep over the points of a check.
+//! The kit: a scenario, its settings, and the runs in this process that every check is made of.
 
-use std::fmt::Display;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures::{FutureExt, StreamExt, stream};
 use tokio::sync::OnceCell;
 
-use super::plan::{Disturbance, Made, Plan, Target};
+use super::plan::{Disturbance, Plan, Target};
 use super::process::{self, config};
 use super::report::{Broken, Check, Fault, Report};
 use super::scenario::{Refusal, Result, Scenario};
-use super::scene::{End, Scene, Seen};
+use super::scene::{End, Scene};
 use super::stage::Stage;
-use crate::action::StoredSignal;
-use crate::run::panic_text;
+use super::survey::{Step, Survey};
 use crate::runtime::Worker;
 use crate::store::testkit as sql;
-
-/// After so many broken points the rest is not tried.
-const ENOUGH: usize = 3;
 
 /// A worker of the test's own process is not meant to lose its lease, however busy the machine.
 const LEASE: Duration = Duration::from_secs(15);
@@ -30,30 +22,26 @@ const LEASE: Duration = Duration::from_secs(15);
 ///
 /// Make it first thing in a test that holds nothing else: its worker processes execute the same
 /// test again, and turn into workers when they come to the kit.
+///
+/// ```no_run
+/// use makegood::testkit::{Kit, Result, Scenario};
+///
+/// async fn passes(scenario: impl Scenario) -> Result<()> {
+///     let kit = Kit::of(scenario).lanes(8);
+///     for report in kit.all().await? {
+///         assert!(report.missed().is_empty(), "every point is met again: {report}");
+///     }
+///     kit.stopped_at_each_point().await?;
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Kit<S: Scenario> {
     pub(crate) scenario: S,
     pub(crate) test: String,
     pub(crate) patience: Duration,
-    lanes: usize,
+    pub(crate) lanes: usize,
     undisturbed: OnceCell<Survey>,
-}
-
-/// What a run did that came to its end without a crash.
-#[derive(Debug)]
-pub(crate) struct Survey {
-    pub(crate) seen: Seen,
-    /// The calls of activities, in their order.
-    pub(crate) made: Vec<Made>,
-    pub(crate) signals: Vec<StoredSignal>,
-}
-
-/// What came of trying a point.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tried {
-    Held,
-    /// The run did not come to the point.
-    Missed,
 }
 
 impl<S: Scenario> Kit<S> {
@@ -152,65 +140,6 @@ impl<S: Scenario> Kit<S> {
         played
     }
 
-    /// Lets each of these calls go wrong in turn; `judge` says what becomes of the run.
-    pub(crate) async fn disturb(
-        &self,
-        check: Check,
-        points: &[Vec<Target>],
-        end: End,
-        judge: impl Fn(&Target, &Seen) -> Result<()>,
-    ) -> std::result::Result<Report, Broken> {
-        let points: Vec<Point<'_>> = points.iter().filter_map(|all| Point::of(all)).collect();
-        self.sweep(check, &points, async |point| {
-            let plan = Plan::new(point.all.to_vec());
-            let scene = self.open().await?;
-            self.in_process(&scene, &plan, end, async |_| Ok(())).await?;
-            judge(point.last, &scene.look().await?)?;
-            Ok(if plan.was_met() { Tried::Held } else { Tried::Missed })
-        })
-        .await
-    }
-
-    /// Tries each point, several side by side.
-    pub(crate) async fn sweep<P: Display>(
-        &self,
-        check: Check,
-        points: &[P],
-        trial: impl AsyncFn(&P) -> Result<Tried>,
-    ) -> std::result::Result<Report, Broken> {
-        let broken = AtomicUsize::new(0);
-        let tried = stream::iter(points.iter().enumerate()).map(async |(index, point)| {
-            if broken.load(Ordering::Relaxed) >= ENOUGH {
-                return (index, None);
-            }
-            let caught = AssertUnwindSafe(trial(point)).catch_unwind().await;
-            let tried = caught.unwrap_or_else(|panic| Err(panic_text(&*panic).into()));
-            broken.fetch_add(usize::from(tried.is_err()), Ordering::Relaxed);
-            (index, Some((point.to_string(), tried)))
-        });
-        let mut tried: Vec<_> = tried.buffer_unordered(self.lanes).collect().await;
-        tried.sort_by_key(|(index, _)| *index);
-        let mut report = Report { title: self.title(check), ..Report::default() };
-        let mut faults = Vec::new();
-        for (point, tried) in tried.into_iter().filter_map(|(_, tried)| tried) {
-            match tried {
-                Ok(Tried::Held) => report.points.push(point),
-                Ok(Tried::Missed) => report.missed.push(point),
-                Err(error) => faults.push(Fault { point, why: error.to_string() }),
-            }
-        }
-        if faults.is_empty() && report.points.is_empty() {
-            let missed = report.missed.len();
-            let why = format!("of {missed} points none was reached: nothing was checked");
-            faults.push(Fault { point: "no point".to_owned(), why });
-        }
-        report.show();
-        if faults.is_empty() {
-            return Ok(report);
-        }
-        Err(Broken { title: report.title, promise: check.promise, faults })
-    }
-
     pub(crate) fn broken(
         &self,
         check: Check,
@@ -226,68 +155,5 @@ impl<S: Scenario> Kit<S> {
         let steps = survey.steps().take_while(|step| !step.past_pivot);
         let may = |step: &Step<'_>| self.scenario.refused(step.made.activity) == Refusal::MakesGood;
         steps.filter(may).last().map(|step| step.made.going(Disturbance::Refused))
-    }
-}
-
-/// Calls that go wrong together, told apart by the last.
-struct Point<'a> {
-    all: &'a [Target],
-    last: &'a Target,
-}
-
-impl<'a> Point<'a> {
-    fn of(all: &'a [Target]) -> Option<Self> {
-        Some(Self { all, last: all.last()? })
-    }
-}
-
-impl Display for Point<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.last.fmt(f)
-    }
-}
-
-/// An answered call of a step.
-pub(crate) struct Step<'a> {
-    pub(crate) made: &'a Made,
-    pub(crate) past_pivot: bool,
-}
-
-impl Made {
-    /// This call, as it goes wrong.
-    pub(crate) fn going(&self, disturbance: Disturbance) -> Target {
-        Target { activity: self.activity.to_owned(), call: self.call, disturbance }
-    }
-}
-
-impl Survey {
-    /// The calls that were answered with a result.
-    pub(crate) fn answered(&self) -> impl Iterator<Item = &Made> {
-        self.made.iter().filter(|made| made.answered)
-    }
-
-    /// Those that are steps of a program.
-    pub(crate) fn steps(&self) -> impl Iterator<Item = Step<'_>> {
-        let pivot = self.seen.records.iter().find(|row| row.pivot);
-        let mut seen = 0;
-        let mut past_pivot = false;
-        self.answered().filter(|made| self.is_step(made)).map(move |made| {
-            let step = Step { made, past_pivot };
-            if let Some(pivot) = pivot.filter(|pivot| pivot.name == made.activity) {
-                past_pivot |= pivot.occurrence == seen;
-                seen += 1;
-            }
-            step
-        })
-    }
-
-    /// Those that undo a step, or close a run that was made good.
-    pub(crate) fn undos(&self) -> impl Iterator<Item = &Made> {
-        self.answered().filter(|made| !self.is_step(made))
-    }
-
-    fn is_step(&self, made: &Made) -> bool {
-        let of_step = |kind: &str| matches!(kind, "done" | "rejected");
-        self.seen.records.iter().any(|row| row.name == made.activity && of_step(&row.kind))
     }
 }

@@ -51,7 +51,8 @@ impl fmt::Display for Report {
         for point in &self.missed {
             writeln!(f, "  not met again: {point}")?;
         }
-        write!(f, "{}: {} points", self.title, self.points.len())?;
+        let points = if self.points.len() == 1 { "point" } else { "points" };
+        write!(f, "{}: {} {points}", self.title, self.points.len())?;
         match self.missed.len() {
             0 => Ok(()),
             missed => write!(f, ", {missed} not met again"),
@@ -70,7 +71,16 @@ pub struct Fault {
 
 /// A check that does not hold. Its text restates the promise and names the points.
 ///
-/// `Debug` shows the same text, so that a test may end with `?` or `unwrap`.
+/// `Debug` shows the same text, so that a test may end with `?` or `unwrap`:
+///
+/// ```no_run
+/// use makegood::testkit::{Kit, Result, Scenario};
+///
+/// async fn holds(scenario: impl Scenario) -> Result<()> {
+///     Kit::of(scenario).dies_at_each_point().await?;
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Broken {
     pub(crate) title: String,

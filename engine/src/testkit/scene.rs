@@ -122,9 +122,9 @@ impl<'a, S: Scenario> Scene<'a, S> {
                 self.stage.skip_to_next_timer().await?;
             }
             if begun.elapsed() > self.patience {
-                let patience = self.patience;
-                let records = self.records().await?;
-                return Err(format!("it has not ended within {patience:?}: {records:#?}").into());
+                let who = if driven { "the run" } else { "the outside" };
+                let (patience, records) = (self.patience, self.records().await?);
+                return Err(format!("{who} is not done within {patience:?}: {records:#?}").into());
             }
         }
     }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::kit::{Kit, Tried};
+use super::kit::Kit;
 use super::plan::Plan;
 use super::report::{Broken, Check, Report};
 use super::scenario::{Result, Scenario};
 use super::scene::End;
 use super::stage::Stage;
+use super::sweep::Tried;
 use crate::action::StoredSignal;
 use crate::store::testkit as sql;
 

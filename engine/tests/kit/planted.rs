@@ -1,5 +1,7 @@
 //! Each check finds the saga that was planted for it, and says what is wrong and where.
 
+use std::time::Duration;
+
 use makegood::Registry;
 use makegood::testkit::{Broken, Kit, Place, Report, Result, Scenario, Stage};
 
@@ -29,6 +31,9 @@ impl Scenario for Bug {
     }
 
     async fn drive(&self, stage: &Stage) -> Result<()> {
+        if *self == Self::IsWaitedForInVain {
+            stage.until("something else happens", async || Ok(false)).await?;
+        }
         if matches!(self, Self::FinesEachSignal | Self::FinesLateSignals) {
             stage.signal::<Wrong, _>("door", &Fetched).await?;
         }
@@ -68,6 +73,12 @@ async fn a_step_that_needs_a_person_does_not_run() {
 async fn an_outcome_that_no_two_runs_share_is_found() {
     let checked = Kit::of(Bug::NamesItself).runs().await;
     finds(checked, "an undisturbed run", "the outcome is another one");
+}
+
+#[tokio::test]
+async fn an_outside_that_never_does_its_part_is_found() {
+    let checked = Kit::of(Bug::IsWaitedForInVain).patience(Duration::from_secs(1)).runs().await;
+    finds(checked, "an undisturbed run", "the outside is not done within 1s");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The desk's sagas pass every check, on each way through them.
 
 use makegood::Registry;
-use makegood::testkit::{Broken, Kit, Place, Refusal, Report, Result, Scenario, Stage};
+use makegood::testkit::{Kit, Place, Refusal, Report, Result, Scenario, Stage};
 
 use crate::cell::fresh_desk;
 use crate::desk::Request;
@@ -118,7 +118,7 @@ fn counts(reports: &[Report]) -> Vec<usize> {
 }
 
 #[tokio::test]
-async fn a_lent_book_keeps_the_promises_of_sagas() -> std::result::Result<(), Broken> {
+async fn a_lent_book_keeps_the_promises_of_sagas() -> Result<()> {
     let reports = Kit::of(Lending::IsFetched).all().await?;
     let [runs, repeats, fails, undos, deaths, signals] = counts(&reports)[..] else {
         panic!("every check applies: {reports:#?}");
@@ -129,8 +129,7 @@ async fn a_lent_book_keeps_the_promises_of_sagas() -> std::result::Result<(), Br
 }
 
 #[tokio::test]
-async fn a_book_that_nobody_fetches_keeps_the_promises_of_sagas() -> std::result::Result<(), Broken>
-{
+async fn a_book_that_nobody_fetches_keeps_the_promises_of_sagas() -> Result<()> {
     let reports = Kit::of(Lending::IsForgotten).all().await?;
     let [runs, repeats, fails, undos, deaths] = counts(&reports)[..] else {
         panic!("every check applies but that for signals: {reports:#?}");
@@ -141,7 +140,7 @@ async fn a_book_that_nobody_fetches_keeps_the_promises_of_sagas() -> std::result
 }
 
 #[tokio::test]
-async fn a_reminder_of_weeks_keeps_the_promises_of_sagas() -> std::result::Result<(), Broken> {
+async fn a_reminder_of_weeks_keeps_the_promises_of_sagas() -> Result<()> {
     let reports = Kit::of(Reminding).all().await?;
     let [runs, repeats, fails, deaths] = counts(&reports)[..] else {
         panic!("it undoes nothing and takes no signal: {reports:#?}");
@@ -152,8 +151,7 @@ async fn a_reminder_of_weeks_keeps_the_promises_of_sagas() -> std::result::Resul
 }
 
 #[tokio::test]
-async fn a_worker_that_stands_still_while_a_book_is_lent_is_too_late()
--> std::result::Result<(), Broken> {
+async fn a_worker_that_stands_still_while_a_book_is_lent_is_too_late() -> Result<()> {
     let report = Kit::of(Lending::IsFetched).lanes(6).stopped_at_each_point().await?;
     assert!(report.points().len() >= 12, "{report}");
     assert!(report.missed().is_empty(), "{report}");
@@ -161,8 +159,7 @@ async fn a_worker_that_stands_still_while_a_book_is_lent_is_too_late()
 }
 
 #[tokio::test]
-async fn a_worker_that_stands_still_while_a_book_is_given_up_is_too_late()
--> std::result::Result<(), Broken> {
+async fn a_worker_that_stands_still_while_a_book_is_given_up_is_too_late() -> Result<()> {
     let report = Kit::of(Lending::IsForgotten).lanes(6).stopped_at_each_point().await?;
     assert!(report.points().len() >= 12, "{report}");
     assert!(report.missed().is_empty(), "{report}");

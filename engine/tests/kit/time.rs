@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use makegood::Registry;
-use makegood::testkit::{Broken, Kit, Place, Result, Scenario, Stage};
+use makegood::testkit::{Kit, Place, Result, Scenario, Stage};
 
 use crate::cell::fresh_desk;
 use crate::desk::Request;
@@ -52,7 +52,7 @@ impl Scenario for ByHand {
 }
 
 #[tokio::test]
-async fn three_weeks_pass_when_they_are_told_to() -> std::result::Result<(), Broken> {
+async fn three_weeks_pass_when_they_are_told_to() -> Result<()> {
     let begun = Instant::now();
     Kit::of(ByHand).runs().await?;
     assert!(begun.elapsed() < DAY, "nobody waited for it");

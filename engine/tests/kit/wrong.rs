@@ -36,6 +36,8 @@ pub enum Bug {
     NeedsAPerson,
     /// Nothing, but the outcome tells every run apart.
     NamesItself,
+    /// Nothing, but the outside waits for something that never happens.
+    IsWaitedForInVain,
 }
 
 /// A saga with a bug.
@@ -74,7 +76,7 @@ impl Workflow for Wrong {
                 ctx.signal::<Fetched>().within(Duration::from_hours(1)).await?;
             }
             Bug::NeedsAPerson => ctx.step::<AskPerson>(&()).await?,
-            Bug::NamesItself => ctx.step::<HandOver>(&request).await?,
+            Bug::NamesItself | Bug::IsWaitedForInVain => ctx.step::<HandOver>(&request).await?,
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use activities::orders::{CancelRequest, PlacedOrder};
 use gateway_sandbox::RefundMode;
 use makegood::Registry;
-use makegood::testkit::{Broken, Kit, Place, Result, Scenario, Stage};
+use makegood::testkit::{Kit, Place, Result, Scenario, Stage};
 use workflows::{Checkout, PaymentHint};
 
 use crate::counter::{fresh_shop, pay, place_order, registry, stock_and_money, whole_trace};
@@ -77,21 +77,21 @@ impl Scenario for Path {
 
 // SAGA-04
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_paid_checkout_keeps_the_promises_of_sagas() -> std::result::Result<(), Broken> {
+async fn a_paid_checkout_keeps_the_promises_of_sagas() -> Result<()> {
     assert_eq!(Kit::of(Path::Paid).all().await?.len(), 6, "every check applies");
     Ok(())
 }
 
 // SAGA-04
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_forgotten_checkout_keeps_the_promises_of_sagas() -> std::result::Result<(), Broken> {
+async fn a_forgotten_checkout_keeps_the_promises_of_sagas() -> Result<()> {
     assert_eq!(Kit::of(Path::Forgotten).all().await?.len(), 5, "it takes no signal");
     Ok(())
 }
 
 // SAGA-04
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cancelled_checkout_keeps_the_promises_of_sagas() -> std::result::Result<(), Broken> {
+async fn a_cancelled_checkout_keeps_the_promises_of_sagas() -> Result<()> {
     assert_eq!(Kit::of(Path::Cancelled).all().await?.len(), 5, "a cancel is no signal");
     Ok(())
 }

@@ -4,7 +4,7 @@ use activities::gateway::{Gateway, NewGatewayOrder};
 use activities::orders::PlacedOrder;
 use domain::OrderStatus;
 use gateway_sandbox::RefundMode;
-use makegood::testkit::{Broken, Kit, Place, Refusal, Result, Scenario, Stage};
+use makegood::testkit::{Kit, Place, Refusal, Result, Scenario, Stage};
 use makegood::{LateSignal, Registry};
 use serde_json::json;
 use store::orders::{self, StatusChange};
@@ -87,14 +87,14 @@ impl Scenario for Refund {
 
 // SAGA-04, PAY-15
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_late_payment_keeps_the_promises_of_sagas() -> std::result::Result<(), Broken> {
+async fn a_late_payment_keeps_the_promises_of_sagas() -> Result<()> {
     assert_eq!(Kit::of(Refund::AtOnce).all().await?.len(), 4, "it undoes nothing");
     Ok(())
 }
 
 // SAGA-04, PAY-15
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refund_of_days_keeps_the_promises_of_sagas() -> std::result::Result<(), Broken> {
+async fn a_refund_of_days_keeps_the_promises_of_sagas() -> Result<()> {
     assert_eq!(Kit::of(Refund::Slow).all().await?.len(), 4, "it undoes nothing");
     Ok(())
 }
