@@ -40,6 +40,8 @@ mod run;
 mod runtime;
 mod schedule;
 mod store;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 mod transaction;
 mod turn;
 mod wake;
