@@ -91,7 +91,7 @@ impl Workflow for Contract {
     async fn run(ctx: Ctx, (): ()) -> WorkflowResult<Vec<String>> {
         let mut signers = Vec::new();
         for _ in 0..2 {
-            let signed = ctx.signal::<Signed>().within(Duration::from_secs(600)).await?;
+            let signed = ctx.signal::<Signed>().within(Duration::from_mins(10)).await?;
             signers.extend(signed.map(|signed| signed.by));
         }
         Ok(signers)

@@ -10,9 +10,7 @@ use makegood::{
 };
 
 use crate::support::{TestCell, forgetful};
-use crate::trades::{
-    Fault, Parcel, Patience, Plan, Signed, Steps4, Trip, Waiting, registry, world,
-};
+use crate::trades::{Parcel, Patience, Plan, Signed, Steps4, Trip, Waiting, registry, world};
 
 fn ada(cell: &TestCell) -> Operator {
     cell.client.operator("ada", "the gateway is down").unwrap()
@@ -165,7 +163,7 @@ impl Activity for Lazy {
     async fn run(&self, _: &mut Attempt, trip: String) -> ActivityResult<()> {
         world().meet(&trip, "lazy")?;
         world().stall(&trip, "lazy").await;
-        let after = Some(Duration::from_secs(600));
+        let after = Some(Duration::from_mins(10));
         Err(ActivityError::Retryable { message: "later".to_owned(), after })
     }
 }
