@@ -313,14 +313,14 @@ impl Client {
     /// # Errors
     /// [`Error::RunNotFound`] when there is no such run.
     pub async fn remedies(&self, run_id: Uuid) -> Result<Vec<(VerbKind, Option<Refusal>)>, Error> {
-        let mut conn = self.pool().acquire().await?;
+        let mut conn = self.connections().acquire().await?;
         let facts = by_operator::facts(&mut conn, run_id).await?;
         let facts = facts.ok_or_else(|| Error::RunNotFound(run_id.to_string()))?;
         let standing = operator::standing(run_id, &facts)?;
         Ok(VerbKind::ALL.into_iter().map(|verb| (verb, refusal(verb, standing))).collect())
     }
 
-    pub(crate) fn pool(&self) -> &PgPool {
+    pub(crate) fn connections(&self) -> &PgPool {
         &self.0.pool
     }
 
