@@ -187,6 +187,7 @@ impl From<makegood::Error> for ApiError {
             | makegood::Error::Json { .. }
             | makegood::Error::NoIncident(_)
             | makegood::Error::ReservedSignal(_)
+            | makegood::Error::Queue(_)
             | makegood::Error::Unfit(_) => Self::Internal(error.into()),
         }
     }

@@ -12,7 +12,7 @@ use crate::demo::DemoArgs;
 use crate::dev::DevArgs;
 
 pub(crate) use self::operate::{
-    AuditArgs, DoctorArgs, MigrateArgs, MigrateVerb, RunState, RunsArgs, RunsVerb,
+    AuditArgs, DoctorArgs, MigrateArgs, MigrateVerb, ReplayCheckArgs, RunState, RunsArgs, RunsVerb,
 };
 pub(crate) use self::serve::{ApiArgs, GatewayKeyArgs, SandboxArgs, WorkerArgs};
 
@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Runs(RunsArgs),
     /// Check every promise of the engine and of the shop; exit 1 if one is broken.
     Audit(AuditArgs),
+    /// Replay every live run against this binary, before it is deployed; exit 1 if one does not fit.
+    ReplayCheck(ReplayCheckArgs),
     /// Check the surroundings and say what to do about each fault; exit 1 if one is fatal.
     Doctor(DoctorArgs),
     /// Drive a crowd of checkouts through crashes and faults, on this machine alone.

@@ -1,5 +1,7 @@
 //! The engine's client: start, signal, cancel and read runs. It drives none.
 
+mod queues;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,12 +16,15 @@ use crate::config::Database;
 use crate::ctx::Signal;
 use crate::error::Error;
 use crate::journal::Payload;
+use crate::lane::{Lanes, StartOptions};
 use crate::late::{self, LateCode};
 use crate::run::CANCEL;
 use crate::store::runs::{self, NewRun};
-use crate::store::{incidents, published, signals, steps};
+use crate::store::{incidents, published, signals, steps, tasks};
 use crate::wake::Hints;
 use crate::workflow::{Cause, Workflow};
+
+pub use queues::{QueueLimits, QueueStatus, Rate};
 
 /// Starts, signals and cancels runs, inside the caller's own transactions.
 ///
@@ -53,6 +58,7 @@ pub struct Client(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     pool: PgPool,
+    lanes: Lanes,
     hints: Hints,
     payload_limit: usize,
 }
@@ -105,7 +111,8 @@ impl Client {
         let pool = database.pool("makegood-client", 4).await?;
         let hints = Hints::start(database.lazy_pool("makegood-hints", 1).await?, database.cell());
         let payload_limit = crate::config::WorkerConfig::default().payload_limit;
-        Ok(Self(Arc::new(Inner { pool, hints, payload_limit })))
+        let lanes = Lanes::new(pool.clone());
+        Ok(Self(Arc::new(Inner { pool, lanes, hints, payload_limit })))
     }
 
     /// Starts a run in the caller's transaction. The same id again, with the same input, is the
@@ -119,6 +126,34 @@ impl Client {
         workflow_id: &str,
         input: &W::Input,
     ) -> Result<Started, Error> {
+        self.start_with::<W>(conn, workflow_id, input, &StartOptions::default()).await
+    }
+
+    /// Starts a run like [`Client::start`], in a queue, with a priority and on an account. A run
+    /// that was started before keeps those that it was started with.
+    ///
+    /// # Errors
+    /// Those of [`Client::start`], and [`Error::Queue`] when a name is too long.
+    ///
+    /// ```no_run
+    /// # use makegood::{Client, Error, Priority, StartOptions, Workflow};
+    /// # async fn example<W: Workflow<Input = String>>(
+    /// #     client: &Client,
+    /// #     tx: &mut sqlx::PgConnection,
+    /// # ) -> Result<(), Error> {
+    /// let options = StartOptions::new().queue("bulk").priority(Priority::Low).share("tenant-7");
+    /// client.start_with::<W>(tx, "import-1", &"a file".to_owned(), &options).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn start_with<W: Workflow>(
+        &self,
+        conn: &mut PgConnection,
+        workflow_id: &str,
+        input: &W::Input,
+        options: &StartOptions,
+    ) -> Result<Started, Error> {
+        options.check()?;
         let input = self.encode(W::NAME, input)?;
         let new = NewRun {
             run_id: Uuid::now_v7(),
@@ -126,6 +161,7 @@ impl Client {
             version: W::VERSION,
             workflow_id,
             input: input.get(),
+            lane: self.0.lanes.of(W::NAME, W::VERSION, options).await?,
         };
         if runs::insert(&mut *conn, &new).await? {
             return Ok(Started { run_id: new.run_id, created: true });
@@ -167,7 +203,8 @@ impl Client {
             let output = runs::output(&mut *conn, run_id).await?;
             if handler.concerns(output.as_deref(), &signal) {
                 let input = RawValue::from_string(input).map_err(|e| json(W::NAME, e))?;
-                late::insert(conn, &late::start(&handler, run_id, &input, &signal)).await?;
+                late::insert(conn, &self.0.lanes, &late::start(&handler, run_id, &input, &signal))
+                    .await?;
             }
         }
         Ok(Delivery::Late)
@@ -195,7 +232,8 @@ impl Client {
         }
         // Asked for before, it was counted then.
         if signals::insert(&mut *conn, run_id, CANCEL, CANCEL, payload.get()).await? {
-            signals::ring(conn, run_id, true).await?;
+            signals::ring(&mut *conn, run_id, true).await?;
+            tasks::mark_for_undo(conn, run_id).await?;
         }
         Ok(Cancellation::Requested)
     }

@@ -17,6 +17,7 @@ use crate::action::{End, Hold, Park, StoredSignal};
 use crate::error::{outcome_unknown, refused, transient};
 use crate::fault;
 use crate::incident::NewIncident;
+use crate::lane::Lanes;
 use crate::lease::Lease;
 use crate::run::{Records, Run};
 use crate::store::steps;
@@ -156,6 +157,7 @@ struct Pending {
 /// Gathers turns and writes them.
 pub(crate) struct Committer {
     pool: PgPool,
+    lanes: Lanes,
     lease: Arc<Lease>,
     bells: Bells,
     queue: Mutex<VecDeque<Pending>>,
@@ -165,7 +167,20 @@ pub(crate) struct Committer {
 
 impl Committer {
     pub(crate) fn new(pool: PgPool, lease: Arc<Lease>, bells: Bells, batch: usize) -> Self {
-        Self { pool, lease, bells, queue: Mutex::default(), ready: Notify::new(), batch }
+        Self {
+            lanes: Lanes::new(pool.clone()),
+            pool,
+            lease,
+            bells,
+            queue: Mutex::default(),
+            ready: Notify::new(),
+            batch,
+        }
+    }
+
+    /// The lanes for runs that are started with a commit.
+    pub(crate) fn lanes(&self) -> &Lanes {
+        &self.lanes
     }
 
     /// Commits one turn, together with whatever else is ready.
@@ -283,7 +298,7 @@ impl Committer {
             return Ok(alive.then(Outcomes::new));
         }
         let mut tx = self.pool.begin().await?;
-        match write::turns(&mut tx, incarnation, turns, now).await? {
+        match write::turns(&mut tx, &self.lanes, incarnation, turns, now).await? {
             Some(outcomes) => {
                 write::commit(tx).await?;
                 Ok(Some(outcomes))

@@ -83,6 +83,13 @@ impl Database {
         Ok(pool_of(connections).connect_with(options.options(bounds)).await?)
     }
 
+    /// A lazy pool for claims: an index that is in the order of due times is read in it, never
+    /// gathered and sorted, however few rows the planner expects.
+    pub(crate) async fn claim_pool(&self) -> Result<PgPool, Error> {
+        let options = self.options.clone().options([("enable_bitmapscan", "off")]);
+        Self { options, cell: self.cell.clone() }.lazy_pool("makegood-claims", 1).await
+    }
+
     /// A hot pool for statements that need not wait for the disk: every later commit that rests on
     /// them comes after them in the log.
     pub(crate) async fn lazy_pool(&self, name: &str, connections: u32) -> Result<PgPool, Error> {
@@ -111,6 +118,8 @@ fn pool_of(connections: u32) -> PgPoolOptions {
 pub struct WorkerConfig {
     /// How a person recognizes the worker.
     pub name: String,
+    /// The queues that it serves; all when there is none.
+    pub queues: Vec<String>,
     /// How long a silent worker keeps its runs; 1 s to 300 s.
     pub lease: Duration,
     /// Runs in memory at once; 1 to 65,536.
@@ -141,6 +150,7 @@ impl Default for WorkerConfig {
     fn default() -> Self {
         Self {
             name: "worker".to_owned(),
+            queues: Vec::new(),
             lease: Duration::from_secs(15),
             in_flight: 2_048,
             claim_batch: 256,

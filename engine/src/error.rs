@@ -42,6 +42,9 @@ pub enum Error {
     /// The run has no open incident: somebody else resolved it, or it never had one.
     #[error("run {0} has no open incident")]
     NoIncident(Uuid),
+    /// The name of a queue or share, or a limit, is out of its range: the text says which it has.
+    #[error("{0}")]
+    Queue(String),
     /// The worker's settings or surroundings do not allow it to run.
     #[error("{0}")]
     Unfit(String),

@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::action::StoredSignal;
+use crate::lane::{Lanes, StartOptions};
 use crate::store::runs::{self, NewRun};
 use crate::workflow::{Late, Settled, Workflow};
 
@@ -64,14 +65,20 @@ pub(crate) fn start(
     LateStart { workflow, version, workflow_id: format!("{run_id}:{id}"), input }
 }
 
-/// Starts it, in the transaction that finds the signal late.
-pub(crate) async fn insert(conn: &mut PgConnection, late: &LateStart) -> Result<(), sqlx::Error> {
+/// Starts it, in the transaction that finds the signal late; in the default queue.
+pub(crate) async fn insert(
+    conn: &mut PgConnection,
+    lanes: &Lanes,
+    late: &LateStart,
+) -> Result<(), sqlx::Error> {
+    let lane = lanes.of(late.workflow, late.version, &StartOptions::default()).await?;
     let run = NewRun {
         run_id: Uuid::now_v7(),
         workflow: late.workflow,
         version: late.version,
         workflow_id: &late.workflow_id,
         input: &late.input,
+        lane,
     };
     runs::insert(conn, &run).await.map(|_| ())
 }

@@ -25,10 +25,13 @@ mod fault;
 mod flight;
 mod incident;
 mod journal;
+mod lane;
 mod late;
 mod lease;
 mod queue;
+mod reach;
 mod registry;
+mod replay_check;
 mod retry;
 mod run;
 mod runtime;
@@ -43,7 +46,7 @@ pub use activity::{
     Activity, ActivityError, ActivityResult, Attempt, InBatch, InTransaction, Outside, ReadOnly,
     Resolution, Undoes,
 };
-pub use client::{Cancellation, Client, Delivery, Ending, Started};
+pub use client::{Cancellation, Client, Delivery, Ending, QueueLimits, QueueStatus, Rate, Started};
 pub use config::{Database, WorkerConfig};
 pub use ctx::{
     Before, Behind, CHILD_NOT_COMPLETED, Child, Ctx, First, Forward, Signal, Sleep, Step, Wait,
@@ -51,7 +54,9 @@ pub use ctx::{
 };
 pub use error::Error;
 pub use incident::IncidentClass;
+pub use lane::{Priority, StartOptions};
 pub use registry::Registry;
+pub use replay_check::{Misfit, ReplayCheck, replay_check};
 pub use retry::RetryPolicy;
 pub use runtime::Worker;
 pub use store::inspect;

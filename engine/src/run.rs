@@ -13,14 +13,15 @@ use std::task::{Context, Poll, Waker};
 
 use chrono::{DateTime, Utc};
 use serde_json::value::{RawValue, to_raw_value};
-use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use crate::action::{Action, AllTries, Call, ChildStart, Hold, StoredSignal};
+use crate::claim::Place;
 use crate::config::WorkerConfig;
 use crate::ctx::{Ctx, Desk, Next, Reply, Want, WantedWait};
 use crate::incident::{IncidentClass, NewIncident};
 use crate::journal::{Intent, Journal, Payload, Recorded, RowKind, StepRow, TakenSignal};
+use crate::lane::StartOptions;
 use crate::lease::Clock;
 use crate::registry::{Registry, WorkflowCode};
 use crate::workflow::{Cause, Failure, Rejection};
@@ -36,6 +37,8 @@ pub(crate) struct Run {
     pub(crate) code: Arc<WorkflowCode>,
     pub(crate) input: Payload,
     pub(crate) parent_run_id: Option<Uuid>,
+    /// In which lane its children go.
+    options: Arc<StartOptions>,
     pub(crate) journal: Journal,
     /// What this turn recorded, not yet committed.
     pub(crate) turn: Records,
@@ -64,7 +67,7 @@ pub(crate) struct Run {
     cancel: Option<StoredSignal>,
     /// Why the run must not be driven on.
     trouble: Option<NewIncident>,
-    _slot: Option<OwnedSemaphorePermit>,
+    _place: Option<Place>,
 }
 
 enum Mode {
@@ -120,7 +123,9 @@ pub(crate) struct Claimed {
     pub(crate) deadlines: HashMap<String, DateTime<Utc>>,
     pub(crate) database_time: DateTime<Utc>,
     pub(crate) unfit: Option<NewIncident>,
-    pub(crate) slot: Option<OwnedSemaphorePermit>,
+    /// In which lane its children go.
+    pub(crate) options: Arc<StartOptions>,
+    pub(crate) place: Option<Place>,
 }
 
 impl Run {
@@ -141,6 +146,7 @@ impl Run {
             code,
             input,
             parent_run_id: claimed.parent_run_id,
+            options: claimed.options,
             journal,
             turn: Records::default(),
             tries: claimed.tries,
@@ -160,7 +166,7 @@ impl Run {
             known: HashSet::new(),
             cancel: None,
             trouble: claimed.unfit,
-            _slot: claimed.slot,
+            _place: claimed.place,
         };
         run.deliver(claimed.signals);
         run

@@ -114,7 +114,7 @@ impl Worker {
         let database = database.bounded_by(config.lease);
         let hot = database.hot_pool("makegood-lanes", lanes.saturating_add(1)).await?;
         let transactions = database.step_pool("makegood-steps", config.transactions).await?;
-        let claims = database.lazy_pool("makegood-claims", 1).await?;
+        let claims = database.claim_pool().await?;
         let keeper = database.lazy_pool("makegood-keeper", 2).await?;
         let ears = database.lazy_pool("makegood-ears", 1).await?;
         let post = database.pool("makegood-post", 2).await?;
@@ -150,8 +150,7 @@ impl Worker {
         parts.spawn(wake::listen(ears, channel, Arc::clone(&bells.due), is_over.clone()));
         let clock = engine.clock().clone();
         parts.spawn(children::deliver(post, bells.clone(), clock, is_over));
-        let due = bells.due;
-        let claimer = Claimer { engine: Arc::clone(&engine), pool: claims, slots, due, runs };
+        let claimer = Claimer::new(Arc::clone(&engine), claims, slots, bells.due, runs);
         parts.spawn(claimer.work(draining));
 
         let monitor = monitor(Arc::clone(&engine), RunQueue::new(claimed));

@@ -134,7 +134,7 @@ pub(crate) async fn write_and_commit(
         return Ok(Vec::new());
     };
     let now = engine.clock().now();
-    let outcomes = write::turns(&mut tx, incarnation, turns, now).await;
+    let outcomes = write::turns(&mut tx, engine.committer.lanes(), incarnation, turns, now).await;
     let Some(mut outcomes) = outcomes.map_err(Unwritten::Failed)? else {
         engine.lease.lose(incarnation);
         return Err(Unwritten::Lost);

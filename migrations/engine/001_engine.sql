@@ -30,7 +30,7 @@ create index runs_by_parent on runs (parent_run_id) where parent_run_id is not n
 -- Tasks, steps and signals have no foreign key: its check would cost a row lock for each step.
 create table tasks (
   run_id uuid primary key,
-  workflow text not null,
+  lane bigint not null,
   state text not null default 'RUNNING'
     check (state in ('RUNNING', 'WAITING', 'COMPENSATING', 'STUCK', 'PAUSED')),
   owner uuid,
@@ -42,14 +42,17 @@ create table tasks (
   step_count int not null default 0,
   mailbox int not null default 0,
   crashes int not null default 0,
+  part smallint not null
+    generated always as (case when state = 'COMPENSATING' then 2 when epoch = 0 then 1 else 0 end) stored,
   check ((owner is not null)::int + (due_at is not null)::int + (incident_id is not null)::int = 1),
   check (incident_id is null or state in ('STUCK', 'PAUSED')),
   check (state <> 'WAITING' or owner is not null or waits is not null)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
 
-create index tasks_due on tasks (due_at) where due_at is not null;
+-- A part of a lane is what a claim looks at: 0 goes on, 1 was never claimed, 2 is being undone.
+create index tasks_due on tasks (lane, part, due_at) where due_at is not null;
 
-create index tasks_owned on tasks (owner) where owner is not null;
+create index tasks_owned on tasks (owner, lane) where owner is not null;
 
 -- What a run has done, in the order in which it was recorded. Rows are only ever added.
 -- `next` holds the outside steps about to be tried: their intents ride on the row before them.

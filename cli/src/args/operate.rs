@@ -1,4 +1,5 @@
-//! The arguments of the commands for operators: `migrate`, `runs`, `audit` and `doctor`.
+//! The arguments of the commands for operators: `migrate`, `runs`, `audit`, `replay-check` and
+//! `doctor`.
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -96,6 +97,14 @@ impl RunState {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AuditArgs {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ReplayCheckArgs {
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
     #[command(flatten)]

@@ -48,6 +48,9 @@ pub(crate) struct WorkerArgs {
     /// How a person recognizes this worker, 1 to 100 characters [default: worker- and its pid].
     #[arg(long, env = "MAKEGOOD_WORKER_NAME", value_name = "NAME")]
     pub(crate) worker_name: Option<String>,
+    /// The queues that it serves, separated by commas; all of them when empty.
+    #[arg(long, env = "MAKEGOOD_QUEUES", value_name = "NAMES", default_value = "")]
+    pub(crate) queues: String,
     /// How long a silent worker keeps its runs, in seconds, 1 to 300: those of a crashed one move
     /// again after at most twice this.
     #[arg(long, env = "MAKEGOOD_LEASE_SECS", value_name = "SECONDS", default_value = "15")]

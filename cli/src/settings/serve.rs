@@ -128,6 +128,11 @@ fn engine(args: &WorkerArgs, faults: &mut Faults) -> Option<WorkerConfig> {
     if name.chars().count() > 100 {
         faults.add("MAKEGOOD_WORKER_NAME", "is too long", "use 1 to 100 characters");
     }
+    let queues = args.queues.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let queues: Vec<String> = queues.map(str::to_owned).collect();
+    if queues.iter().any(|name| name.chars().count() > 100) {
+        faults.add("MAKEGOOD_QUEUES", "has a name that is too long", "use 1 to 100 characters");
+    }
     let lease = faults.number("MAKEGOOD_LEASE_SECS", &args.lease_secs, 1..=300, "seconds");
     let in_flight = faults.number("MAKEGOOD_IN_FLIGHT", &args.in_flight, 1..=65_536, "runs");
     let transactions = &args.transactions;
@@ -137,6 +142,7 @@ fn engine(args: &WorkerArgs, faults: &mut Faults) -> Option<WorkerConfig> {
     let config = WorkerConfig::default();
     Some(WorkerConfig {
         name,
+        queues,
         lease: Duration::from_secs(lease?),
         claim_batch: config.claim_batch.min(in_flight),
         in_flight,

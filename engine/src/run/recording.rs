@@ -1,5 +1,7 @@
 //! What a run records in a turn: answers, intents, undos. It polls nothing and writes nothing.
 
+use std::sync::Arc;
+
 use serde_json::value::to_raw_value;
 
 use super::{Answer, Mark, Records, Run};
@@ -161,7 +163,8 @@ impl Run {
             self.journal.undoables.push(Undoable { name, occurrence, input, output: None, undo });
         }
         let workflow_id = format!("{}:{name}:{occurrence}", self.hold.run_id);
-        self.turn.children.push(ChildStart { workflow: name.to_owned(), workflow_id, child });
+        let (workflow, options) = (name.to_owned(), Arc::clone(&self.options));
+        self.turn.children.push(ChildStart { workflow, workflow_id, options, child });
     }
 
     pub(super) fn record(

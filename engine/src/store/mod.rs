@@ -5,10 +5,13 @@
 //! ids by `= any($n)`. A test reads them all. Statements that lock several rows of `tasks` lock
 //! them in the order of their ids first: an UPDATE's own order follows its plan.
 
+pub(crate) mod histories;
 pub(crate) mod incidents;
 pub mod inspect;
+pub(crate) mod lanes;
 pub(crate) mod mail;
 pub(crate) mod published;
+pub(crate) mod queues;
 pub(crate) mod runs;
 pub(crate) mod signals;
 pub(crate) mod steps;

@@ -13,6 +13,7 @@ pub(crate) struct NewRun<'a> {
     pub(crate) version: i32,
     pub(crate) workflow_id: &'a str,
     pub(crate) input: &'a str,
+    pub(crate) lane: i64,
 }
 
 /// Writes a run and its task; `false` when the workflow id is taken.
@@ -32,9 +33,9 @@ pub(crate) async fn insert(conn: &mut PgConnection, run: &NewRun<'_>) -> Result<
     if started.rows_affected() == 0 {
         return Ok(false);
     }
-    sqlx::query("insert into tasks (run_id, workflow) values ($1, $2)")
+    sqlx::query("insert into tasks (run_id, lane) values ($1, $2)")
         .bind(run.run_id)
-        .bind(run.workflow)
+        .bind(run.lane)
         .execute(conn)
         .await?;
     Ok(true)
@@ -51,10 +52,11 @@ pub(crate) struct Children {
     inputs: Vec<String>,
     /// Whether it has a parent that hears of its end.
     awaited: Vec<bool>,
+    lanes: Vec<i64>,
 }
 
 impl Children {
-    pub(crate) fn push(&mut self, parent_run_id: Uuid, start: &ChildStart) {
+    pub(crate) fn push(&mut self, parent_run_id: Uuid, start: &ChildStart, lane: i64) {
         self.parent_run_ids.push(parent_run_id);
         self.run_ids.push(start.child.run_id);
         self.workflows.push(start.workflow.clone());
@@ -62,6 +64,7 @@ impl Children {
         self.workflow_ids.push(start.workflow_id.clone());
         self.inputs.push(start.child.input.get().to_owned());
         self.awaited.push(!start.child.detached);
+        self.lanes.push(lane);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -99,16 +102,16 @@ pub(crate) async fn insert_children(
     .execute(&mut *conn)
     .await?;
     sqlx::query(
-        "insert into tasks (run_id, workflow, due_at)
-         select x.run_id, x.workflow, $4
+        "insert into tasks (run_id, lane, due_at)
+         select x.run_id, x.lane, $4
          from (
              select incarnation from workers where incarnation = $1 and alive for key share
            ) fence,
-           unnest($2::uuid[], $3::text[]) x(run_id, workflow)",
+           unnest($2::uuid[], $3::bigint[]) x(run_id, lane)",
     )
     .bind(incarnation)
     .bind(&children.run_ids)
-    .bind(&children.workflows)
+    .bind(&children.lanes)
     .bind(at)
     .execute(conn)
     .await

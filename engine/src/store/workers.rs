@@ -64,6 +64,13 @@ pub(crate) async fn fence(conn: &mut PgConnection, incarnation: Uuid) -> Result<
     Ok(alive.is_some())
 }
 
+/// Whether a living incarnation's lease has run out.
+pub(crate) async fn any_expired(pool: &PgPool) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select exists (select 1 from workers where alive and lease_until < now())")
+        .fetch_one(pool)
+        .await
+}
+
 /// Locks the living incarnations whose lease has run out, without waiting for another reaper.
 pub(crate) async fn lock_expired(conn: &mut PgConnection) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar(
