@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 /// Characters of a value that are shown.
-const SHOWN: usize = 72;
+const SHOWN: usize = 80;
 
 /// The record of a run, a line each, then those of the runs that it started.
 ///
@@ -42,42 +42,50 @@ pub async fn of(conn: &mut PgConnection, run_id: Uuid) -> Result<String, sqlx::E
 
 fn write_run(text: &mut String, run: &RunSummary, steps: &[StepView]) {
     let _ = writeln!(text, "{} {}: {}", run.workflow, run.workflow_id, run.state);
-    let _ = writeln!(text, "  {:>9}  started", since(run, run.started_at));
+    let mut line = |at: DateTime<Utc>, what: &str, about: &str| {
+        let ms = (at - run.started_at).num_milliseconds().max(0);
+        let _ = writeln!(text, "  {ms:>6} ms  {what:<12} {about}");
+    };
     for step in steps {
-        let StepView { kind, name, occurrence, result, attempts, at, .. } = step;
-        let said = said(result.as_ref());
-        let tries = if *attempts > 1 { format!(" at attempt {attempts}") } else { String::new() };
-        let undo =
-            step.undo.as_ref().filter(|_| kind == "done").map(|undo| format!(" (undo: {undo})"));
-        let undo = undo.unwrap_or_default();
-        // A record of nothing but an intent has no name.
-        if !name.is_empty() {
-            let at = since(run, *at);
-            let _ = writeln!(text, "  {at:>9}  {kind:<12} {name}#{occurrence} {said}{tries}{undo}");
+        // A record of nothing but an intent says nothing else.
+        if step.kind != "intent" {
+            line(step.at, &step.kind, &about(step));
         }
         for intent in step.next.iter().filter_map(Value::as_array).flatten() {
-            let field = |name| intent.get(name).cloned().unwrap_or_default();
-            let (name, occurrence) = (field("name"), field("occurrence"));
-            let name = name.as_str().unwrap_or_default();
-            let _ =
-                writeln!(text, "  {:>9}  {:<12} {name}#{occurrence}", since(run, *at), "about to");
+            let name = intent.get("name").and_then(Value::as_str).unwrap_or_default();
+            let occurrence = intent.get("occurrence").cloned().unwrap_or_default();
+            line(step.at, "about to", &format!("{name}#{occurrence}"));
         }
     }
-    if let Some(ended_at) = run.ended_at {
-        let _ = writeln!(text, "  {:>9}  ended", since(run, ended_at));
+}
+
+/// Which step it is, what came of it, how hard it was, and what would undo it.
+fn about(step: &StepView) -> String {
+    let mut words = Vec::new();
+    if !step.name.is_empty() {
+        words.push(format!("{}#{}", step.name, step.occurrence));
     }
+    words.extend(step.result.as_ref().and_then(said));
+    if step.attempts > 1 {
+        words.push(format!("at attempt {}", step.attempts));
+    }
+    if let ("done", Some(undo)) = (step.kind.as_str(), &step.undo) {
+        words.push(format!("(undo: {undo})"));
+    }
+    words.join(" ")
 }
 
-fn since(run: &RunSummary, at: DateTime<Utc>) -> String {
-    format!("{} ms", (at - run.started_at).num_milliseconds().max(0))
-}
-
-fn said(result: Option<&Value>) -> String {
-    let text = result.filter(|value| !value.is_null()).map(Value::to_string).unwrap_or_default();
-    match text.char_indices().nth(SHOWN) {
+/// A result, in so many characters; of a message only what it says.
+fn said(result: &Value) -> Option<String> {
+    let said = result.get("payload").unwrap_or(result);
+    if said.is_null() {
+        return None;
+    }
+    let text = said.to_string();
+    Some(match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
         None => text,
-    }
+    })
 }
 
 /// The run that a record says was started.
