@@ -83,12 +83,12 @@ impl SplitOrder {
             order_id: order_id.to_owned(),
             shelf: Shelf { warehouse: warehouse.to_owned(), sku: sku.to_owned() },
             quantity,
-            van_leaves_in: Duration::from_secs(60 * 60),
+            van_leaves_in: Duration::from_hours(1),
         };
         Self {
             order_id: order_id.to_owned(),
             parts: quantities.iter().map(part).collect(),
-            ask_after: Duration::from_secs(7 * 24 * 60 * 60),
+            ask_after: Duration::from_hours(7 * 24),
         }
     }
 

@@ -92,7 +92,7 @@ pub struct Patience {
 impl Default for Patience {
     /// A day, and a week.
     fn default() -> Self {
-        let day = Duration::from_secs(24 * 60 * 60);
+        let day = Duration::from_hours(24);
         Self { remind_after: day, give_up_after: day * 7 }
     }
 }

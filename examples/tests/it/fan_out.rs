@@ -8,7 +8,7 @@ use makegood_examples::fan_out::{FanOut, Shipment, SplitOrder, Survey};
 use crate::support::{TestStage, refusal};
 
 const NOW: Duration = Duration::ZERO;
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 async fn stage_with(north: i64, south: i64) -> TestStage {
     let stage = TestStage::new().await;
