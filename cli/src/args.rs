@@ -1,6 +1,8 @@
 //! The command line: every command, flag and variable; `--help` is the manual.
 //! Settings stay text here, so that all of their faults can be named at once (see `settings`).
 
+mod bulk;
+mod mend;
 mod operate;
 mod serve;
 
@@ -11,6 +13,8 @@ use secrecy::SecretString;
 use crate::demo::DemoArgs;
 use crate::dev::DevArgs;
 
+pub(crate) use self::bulk::{BulkArgs, BulkVerb, SelectionArgs, SimpleVerb};
+pub(crate) use self::mend::{CutArgs, MendVerb, OneArgs, SignedArgs};
 pub(crate) use self::operate::{
     AuditArgs, DoctorArgs, MigrateArgs, MigrateVerb, ReplayCheckArgs, RunState, RunsArgs, RunsVerb,
 };

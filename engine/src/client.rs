@@ -18,9 +18,11 @@ use crate::error::Error;
 use crate::journal::Payload;
 use crate::lane::{Lanes, StartOptions};
 use crate::late::{self, LateCode};
+use crate::operator::{self, Operator, Refusal, VerbKind, refusal};
 use crate::run::CANCEL;
 use crate::store::runs::{self, NewRun};
-use crate::store::{incidents, published, signals, steps, tasks};
+use crate::store::tasks::by_operator;
+use crate::store::{published, signals, steps, tasks};
 use crate::wake::Hints;
 use crate::workflow::{Cause, Workflow};
 
@@ -197,15 +199,17 @@ impl Client {
         if signals::ring(&mut *conn, run_id, false).await? {
             return Ok(Delivery::Queued);
         }
-        if let Some(handler) = W::late_signal().map(LateCode::of) {
-            let (id, kind) = (signal_id.to_owned(), kind.to_owned());
-            let signal = StoredSignal { id, kind, payload };
-            let output = runs::output(&mut *conn, run_id).await?;
-            if handler.concerns(output.as_deref(), &signal) {
-                let input = RawValue::from_string(input).map_err(|e| json(W::NAME, e))?;
-                late::insert(conn, &self.0.lanes, &late::start(&handler, run_id, &input, &signal))
-                    .await?;
-            }
+        let (id, kind) = (signal_id.to_owned(), kind.to_owned());
+        let signal = StoredSignal { id, kind, payload };
+        let Some(output) = late::keep(&mut *conn, run_id, &signal).await? else {
+            return Ok(Delivery::Repeated);
+        };
+        if let Some(handler) = W::late_signal().map(LateCode::of)
+            && handler.concerns(output.as_deref(), &signal)
+        {
+            let input = RawValue::from_string(input).map_err(|e| json(W::NAME, e))?;
+            let late = late::start(&handler, run_id, &input, &signal);
+            late::insert(conn, &self.0.lanes, &late).await?;
         }
         Ok(Delivery::Late)
     }
@@ -279,21 +283,44 @@ impl Client {
         text.map(|text| decode(key, &text)).transpose()
     }
 
-    /// Puts a stuck run back into the queue, with a fresh count of attempts. Audited.
+    /// The verbs of an operator, signed with a name and a reason.
     ///
     /// # Errors
-    /// [`Error::NoIncident`] when the run is not stuck.
+    /// [`Error::Unsigned`] when either is empty.
+    pub fn operator(&self, actor: &str, reason: &str) -> Result<Operator, Error> {
+        Operator::new(self.clone(), actor, reason)
+    }
+
+    /// Puts a stuck run back into the queue: [`Operator::retry`] in one call.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the run is not stuck.
     pub async fn retry(&self, run_id: Uuid, actor: &str, reason: &str) -> Result<(), Error> {
-        let mut tx = self.0.pool.begin().await?;
-        let Some(before) = incidents::open(&mut tx, run_id).await? else {
-            return Err(Error::NoIncident(run_id));
-        };
-        incidents::audit(&mut tx, run_id, "retry", actor, reason, &before).await?;
-        incidents::resolve(&mut tx, run_id, "retried").await?;
-        incidents::requeue(&mut tx, run_id).await?;
-        tx.commit().await?;
-        self.wake();
-        Ok(())
+        self.operator(actor, reason)?.retry(run_id).await.map(|_| ())
+    }
+
+    /// What an operator may do to a run as it stands: each verb, with why not if it does not apply.
+    ///
+    /// # Errors
+    /// [`Error::RunNotFound`] when there is no such run.
+    pub async fn remedies(&self, run_id: Uuid) -> Result<Vec<(VerbKind, Option<Refusal>)>, Error> {
+        let mut conn = self.pool().acquire().await?;
+        let facts = by_operator::facts(&mut conn, run_id).await?;
+        let facts = facts.ok_or_else(|| Error::RunNotFound(run_id.to_string()))?;
+        let standing = operator::standing(run_id, &facts)?;
+        Ok(VerbKind::ALL.into_iter().map(|verb| (verb, refusal(verb, standing))).collect())
+    }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.0.pool
+    }
+
+    pub(crate) fn lanes(&self) -> &Lanes {
+        &self.0.lanes
+    }
+
+    pub(crate) fn payload_limit(&self) -> usize {
+        self.0.payload_limit
     }
 
     async fn addressee<W: Workflow>(
@@ -305,7 +332,7 @@ impl Client {
         found.ok_or_else(|| Error::RunNotFound(format!("{} {workflow_id}", W::NAME)))
     }
 
-    fn encode(&self, what: &str, value: &impl Serialize) -> Result<Payload, Error> {
+    pub(crate) fn encode(&self, what: &str, value: &impl Serialize) -> Result<Payload, Error> {
         let payload = to_raw_value(value).map_err(|e| json(what, e))?;
         let (size, limit) = (payload.get().len(), self.0.payload_limit);
         if size > limit {

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::action::{End, Hold, Park, StoredSignal};
 use crate::error::{outcome_unknown, refused, transient};
 use crate::fault;
-use crate::incident::NewIncident;
+use crate::incident::{IncidentClass, NewIncident};
 use crate::lane::Lanes;
 use crate::lease::Lease;
 use crate::run::{Records, Run};
@@ -135,6 +135,7 @@ impl Turn {
             Disposition::End(end) => {
                 metrics::counter!("makegood_runs_ended_total", "state" => end.state).increment(1);
             }
+            Disposition::Stick(incident) if incident.class == IncidentClass::Paused => {}
             Disposition::Stick(incident) => {
                 let class = incident.class.as_str().to_owned();
                 metrics::counter!("makegood_incidents_opened_total", "class" => class).increment(1);

@@ -7,6 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgConnection, PgPool, Row};
 
 use crate::error::Error;
+use crate::retention::Retention;
 
 /// Where the tables are: a database, and the cell (schema) in it.
 #[derive(Clone)]
@@ -144,6 +145,8 @@ pub struct WorkerConfig {
     pub steps_limit: i32,
     /// Workers that a run may outlive before it is parked as poison.
     pub crash_limit: i32,
+    /// How long what has ended is kept, and where.
+    pub retention: Retention,
 }
 
 impl Default for WorkerConfig {
@@ -163,6 +166,7 @@ impl Default for WorkerConfig {
             payload_limit: 256 * 1024,
             steps_limit: 10_000,
             crash_limit: 5,
+            retention: Retention::default(),
         }
     }
 }

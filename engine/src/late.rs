@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::action::StoredSignal;
 use crate::lane::{Lanes, StartOptions};
 use crate::store::runs::{self, NewRun};
+use crate::store::{archive, signals};
 use crate::workflow::{Late, Settled, Workflow};
 
 /// A run about to be started for a late signal.
@@ -63,6 +64,29 @@ pub(crate) fn start(
     let input = serde_json::to_string(&input).unwrap_or_default();
     let (workflow, version) = (code.workflow, code.version);
     LateStart { workflow, version, workflow_id: format!("{run_id}:{id}"), input }
+}
+
+/// Keeps a late signal with its run, live or archived, and says what the run ended with; `None`
+/// when the run had it already. It was stored for a live run, and until the transaction ends none
+/// of them is archived without it.
+pub(crate) async fn keep(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+    signal: &StoredSignal,
+) -> Result<Option<Option<String>>, sqlx::Error> {
+    if let Some(output) = runs::output(&mut *conn, run_id).await? {
+        return Ok(Some(output));
+    }
+    signals::remove(&mut *conn, run_id, &signal.id).await?;
+    match archive::lock_addressee(&mut *conn, run_id, &signal.id).await? {
+        Some(addressee) if addressee.repeated => Ok(None),
+        Some(addressee) => {
+            archive::add_signal(conn, run_id, signal, &addressee).await?;
+            Ok(Some(addressee.output))
+        }
+        // Deleted since it was found.
+        None => Err(sqlx::Error::RowNotFound),
+    }
 }
 
 /// Starts it, in the transaction that finds the signal late; in the default queue.

@@ -13,6 +13,7 @@ mod act;
 mod action;
 pub mod activity;
 mod batch;
+pub mod bulk;
 mod children;
 mod claim;
 mod client;
@@ -28,13 +29,16 @@ mod journal;
 mod lane;
 mod late;
 mod lease;
+pub mod operator;
 mod queue;
 mod reach;
 mod registry;
 mod replay_check;
+mod retention;
 mod retry;
 mod run;
 mod runtime;
+mod schedule;
 mod store;
 mod transaction;
 mod turn;
@@ -55,10 +59,13 @@ pub use ctx::{
 pub use error::Error;
 pub use incident::IncidentClass;
 pub use lane::{Priority, StartOptions};
+pub use operator::{Carried, Cut, GivenUndo, Operator, Refusal, RunState, StepId, Verb, VerbKind};
 pub use registry::Registry;
 pub use replay_check::{Misfit, ReplayCheck, replay_check};
+pub use retention::Retention;
 pub use retry::RetryPolicy;
 pub use runtime::Worker;
+pub use schedule::{CatchUp, Kept, Overlap, Schedule, ScheduleView, Scheduled};
 pub use store::inspect;
 pub use workflow::{
     Cause, Closing, Failure, Late, LateSignal, MadeGood, Rejection, Undone, Workflow,

@@ -25,7 +25,9 @@ use crate::error::Error;
 use crate::lease::{Clock, Lease};
 use crate::queue::RunQueue;
 use crate::registry::Registry;
+use crate::retention::Janitor;
 use crate::run::{Run, panic_text};
+use crate::schedule::Ticker;
 use crate::turn::drive;
 use crate::wake::{self, Bells};
 
@@ -118,6 +120,7 @@ impl Worker {
         let keeper = database.lazy_pool("makegood-keeper", 2).await?;
         let ears = database.lazy_pool("makegood-ears", 1).await?;
         let post = database.pool("makegood-post", 2).await?;
+        let upkeep = database.hot_pool("makegood-upkeep", 2).await?;
         check_pins(&hot).await?;
         let lease = Arc::new(Lease::register(keeper, &config.name, config.lease).await?);
         let bells = Bells::default();
@@ -149,7 +152,18 @@ impl Worker {
         let channel = wake::channel(database.cell());
         parts.spawn(wake::listen(ears, channel, Arc::clone(&bells.due), is_over.clone()));
         let clock = engine.clock().clone();
-        parts.spawn(children::deliver(post, bells.clone(), clock, is_over));
+        parts.spawn(children::deliver(post, bells.clone(), clock, is_over.clone()));
+        let ticker = Ticker {
+            pool: upkeep.clone(),
+            lease: Arc::clone(&engine.lease),
+            lanes: engine.committer.lanes().clone(),
+            workflows: engine.registry.workflow_names(),
+            due: Arc::clone(&bells.due),
+        };
+        parts.spawn(ticker.work(is_over.clone()));
+        let lease = Arc::clone(&engine.lease);
+        let retention = engine.config.retention.clone();
+        parts.spawn(Janitor { pool: upkeep, lease, retention }.work(is_over));
         let claimer = Claimer::new(Arc::clone(&engine), claims, slots, bells.due, runs);
         parts.spawn(claimer.work(draining));
 

@@ -168,6 +168,13 @@ pub enum Cause {
         /// As given to [`crate::Client::cancel`].
         reason: Value,
     },
+    /// An operator decided it.
+    Operator {
+        /// Who.
+        actor: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl Cause {
@@ -191,7 +198,7 @@ impl Cause {
             Self::MadeGood { reason } | Self::Cancelled { reason } => {
                 serde_json::from_value(reason.clone()).ok()
             }
-            Self::Rejected(_) => None,
+            Self::Rejected(_) | Self::Operator { .. } => None,
         }
     }
 }

@@ -159,7 +159,7 @@ fn moves(turns: &[&Turn]) -> Moves {
             Disposition::Park(park) if !park.waits.is_empty() => ("park", "WAITING"),
             Disposition::Park(_) => ("park", "RUNNING"),
             Disposition::End(end) => ("end", end.state),
-            Disposition::Stick(_) => ("stick", "STUCK"),
+            Disposition::Stick(incident) => ("stick", incident.state()),
         };
         moves.run_ids.push(turn.hold.run_id);
         moves.epochs.push(turn.hold.epoch);

@@ -3,7 +3,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{DatabaseArgs, GatewayKeyArgs};
+use super::{BulkVerb, DatabaseArgs, GatewayKeyArgs, MendVerb};
 use crate::output::Format;
 
 #[derive(Debug, Clone, Args)]
@@ -55,15 +55,15 @@ pub(crate) enum RunsVerb {
         #[command(flatten)]
         output: OutputArgs,
     },
-    /// Put a stuck run back into the queue with a fresh count of attempts; it is written down who
-    /// did so and why.
-    Retry {
-        /// The run's id, or the workflow id that it was started with.
-        id: String,
-        /// Why: what was wrong and what was done about it.
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
+    /// Open incidents, the alike ones together, the most frequent first.
+    Incidents {
+        #[command(flatten)]
+        output: OutputArgs,
     },
+    #[command(flatten)]
+    Mend(MendVerb),
+    #[command(flatten)]
+    Bulk(BulkVerb),
 }
 
 /// The states of a run, as the tables spell them.
@@ -82,15 +82,20 @@ pub(crate) enum RunState {
 
 impl RunState {
     pub(crate) fn as_str(self) -> &'static str {
+        self.engine().as_str()
+    }
+
+    /// The engine's word for it.
+    pub(crate) fn engine(self) -> makegood::RunState {
         match self {
-            Self::Running => "RUNNING",
-            Self::Waiting => "WAITING",
-            Self::Compensating => "COMPENSATING",
-            Self::Completed => "COMPLETED",
-            Self::Compensated => "COMPENSATED",
-            Self::Stuck => "STUCK",
-            Self::Paused => "PAUSED",
-            Self::Closed => "CLOSED",
+            Self::Running => makegood::RunState::Running,
+            Self::Waiting => makegood::RunState::Waiting,
+            Self::Compensating => makegood::RunState::Compensating,
+            Self::Completed => makegood::RunState::Completed,
+            Self::Compensated => makegood::RunState::Compensated,
+            Self::Stuck => makegood::RunState::Stuck,
+            Self::Paused => makegood::RunState::Paused,
+            Self::Closed => makegood::RunState::Closed,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The queue: claim, park, free. A row is there from a run's start to its end.
 
+pub(crate) mod by_operator;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -427,7 +429,7 @@ pub(crate) async fn free_all(
     .map(|done| done.rows_affected())
 }
 
-/// Locks the run's row and says whether a cancel was sent to it; `None` when the claim is over.
+/// Locks the run's row and says whether a cancel, or an order, was sent to it; `None` when the claim is over.
 pub(crate) async fn lock_and_look_for_cancel(
     conn: &mut PgConnection,
     run_id: Uuid,
@@ -449,7 +451,9 @@ pub(crate) async fn lock_and_look_for_cancel(
     // In a statement of its own: its snapshot is younger than the lock.
     let cancelled: bool = sqlx::query_scalar(
         "select exists (
-           select 1 from signals where run_id = $1 and signal_id = '$cancel'
+           select 1
+           from signals
+           where run_id = $1 and kind in ('$cancel', '$compensate', '$pause', '$terminate')
          )",
     )
     .bind(run_id)

@@ -10,6 +10,8 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use super::millis;
+
 /// Registers a new incarnation and returns the database's time.
 pub(crate) async fn register(
     conn: &mut PgConnection,
@@ -108,8 +110,4 @@ pub(crate) async fn forget_old(pool: &PgPool) -> Result<u64, sqlx::Error> {
         .execute(pool)
         .await
         .map(|done| done.rows_affected())
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -5,6 +5,7 @@
 
 mod attempts;
 mod batches;
+mod bulk;
 mod cancelling;
 mod cancels;
 mod children;
@@ -17,12 +18,18 @@ mod hostile;
 mod idle;
 mod leases;
 mod limits;
+mod operator_forks;
+mod operator_orders;
+mod operator_records;
+mod operator_table;
 mod patience;
 mod queues;
 mod refusals;
 mod repeats;
 mod replays;
+mod retention;
 mod runs;
+mod schedules;
 mod signals;
 mod statements;
 mod support;
