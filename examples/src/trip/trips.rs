@@ -52,12 +52,13 @@ impl Activity for CloseTrip {
     type Output = ();
 
     async fn run(&self, tx: &mut PgConnection, ended: MadeGood<TripWish>) -> ActivityResult<()> {
-        let note = match (&ended.cause, ended.cause.reason()) {
-            (_, Some(Reason::TooDear { price_cents })) => {
-                format!("too dear at {price_cents} cents")
-            }
-            (Cause::Rejected(refused), None) => format!("{}: {}", refused.step, refused.code),
-            (Cause::Cancelled { reason } | Cause::MadeGood { reason }, None) => reason.to_string(),
+        let note = match ended.cause {
+            Cause::Rejected(refused) => format!("{}: {}", refused.step, refused.code),
+            Cause::Cancelled { reason } => format!("cancelled: {reason}"),
+            Cause::Operator { actor, reason } => format!("undone by {actor}: {reason}"),
+            Cause::MadeGood { reason } => match serde_json::from_value(reason)? {
+                Reason::TooDear { price_cents } => format!("too dear at {price_cents} cents"),
+            },
         };
         end(tx, &ended.input.trip_id, "CALLED_OFF", &note).await
     }
