@@ -37,7 +37,7 @@ impl Workflow for FanOut {
         let children = order.parts.iter().map(|part| ctx.child::<Shipment>(part));
         let parcels = ctx.try_all(children).await?;
 
-        let (_, ctx) = ctx.pivot::<CloseOrder>(&order.order_id).await?;
+        let ((), ctx) = ctx.pivot::<CloseOrder>(&order.order_id).await?;
         // Nobody waits for the survey, and the order does not end with it.
         ctx.spawn::<Survey>(&Question { order_id: order.order_id, ask_after: order.ask_after })?;
         Ok(parcels)

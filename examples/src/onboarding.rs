@@ -46,7 +46,7 @@ impl Workflow for Onboarding {
             Some(Answer::Declined { why }) => return ctx.make_good(Reason::Declined { why }),
             None => return ctx.make_good(Reason::Silence),
         }
-        let (_, ctx) = ctx.pivot::<ActivateAccount>(&newcomer.user_id).await?;
+        let ((), ctx) = ctx.pivot::<ActivateAccount>(&newcomer.user_id).await?;
         ctx.publish(PROGRESS, &Progress::Active);
         ctx.step::<SendMessage>(&newcomer.message("all_set")).await?;
         Ok(Welcomed { user_id: newcomer.user_id, since: ctx.now() })

@@ -95,9 +95,13 @@ impl Client {
 
 /// Without a connection nothing has happened. After that, nobody knows.
 async fn send(request: RequestBuilder) -> ActivityResult<Response> {
-    request.send().await.map_err(|error| match error.is_connect() {
-        true => ActivityError::retryable(error.to_string()),
-        false => ActivityError::unknown(error.to_string()),
+    request.send().await.map_err(|error| {
+        let message = error.to_string();
+        if error.is_connect() {
+            ActivityError::retryable(message)
+        } else {
+            ActivityError::unknown(message)
+        }
     })
 }
 
