@@ -46,7 +46,7 @@ pub(crate) fn config(name: &str, lease: Duration) -> WorkerConfig {
         lease,
         in_flight: 64,
         claim_batch: 16,
-        lanes: 1,
+        committers: 1,
         transactions: 2,
         poll_cap: Duration::from_millis(20),
         short_wait: Duration::ZERO,
