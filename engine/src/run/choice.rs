@@ -148,7 +148,9 @@ impl Run {
         let cause = self.journal.compensating.as_ref().and_then(|c| to_raw_value(c).ok());
         let late = self.code.late.iter().flat_map(|handler| {
             let output = output.as_deref().map(serde_json::value::RawValue::get);
-            let left = self.signals.iter().filter(move |signal| handler.concerns(output, signal));
+            // The end of a child that nobody awaits any more is no news from outside.
+            let sent = self.signals.iter().filter(|signal| signal.kind != CHILD);
+            let left = sent.filter(move |signal| handler.concerns(output, signal));
             left.map(|signal| late::start(handler, self.hold.run_id, &self.input, signal))
         });
         let late = late.collect();

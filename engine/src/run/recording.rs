@@ -14,6 +14,11 @@ impl Run {
     pub(crate) fn finish(&mut self, call: &Call, answer: Answer) {
         let Answer { result: answer, tries, doubt } = answer;
         self.landed(call);
+        if matches!(call.role, Role::Step { .. }) && self.has_unseen_answer() {
+            // What the program does between two answers is recorded between them. This one is
+            // looked up again by the next owner, as after a crash.
+            return;
+        }
         self.tries.remove(&call.key());
         let (kind, result) = match &answer {
             Ok(output) => (RowKind::Done, Some(output.clone())),
@@ -92,8 +97,9 @@ impl Run {
         Mark {
             rows: rows.len(),
             children: children.len(),
-            published: published.len(),
+            published: published.clone(),
             next_seq: self.journal.next_seq,
+            unwinding: self.is_unwinding(),
         }
     }
 
@@ -101,9 +107,13 @@ impl Run {
     pub(crate) fn return_to(&mut self, mark: Mark) {
         self.turn.rows.truncate(mark.rows);
         self.turn.children.truncate(mark.children);
-        self.turn.published.truncate(mark.published);
+        self.turn.published = mark.published;
         self.turn.intents.clear();
         self.journal.next_seq = mark.next_seq;
+        if !mark.unwinding {
+            self.journal.compensating = None;
+        }
+        (self.ahead, self.stirred) = (true, false);
     }
 
     /// A step without an intent keeps its undo with its result.

@@ -143,10 +143,29 @@ async fn all_ended(pool: &PgPool) -> bool {
             (last, since) = (now, Instant::now());
         }
         if since.elapsed() > STALL {
+            eprintln!("nothing moves any more: {:?}", standing(pool).await);
             return false;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// What stands still, and who could move it.
+async fn standing(pool: &PgPool) -> Vec<String> {
+    sqlx::query_scalar(
+        "select 'run ' || k.state || ' owner ' || coalesce(k.owner::text, 'none') || ' due in '
+           || coalesce((k.due_at - now())::text, 'never') || ' waits '
+           || coalesce(k.waits::text, 'none') || ' ' || count(*)
+         from tasks k
+         group by k.state, k.owner, k.due_at, k.waits
+         union all
+         select 'worker ' || w.incarnation || ' leased for ' || (w.lease_until - now())
+         from workers w
+         where w.alive",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap()
 }
 
 /// Waits a little; `false` when it is over.
