@@ -192,10 +192,9 @@ impl<'c, 'p> Check<'c, 'p> {
         if row.kind == "refused" {
             let outside = self.program.pivot.as_ref().is_some_and(|p| p.step.kind == Kind::Out);
             expect(self.pivoted, "a cancel is refused only past the pivot")?;
-            return expect(
-                outside || self.run.parent.is_some(),
-                "no acknowledged cancel is overtaken by a pivot in the database",
-            );
+            let told = outside || self.run.parent.is_some();
+            expect(told, "no acknowledged cancel is overtaken by a pivot in the database")?;
+            return self.intents(first);
         }
         if row.kind == "intent" {
             return self.intents(first);
@@ -295,8 +294,8 @@ impl<'c, 'p> Check<'c, 'p> {
         let done = row.kind == "done";
         self.answered.insert(step.op, if done { Outcome::Done } else { Outcome::Rejected });
         let at = self.undoables.iter().position(|undoable| undoable.key == *key);
-        let intended = at.map(|at| self.undoables.remove(at));
         if done {
+            at.map(|at| self.undoables.remove(at));
             expect(!step.rejects, "it is refused in the end")?;
             expect(row.result == Some(json!(step.op)), "the result is the step's own")?;
             expect(row.pivot == pivot, "the pivot is marked")?;
@@ -309,10 +308,18 @@ impl<'c, 'p> Check<'c, 'p> {
         }
         let once = step.mishaps.contains(&Mishap::Rejected);
         expect(step.rejects || once, "nobody refused it")?;
-        if let Some(undo) = &row.undo {
-            let undoable = intended.ok_or("a refusal is in doubt only outside")?;
-            expect(undoable.undo == *undo, "a refusal in doubt keeps its undo")?;
-            self.undoables.push(undoable);
+        // In doubt, since an earlier attempt may have had its effect, its undo stays where it was
+        // intended.
+        match (&row.undo, at) {
+            (Some(undo), Some(at)) => {
+                let kept = self.undoables.get(at).is_some_and(|kept| kept.undo == *undo);
+                expect(kept, "a refusal in doubt keeps its undo")?;
+            }
+            (Some(_), None) => return Err("a refusal is in doubt only outside".to_owned()),
+            (None, Some(at)) => {
+                self.undoables.remove(at);
+            }
+            (None, None) => {}
         }
         let result = row.result.clone().unwrap_or_default();
         let text = |name: &str| result[name].as_str().unwrap_or_default().to_owned();

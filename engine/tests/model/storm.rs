@@ -84,15 +84,18 @@ async fn lapse(pool: &PgPool) {
 /// A worker is taken for dead at once, in the middle of whatever it does.
 async fn bury(pool: &PgPool) {
     let mut tx = pool.begin().await.unwrap();
+    // Its claims and flushes hold the row for key share: none of them is half-way after this.
     let dead: Option<Uuid> = sqlx::query_scalar(
-        "update workers set alive = false, ended_at = now()
-         where incarnation = (
-           select incarnation from workers where alive order by random() limit 1)
-         returning incarnation",
+        "select incarnation from workers where alive order by random() limit 1 for update",
     )
     .fetch_optional(&mut *tx)
     .await
     .unwrap();
+    sqlx::query("update workers set alive = false, ended_at = now() where incarnation = $1")
+        .bind(dead)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
     sqlx::query(
         "with locked as materialized (
            select run_id from tasks where owner = $1 order by run_id for update
