@@ -12,7 +12,7 @@ pub const LONG_MS: u64 = 120_000;
 
 /// The case of a seed.
 pub fn case(seed: u64) -> Case {
-    let mut maker = Maker { dice: Dice::new(seed), ops: 0, programs: 0, room: 14 };
+    let mut maker = Maker { dice: Dice::new(seed), ops: 0, programs: 0, room: 18 };
     let program = maker.program(&format!("c{seed}"), 0);
     let dice = &mut maker.dice;
     let mut sends = Vec::new();
@@ -54,7 +54,7 @@ struct Place {
 impl Maker {
     fn program(&mut self, case: &str, family: u32) -> Program {
         let place = Place { depth: 0, family, behind: false };
-        let longest = if family == 0 { 5 } else { 3 };
+        let longest = if family == 0 { 6 } else { 3 };
         let before = self.seq(longest, place, case);
         let pivot = self.dice.in_hundred(55).then(|| {
             let behind = Place { behind: true, ..place };

@@ -107,12 +107,19 @@ struct Reader<'c, 'p> {
 
 impl<'p> Reader<'_, 'p> {
     fn next(&mut self, kind: &str, key: &Key) -> Result<Value, Halt> {
+        // A refused cancel is not the program's; it may come before its next move.
+        while self.rows.get(self.at).is_some_and(|row| row.kind == "refused") {
+            self.at += 1;
+        }
         let Some(row) = self.rows.get(self.at) else { return Err(Halt::Unseen) };
         if row.kind == kind && row.name == key.0 && row.occurrence == key.1 {
             self.at += 1;
             return Ok(row.result.clone().unwrap_or_default());
         }
-        if row.kind == "compensating" {
+        let mut rest = self.rows.iter().skip(self.at);
+        let last = rest.find(|row| row.kind != "done" && row.kind != "rejected");
+        if last.is_some_and(|last| last.is_cancel()) {
+            // The program is not asked any more; what was under way is recorded all the same.
             return Err(Halt::Unseen);
         }
         let (name, occurrence) = key;
@@ -199,7 +206,6 @@ impl<'c, 'p> Check<'c, 'p> {
         if row.kind == "intent" {
             return self.intents(first);
         }
-        expect(!self.unseen, "nothing is recorded before the program has seen the last answer")?;
         let Some(asked) = self.machine.asked().get(&key).copied() else {
             return Err("the program does not ask for it".to_owned());
         };
@@ -228,7 +234,7 @@ impl<'c, 'p> Check<'c, 'p> {
             (asked, kind) => return Err(format!("{asked:?} is not answered by {kind}")),
         };
         self.machine.answer(&key, answer);
-        self.go_on(row.at, first)
+        if self.unseen { Ok(()) } else { self.go_on(row.at, first) }
     }
 
     /// The program goes on, and takes what it is given from the rows that follow.
@@ -492,6 +498,7 @@ impl<'c, 'p> Check<'c, 'p> {
             expect(is_late.is_none_or(done), "a late signal is taken")?;
         }
         let refused = self.reader.rows.iter().any(|row| row.kind == "refused");
+        expect(!refused || self.pivoted, "a cancel is refused only past the pivot")?;
         for told in self.facts.told.get(&self.program.case).into_iter().flatten() {
             match told {
                 Told::Signal { id, .. } => {

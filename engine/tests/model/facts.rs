@@ -71,6 +71,14 @@ pub struct Letter {
     pub kind: String,
 }
 
+impl Row {
+    /// Whether from here on the run is made good because somebody asked for it.
+    pub fn is_cancel(&self) -> bool {
+        let cause = self.result.as_ref().map(|result| &result["cause"]);
+        self.kind == "compensating" && cause.is_some_and(|cause| cause == "cancelled")
+    }
+}
+
 impl Facts {
     /// Gathers everything.
     pub async fn gather(pool: &PgPool) -> Self {
