@@ -273,7 +273,6 @@ impl Run {
             Err(Failure::MadeGood(reason)) => Cause::MadeGood { reason },
         };
         if self.journal.pivoted {
-            self.unrecord_refusal(&cause);
             let (step, message) = match &cause {
                 Cause::Rejected(r) => (Some(r.step.clone()), format!("{}: {}", r.code, r.message)),
                 other => (None, format!("{other:?}")),

@@ -6,8 +6,8 @@ use super::{Answer, Mark, Records, Run};
 use crate::action::{Call, ChildStart, Role, StoredSignal};
 use crate::children::CANCEL_CHILD;
 use crate::ctx::{Given, Reply};
+use crate::incident::{IncidentClass, NewIncident};
 use crate::journal::{Intent, Payload, RowKind, StepRow, TakenSignal, Undoable};
-use crate::workflow::Cause;
 
 impl Run {
     /// Records the answer to a call and hands it to the program.
@@ -20,6 +20,14 @@ impl Run {
             return;
         }
         self.tries.remove(&call.key());
+        if let (Role::Step { .. }, Err(rejection), true) =
+            (call.role, &answer, self.journal.pivoted)
+        {
+            // There is only forward: it is not recorded, so that a retry tries the step again.
+            let message = format!("{}: {}", rejection.code, rejection.message);
+            let class = IncidentClass::RejectedPastPivot;
+            return self.trouble(call, NewIncident::new(class, Some(&call.step), &message));
+        }
         let (kind, result) = match &answer {
             Ok(output) => (RowKind::Done, Some(output.clone())),
             Err(rejection) => (RowKind::Rejected, to_raw_value(rejection).ok()),
@@ -73,22 +81,6 @@ impl Run {
         if let Some(row) = self.turn.rows.last_mut() {
             row.undo = undo.map(str::to_owned);
         }
-    }
-
-    /// A refusal behind the pivot is not recorded: after a retry the step is tried again.
-    pub(super) fn unrecord_refusal(&mut self, cause: &Cause) {
-        let Cause::Rejected(rejection) = cause else { return };
-        let refusal = self
-            .turn
-            .rows
-            .iter()
-            .rposition(|row| row.kind == RowKind::Rejected && row.name == rejection.step);
-        let Some(at) = refusal else { return };
-        self.turn.rows.remove(at);
-        for row in self.turn.rows.iter_mut().skip(at) {
-            row.seq = row.seq.saturating_sub(1);
-        }
-        self.journal.next_seq = self.journal.next_seq.saturating_sub(1);
     }
 
     /// Where the turn stands.

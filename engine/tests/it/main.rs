@@ -22,5 +22,6 @@ mod statements;
 mod support;
 mod together;
 mod trades;
+mod unseen;
 mod values;
 mod world;

@@ -312,8 +312,8 @@ impl<'c, 'p> Check<'c, 'p> {
             }
             return Ok(Ok(json!(step.op)));
         }
-        let once = step.mishaps.contains(&Mishap::Rejected);
-        expect(step.rejects || once, "nobody refused it")?;
+        expect(step.rejects, "nobody refused it for good")?;
+        expect(!self.pivoted, "a refusal behind the pivot parks the run")?;
         // In doubt, since an earlier attempt may have had its effect, its undo stays where it was
         // intended.
         match (&row.undo, at) {

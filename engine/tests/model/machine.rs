@@ -289,11 +289,15 @@ impl<'p> Node<'p> {
                         branches.iter().for_each(|branch| branch.forget(desk));
                         return Ok(Some(Err(failing)));
                     }
-                    let mut stirred = false;
+                    // One that ends makes room, or ends it all, before the next begins.
+                    let mut ended = false;
                     for branch in branches.iter_mut().skip(heard).take(limit) {
-                        stirred |= branch.poll(desk, given)?;
+                        ended = branch.poll(desk, given)?;
+                        if ended {
+                            break;
+                        }
                     }
-                    if !stirred {
+                    if !ended {
                         break;
                     }
                 }
