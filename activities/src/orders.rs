@@ -70,13 +70,13 @@ impl Activity for CloseOrder {
         let closing = Closing::of(&ended.cause)?;
         let change = StatusChange {
             order_id: ended.input.order_id,
-            from: &[OrderStatus::Pending, OrderStatus::Reserved],
             to: closing.status,
             actor: &closing.actor,
             reason_code: Some(&closing.code),
             reason_detail: Some(&closing.detail),
         };
-        if !orders::set_status(tx, &change).await? {
+        let open = [OrderStatus::Pending, OrderStatus::Reserved];
+        if orders::set_status(tx, &open, &[change]).await?.is_empty() {
             let message = format!("order {} is not open", ended.input.order_id);
             return Err(ActivityError::review("order_status", message));
         }
