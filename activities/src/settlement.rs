@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use domain::{
-    Disposition, Entry, GatewayPaymentId, HoldId, HoldState, OrderStatus, PaymentId, PaymentStatus,
+    Disposition, Entry, GatewayPaymentId, HoldId, HoldState, OrderId, OrderStatus, PaymentId,
+    PaymentStatus,
 };
 use makegood::{Activity, ActivityError, ActivityResult, InBatch};
 use serde::{Deserialize, Serialize};
@@ -46,18 +47,14 @@ impl Activity for SettlePayment {
         settlements: Vec<Settlement>,
     ) -> ActivityResult<Vec<ActivityResult<GatewayPaymentId>>> {
         let standings = look(tx, &settlements).await?;
-        let mut seen = BTreeSet::new();
+        let mut taken = Taken::default();
         let found: Vec<ActivityResult<Fit<'_>>> = settlements
             .iter()
             .zip(standings)
             .map(|(settlement, standing)| {
                 let fit = Fit::of(settlement, standing)?;
-                // An order or a payment that comes twice in a batch is settled the first time.
-                let (order, payment) = fit.names();
-                match seen.insert(order) && seen.insert(payment) {
-                    true => Ok(fit),
-                    false => Err(unfit("it comes twice")),
-                }
+                taken.take(settlement)?;
+                Ok(fit)
             })
             .collect();
         let fits: Vec<&Fit<'_>> = found.iter().flatten().collect();
@@ -66,6 +63,9 @@ impl Activity for SettlePayment {
         Ok(found.into_iter().map(|found| found.map(paid_by)).collect())
     }
 }
+
+const NOT_RESERVED: &str = "the order is not reserved";
+const KEPT: &str = "the payment is kept already";
 
 fn unfit(what: &str) -> ActivityError {
     ActivityError::review("unsettled_payment", what.to_owned())
@@ -98,7 +98,7 @@ impl<'a> Fit<'a> {
     fn of(settlement: &'a Settlement, standing: Option<Standing>) -> ActivityResult<Self> {
         let Some(standing) = standing else { return Err(unfit("there is no such order")) };
         if standing.status != OrderStatus::Reserved {
-            return Err(unfit("the order is not reserved"));
+            return Err(unfit(NOT_RESERVED));
         }
         if standing.hold != Some(HoldState::Held) {
             return Err(unfit("the order's stock is not held"));
@@ -114,7 +114,7 @@ impl<'a> Fit<'a> {
         };
         match standing.disposition {
             Some(Disposition::Refunded) => return Err(unfit("the payment was sent back already")),
-            Some(Disposition::Fulfilled) => return Err(unfit("the payment is kept already")),
+            Some(Disposition::Fulfilled) => return Err(unfit(KEPT)),
             Some(Disposition::Open | Disposition::Review) if standing.is_anothers => {
                 return Err(unfit("the payment belongs to another order"));
             }
@@ -125,11 +125,6 @@ impl<'a> Fit<'a> {
         }
         let entries = ledger::sale(&settlement.session.order)?;
         Ok(Self { settlement, payment_id, entries })
-    }
-
-    fn names(&self) -> (String, String) {
-        let Settlement { session, paid } = self.settlement;
-        (session.order.order_id.to_string(), paid.gateway_payment_id.to_string())
     }
 
     fn paid(&self) -> StatusChange<'static> {
@@ -155,6 +150,27 @@ impl<'a> Fit<'a> {
     fn posting(&self) -> Posting<'_> {
         let Settlement { session, paid } = self.settlement;
         ledger::capture(&session.order, &paid.gateway_payment_id, &self.entries)
+    }
+}
+
+/// What earlier settlements of a batch have taken: a later one finds it as if they were done.
+#[derive(Default)]
+struct Taken<'a> {
+    orders: BTreeSet<OrderId>,
+    payments: BTreeSet<&'a GatewayPaymentId>,
+}
+
+impl<'a> Taken<'a> {
+    fn take(&mut self, Settlement { session, paid }: &'a Settlement) -> ActivityResult<()> {
+        let (order, payment) = (session.order.order_id, &paid.gateway_payment_id);
+        if self.orders.contains(&order) {
+            return Err(unfit(NOT_RESERVED));
+        }
+        if !self.payments.insert(payment) {
+            return Err(unfit(KEPT));
+        }
+        self.orders.insert(order);
+        Ok(())
     }
 }
 
