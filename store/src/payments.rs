@@ -1,6 +1,8 @@
 //! Payments: what was asked of the gateway for an order, and whether it was paid.
 //! Never two that were paid for one order, strays aside: the database refuses the second.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use domain::{
     GatewayOrderId, GatewayPaymentId, Money, OrderId, PaymentId, PaymentStatus, TenantId,
@@ -34,6 +36,15 @@ pub struct PaidBy<'a> {
     pub payment_id: PaymentId,
     /// The gateway's payment.
     pub gateway_payment_id: &'a GatewayPaymentId,
+}
+
+/// An order that was not paid, and why.
+#[derive(Clone, Copy, Debug)]
+pub struct NotPaid<'a> {
+    /// The order.
+    pub order_id: OrderId,
+    /// Why, as a code.
+    pub failure_code: &'a str,
 }
 
 /// A payment.
@@ -164,18 +175,25 @@ pub async fn mark_success(conn: &mut Conn, paid: &[PaidBy<'_>]) -> Result<Vec<Pa
     rows.iter().map(|r| row::id(r, "payment_id")).collect()
 }
 
-/// PENDING or `COD_DUE` becomes FAILED; `false` in any other status.
-pub async fn mark_failed(conn: &mut Conn, payment: PaymentId, failure_code: &str) -> Result<bool> {
-    let changed = sqlx::query(
-        "update payments
-         set status = 'FAILED', failure_code = $2
-         where payment_id = $1 and status in ('PENDING', 'COD_DUE')",
+/// The payments of these orders that are PENDING or `COD_DUE` become FAILED; answers those that
+/// changed. Of several codes for one order the first counts.
+pub async fn mark_failed(conn: &mut Conn, failed: &[NotPaid<'_>]) -> Result<Vec<PaymentId>> {
+    let mut seen = BTreeSet::new();
+    let failed: Vec<_> = failed.iter().filter(|f| seen.insert(f.order_id)).collect();
+    let orders: Vec<Uuid> = failed.iter().map(|f| f.order_id.as_uuid()).collect();
+    let codes: Vec<&str> = failed.iter().map(|f| f.failure_code).collect();
+    let rows = sqlx::query(
+        "update payments p
+         set status = 'FAILED', failure_code = failed.failure_code
+         from unnest($1::uuid[], $2::text[]) as failed (order_id, failure_code)
+         where p.order_id = failed.order_id and p.status in ('PENDING', 'COD_DUE')
+         returning p.payment_id",
     )
-    .bind(payment.as_uuid())
-    .bind(failure_code)
-    .execute(conn)
+    .bind(orders)
+    .bind(codes)
+    .fetch_all(conn)
     .await?;
-    Ok(changed.rows_affected() == 1)
+    rows.iter().map(|r| row::id(r, "payment_id")).collect()
 }
 
 /// A paid payment takes the status that its refunds give it; `false` when that changes nothing.
