@@ -138,6 +138,10 @@ impl<'a> Closing<'a> {
                 let cancelled = of(OrderStatus::Cancelled, "CANCELLED", asked.reason);
                 Self { actor: asked.actor, ..cancelled }
             }
+            Cause::Operator { actor, reason } => {
+                let undone = of(OrderStatus::Cancelled, "OPERATOR", reason.clone());
+                Self { actor: actor.clone(), ..undone }
+            }
         })
     }
 

@@ -85,8 +85,18 @@ async fn queue(pool: &PgPool, runs: i64, round: u32) -> Result<(), sqlx::Error> 
     .execute(pool)
     .await?;
     sqlx::query(
-        "insert into tasks (run_id, workflow)
-         select run_id, workflow from runs where ended_state is null",
+        "insert into lanes (queue, workflow, version, priority, share)
+         values ('default', 'bench_steps4', 1, 1, '')
+         on conflict (queue, workflow, version, priority, share) do nothing",
+    )
+    .execute(pool)
+    .await?;
+    sqlx::query(
+        "insert into tasks (run_id, lane)
+         select r.run_id, l.lane
+         from runs r
+         join lanes l on l.workflow = r.workflow
+         where r.ended_state is null",
     )
     .execute(pool)
     .await?;

@@ -1,5 +1,7 @@
 //! What a run records in a turn: answers, intents, undos. It polls nothing and writes nothing.
 
+use std::sync::Arc;
+
 use serde_json::value::to_raw_value;
 
 use super::{Answer, Mark, Records, Run};
@@ -58,7 +60,7 @@ impl Run {
                 };
                 self.tell(step, occurrence, reply);
                 if pivot {
-                    self.heed_kept_cancel();
+                    self.heed_kept();
                 }
             }
         }
@@ -71,19 +73,21 @@ impl Run {
     }
 
     /// A refusal behind the pivot is not recorded: after a retry the step is tried again.
-    pub(super) fn unrecord_refusal(&mut self, cause: &Cause) {
-        let Cause::Rejected(rejection) = cause else { return };
+    /// Answers with which call of the step it was.
+    pub(super) fn unrecord_refusal(&mut self, cause: &Cause) -> Option<i32> {
+        let Cause::Rejected(rejection) = cause else { return None };
         let refusal = self
             .turn
             .rows
             .iter()
             .rposition(|row| row.kind == RowKind::Rejected && row.name == rejection.step);
-        let Some(at) = refusal else { return };
-        self.turn.rows.remove(at);
+        let at = refusal?;
+        let occurrence = self.turn.rows.remove(at).occurrence;
         for row in self.turn.rows.iter_mut().skip(at) {
             row.seq = row.seq.saturating_sub(1);
         }
         self.journal.next_seq = self.journal.next_seq.saturating_sub(1);
+        Some(occurrence)
     }
 
     /// Where the turn stands.
@@ -118,6 +122,7 @@ impl Run {
             input: call.input.clone(),
             output: Some(output),
             undo: undo.to_owned(),
+            of_run: None,
         });
     }
 
@@ -158,10 +163,18 @@ impl Run {
                 row.undo = Some(undo.clone());
             }
             let (name, input) = (name.to_owned(), result);
-            self.journal.undoables.push(Undoable { name, occurrence, input, output: None, undo });
+            self.journal.undoables.push(Undoable {
+                name,
+                occurrence,
+                input,
+                output: None,
+                undo,
+                of_run: None,
+            });
         }
         let workflow_id = format!("{}:{name}:{occurrence}", self.hold.run_id);
-        self.turn.children.push(ChildStart { workflow: name.to_owned(), workflow_id, child });
+        let (workflow, options) = (name.to_owned(), Arc::clone(&self.options));
+        self.turn.children.push(ChildStart { workflow, workflow_id, options, child });
     }
 
     pub(super) fn record(
