@@ -209,7 +209,10 @@ impl ActivityCode for Planned {
                 calls.iter().map(|call| self.plan.fails_before(self.name, *call)).collect();
             let kept = inputs.iter().zip(&verdicts).filter(|(_, verdict)| verdict.is_ok());
             let kept: Vec<Payload> = kept.map(|(input, _)| input.clone()).collect();
-            let done = self.code.transact_all(tx, &kept).await?;
+            let done = match kept.as_slice() {
+                [] => Vec::new(),
+                kept => self.code.transact_all(tx, kept).await?,
+            };
             let lost = calls
                 .iter()
                 .zip(&verdicts)
