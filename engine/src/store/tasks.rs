@@ -252,7 +252,7 @@ pub(crate) struct Waits {
 impl Waits {
     pub(crate) fn push(&mut self, run_id: Uuid, key: &str, until: Until) {
         let (at, in_ms) = match until {
-            Until::At(time) => (Some(time), None),
+            Until::At(time) => (Some(time.clamp(DateTime::UNIX_EPOCH, latest())), None),
             Until::After(pause) => (None, Some(millis(pause))),
         };
         self.run_ids.push(run_id);
@@ -269,6 +269,11 @@ pub(crate) fn millis(pause: Duration) -> i64 {
 
 /// A thousand years: what PostgreSQL's timestamps can still hold.
 const LONGEST_MS: i64 = 1_000 * 365 * 86_400_000;
+
+/// The end of the year 9999: PostgreSQL writes later years as chrono does not read them.
+fn latest() -> DateTime<Utc> {
+    DateTime::from_timestamp(253_402_300_799, 0).unwrap_or(DateTime::UNIX_EPOCH)
+}
 
 /// What became of a run's move.
 pub(crate) struct Moved {

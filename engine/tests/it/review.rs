@@ -1,0 +1,107 @@
+//! Bad moments: what a program, an operator or a neighbour does just when something else happens.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use makegood::{
+    Activity, ActivityError, ActivityResult, Attempt, Cancellation, Ctx, Failure, GivenUndo,
+    InBatch, InTransaction, Late, Outside, Registry, RetryPolicy, Signal, StepId, Workflow,
+    WorkflowResult, replay_check,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sqlx::PgConnection;
+
+use crate::support::{TestCell, forgetful};
+use crate::trades::{
+    Book, Erase, Fault, Note, Parcel, Plan, Returns, Signed, Unbook, Waiting, booking, line,
+    registry, world,
+};
+
+/// A value that no column of JSON takes.
+const UNWRITABLE: &str = "\u{0}";
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Go;
+
+impl Signal for Go {
+    const KIND: &'static str = "go";
+}
+
+async fn signal<W: Workflow>(cell: &TestCell, id: &str, signal: &impl Signal) {
+    let mut tx = cell.pool.begin().await.unwrap();
+    cell.client.signal::<W, _>(&mut tx, id, "s1", signal).await.unwrap();
+    tx.commit().await.unwrap();
+    cell.client.wake();
+}
+
+async fn cancel<W: Workflow>(cell: &TestCell, id: &str) {
+    let mut tx = cell.pool.begin().await.unwrap();
+    let answer = cell.client.cancel::<W>(&mut tx, id, &"no").await.unwrap();
+    assert_eq!(answer, Cancellation::Requested);
+    tx.commit().await.unwrap();
+    cell.client.wake();
+}
+
+async fn waits(cell: &TestCell) {
+    cell.until("it waits", "select exists (select 1 from tasks where state = 'WAITING')").await;
+}
+
+/// Waits until the end of time.
+struct Endless;
+
+impl Workflow for Endless {
+    const NAME: &'static str = "endless";
+    type Input = Plan;
+    type Output = bool;
+
+    async fn run(ctx: Ctx, _: Plan) -> WorkflowResult<bool> {
+        Ok(ctx.signal::<Go>().until(DateTime::<Utc>::MAX_UTC).await?.is_some())
+    }
+}
+
+#[tokio::test]
+async fn a_wait_until_the_end_of_time_can_be_ended_by_its_signal() {
+    let cell = TestCell::new().await;
+    let worker = cell.worker_with(registry().workflow::<Endless>(), forgetful()).await;
+    let run = cell.start::<Endless>("e1", &Plan::new()).await;
+    waits(&cell).await;
+    signal::<Endless>(&cell, "e1", &Go).await;
+    assert_eq!(cell.ended::<Endless>(run).await.output, Some(true));
+    worker.drain().await.unwrap();
+}
+
+/// Awaits so many children that nobody drives.
+struct Brood;
+
+impl Workflow for Brood {
+    const NAME: &'static str = "brood";
+    type Input = u32;
+    type Output = ();
+
+    async fn run(ctx: Ctx, count: u32) -> WorkflowResult<()> {
+        let plan = Plan::new();
+        ctx.all((0..count).map(|_| ctx.child::<Endless>(&plan))).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_parent_looks_up_from_waiting_for_thousands_of_children() {
+    let cell = TestCell::new().await;
+    let worker = cell.worker_with(Registry::new().workflow::<Brood>(), forgetful()).await;
+    cell.start::<Brood>("b1", &4_000).await;
+    waits(&cell).await;
+    cell.execute(
+        "update tasks set due_at = now(), waits = (
+           select jsonb_object_agg(key, '2020-01-01T00:00:00+00:00') from jsonb_each(waits))
+         where state = 'WAITING'",
+    )
+    .await;
+    let asked = Instant::now();
+    let again = "select exists (select 1 from tasks where state = 'WAITING'
+        and epoch = 2 and waits::text not like '%2020-%')";
+    cell.until("it waits on", again).await;
+    assert!(asked.elapsed() < Duration::from_secs(10), "took {:?}", asked.elapsed());
+    worker.drain().await.unwrap();
+}
