@@ -47,8 +47,9 @@ pub(crate) enum Undone {
 pub(crate) async fn transact(engine: Arc<Engine>, mut run: Run, call: Call) -> Transacted {
     let before = run.mark();
     match attempt(&engine, &mut run, call).await {
-        Ok(Some(action)) => Transacted::Next(Box::new(run), action),
-        Ok(None) => Transacted::Left,
+        Ok(Next::Action(action)) => Transacted::Next(Box::new(run), action),
+        Ok(Next::Left) => Transacted::Left,
+        Ok(Next::Undone(undone)) => Transacted::Undone(Box::new(run), undone),
         Err(undone) => {
             run.return_to(before);
             Transacted::Undone(Box::new(run), undone)
@@ -56,7 +57,16 @@ pub(crate) async fn transact(engine: Arc<Engine>, mut run: Run, call: Call) -> T
     }
 }
 
-async fn attempt(engine: &Engine, run: &mut Run, first: Call) -> Result<Option<Action>, Undone> {
+/// What comes after a commit.
+enum Next {
+    Action(Action),
+    Left,
+    /// The last of several calls failed: those before it are committed, and the run is where its
+    /// record is.
+    Undone(Undone),
+}
+
+async fn attempt(engine: &Engine, run: &mut Run, first: Call) -> Result<Next, Undone> {
     let unavailable = |error: sqlx::Error| Undone::Unavailable(error.to_string());
     let incarnation = run.hold.incarnation;
     let mut tx = engine.transactions.begin().await.map_err(unavailable)?;
@@ -64,14 +74,23 @@ async fn attempt(engine: &Engine, run: &mut Run, first: Call) -> Result<Option<A
         engine.lease.lose(incarnation);
         return Err(Undone::Lost);
     }
-    let mut call = first;
+    let (mut call, mut failed) = (first, None);
+    let mut done = 0_u32;
     let action = loop {
         if call.is_pivot() {
             heed_cancel(&mut tx, run.hold, &call).await?;
         }
         let failed_before = run.failures(&call);
-        let answer = run_one(engine, &mut tx, failed_before, &call).await?;
-        run.finish(&call, answer);
+        match run_one(engine, &mut tx, failed_before, &call).await {
+            Ok(answer) => run.finish(&call, answer),
+            Err(undone) if done == 0 => return Err(undone),
+            // Its savepoint took it back, and nothing else.
+            Err(undone) => {
+                failed = Some(undone);
+                break Action::Transact(call.clone());
+            }
+        }
+        done = done.saturating_add(1);
         match run.next(&engine.registry) {
             // A batch gathers its own.
             Action::Transact(next) if next.kind == KindOf::InTransaction => call = next,
@@ -87,9 +106,12 @@ async fn attempt(engine: &Engine, run: &mut Run, first: Call) -> Result<Option<A
             return Err(unwritten.of(&call));
         }
     };
-    match committed {
-        Some(committed) => Ok(next(engine, run, committed, action)),
-        None => Err(Undone::Lost),
+    match (committed, failed) {
+        (Some(_), Some(undone)) => Ok(Next::Undone(undone)),
+        (Some(committed), None) => {
+            Ok(next(engine, run, committed, action).map_or(Next::Left, Next::Action))
+        }
+        (None, _) => Err(Undone::Lost),
     }
 }
 

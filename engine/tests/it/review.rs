@@ -47,6 +47,39 @@ async fn waits(cell: &TestCell) {
     cell.until("it waits", "select exists (select 1 from tasks where state = 'WAITING')").await;
 }
 
+/// Two steps that share a transaction.
+struct Pair;
+
+impl Workflow for Pair {
+    const NAME: &'static str = "pair";
+    type Input = Plan;
+    type Output = i64;
+
+    async fn run(ctx: Ctx, plan: Plan) -> WorkflowResult<i64> {
+        let version = ctx.version("note", 3);
+        ctx.step::<Note>(&line(&plan, "one")).undo::<Erase>().await?;
+        let two = ctx.step::<Note>(&line(&plan, "two")).await?;
+        Ok(two + i64::from(version))
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_sticks_leaves_the_steps_of_its_transaction_done() {
+    let cell = TestCell::new().await;
+    let worker = cell.worker_with(registry().workflow::<Pair>(), forgetful()).await;
+    let plan = Plan::new();
+    world().fail(&plan, "note two", &[Fault::Review]);
+    let run = cell.start::<Pair>("p1", &plan).await;
+    cell.incident(run).await;
+    let step = StepId { name: "note".to_owned(), occurrence: 1 };
+    let ada = cell.client.operator("ada", "looked").unwrap();
+    ada.skip_step(run, &step, &json!(7), GivenUndo::Forget).await.unwrap();
+    assert_eq!(cell.ended::<Pair>(run).await.output, Some(10), "the given result is its answer");
+    assert_eq!(world().times(&plan, "note one"), 1, "what was done is not done again");
+    worker.drain().await.unwrap();
+    cell.audited().await;
+}
+
 /// Waits until the end of time.
 struct Endless;
 
