@@ -80,6 +80,25 @@ async fn a_step_that_sticks_leaves_the_steps_of_its_transaction_done() {
     cell.audited().await;
 }
 
+#[tokio::test]
+async fn a_given_result_leaves_the_version_marker_of_the_same_name() {
+    let cell = TestCell::new().await;
+    let worker = cell.worker_with(registry().workflow::<Pair>(), forgetful()).await;
+    let plan = Plan::new();
+    world().fail(&plan, "note one", &[Fault::Review]);
+    let run = cell.start::<Pair>("p1", &plan).await;
+    cell.incident(run).await;
+    let step = StepId { name: "note".to_owned(), occurrence: 0 };
+    let ada = cell.client.operator("ada", "looked").unwrap();
+    ada.skip_step(run, &step, &json!(7), GivenUndo::Forget).await.unwrap();
+    let note: i64 = {
+        let output = cell.ended::<Pair>(run).await.output.unwrap();
+        output - cell.scalar::<i64>("select max(note_id) from notes").await
+    };
+    assert_eq!(note, 3, "it goes by the version that it began with");
+    worker.drain().await.unwrap();
+}
+
 /// Waits until the end of time.
 struct Endless;
 
