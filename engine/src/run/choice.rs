@@ -156,7 +156,9 @@ impl Run {
     ) -> End {
         let late = self.code.late.iter().flat_map(|handler| {
             let output = output.as_deref().map(serde_json::value::RawValue::get);
-            let left = self.signals.iter().filter(move |signal| handler.concerns(output, signal));
+            // Of the engine's own, such as the end of a child that nobody awaited, none is late.
+            let sent = self.signals.iter().filter(|signal| !signal.kind.starts_with('$'));
+            let left = sent.filter(move |signal| handler.concerns(output, signal));
             left.map(|signal| late::start(handler, self.hold.run_id, &self.input, signal))
         });
         let late = late.collect();

@@ -123,6 +123,41 @@ async fn a_wait_until_the_end_of_time_can_be_ended_by_its_signal() {
     worker.drain().await.unwrap();
 }
 
+/// Does not wait for its child to end, but ends after it.
+struct Impatient;
+
+impl Workflow for Impatient {
+    const NAME: &'static str = "impatient";
+    type Input = Waiting;
+    type Output = ();
+
+    async fn run(ctx: Ctx, waiting: Waiting) -> WorkflowResult<()> {
+        let nap = ctx.sleep(Duration::from_millis(20));
+        let _ = ctx.first(ctx.child::<Parcel>(&waiting), nap).await;
+        ctx.signal::<Go>().within(Duration::from_secs(600)).await?;
+        Ok(())
+    }
+
+    fn late_signal() -> Option<Late<Self>> {
+        Some(Late::to::<Returns>())
+    }
+}
+
+#[tokio::test]
+async fn a_childs_end_that_nobody_awaits_is_no_late_signal() {
+    let cell = TestCell::new().await;
+    let worker = cell.worker_with(registry().workflow::<Impatient>(), forgetful()).await;
+    let waiting = Waiting { plan: Plan::new(), within_ms: 300 };
+    let run = cell.start::<Impatient>("i1", &waiting).await;
+    let told = "select exists (select 1 from signals where kind = '$child')";
+    cell.until("the parent is told of its child", told).await;
+    signal::<Impatient>(&cell, "i1", &Go).await;
+    cell.ended::<Impatient>(run).await;
+    let late: i64 = cell.scalar("select count(*) from runs where workflow = 'returns'").await;
+    assert_eq!(late, 0, "nobody sent a signal too late");
+    worker.drain().await.unwrap();
+}
+
 /// Awaits so many children that nobody drives.
 struct Brood;
 
