@@ -19,7 +19,7 @@ use crate::fault;
 use crate::incident::{IncidentClass, NewIncident};
 use crate::journal::Payload;
 use crate::registry::KindOf;
-use crate::run::{Answer, Run};
+use crate::run::{Answer, Mark, Run};
 use crate::runtime::Engine;
 use crate::store::workers;
 use crate::transaction::{
@@ -59,7 +59,7 @@ struct Member {
 impl Batches {
     /// Runs this activity for this run, in a batch with those of others.
     pub(crate) async fn transact(&self, engine: &Arc<Engine>, run: Run, call: Call) -> Transacted {
-        let activity = call.activity.clone();
+        let (activity, incarnation) = (call.activity.clone(), run.hold.incarnation);
         let again = run.tries.contains_key(&call.key());
         let member = Member { run: Box::new(run), call };
         if again {
@@ -83,7 +83,11 @@ impl Batches {
             None => match handed.await {
                 Ok(Handed::Lead(others, member)) => (others, member),
                 Ok(Handed::Done(transacted)) => return transacted,
-                Err(_) => return Transacted::Left,
+                Err(_) => {
+                    // Its run went with the leader: only the end of the incarnation frees it.
+                    engine.lease.lose(incarnation);
+                    return Transacted::Left;
+                }
             },
         };
         self.lead(engine, &activity, others, member).await
@@ -179,6 +183,16 @@ fn put(results: &mut [Option<Transacted>], at: usize, transacted: Transacted) {
 
 type Group = Vec<(usize, Member)>;
 
+/// A member that has its answer, in a transaction that is not committed yet.
+struct Told {
+    at: usize,
+    run: Box<Run>,
+    call: Call,
+    /// Where its turn stood before it was answered.
+    before: Mark,
+    action: Action,
+}
+
 /// One transaction for a group. An error hands the group back: nothing happened, and no program
 /// has learnt anything.
 async fn attempt(
@@ -218,10 +232,11 @@ async fn attempt(
     fault::point("in the transaction, after", &activity);
     let mut told = Vec::new();
     for ((at, member), answer) in group.into_iter().zip(answers) {
+        let before = member.run.mark();
         match answered(engine, member, answer) {
             Ok((mut run, call)) => {
                 let action = follow(engine, &mut tx, &mut run).await;
-                told.push((at, run, call, action));
+                told.push(Told { at, run, call, before, action });
             }
             Err(undone) => put(results, at, *undone),
         }
@@ -341,18 +356,18 @@ async fn settle(
     engine: &Engine,
     tx: Transaction<'_, Postgres>,
     activity: &str,
-    mut told: Vec<(usize, Box<Run>, Call, Action)>,
+    mut told: Vec<Told>,
     results: &mut [Option<Transacted>],
 ) {
     let mut turns = Vec::new();
-    for (_, run, _, action) in &mut told {
+    for Told { run, action, .. } in &mut told {
         intend(run, action);
         turns.push(Turn::of(run, disposition(action)));
     }
     let borrowed: Vec<&Turn> = turns.iter().collect();
     match write_and_commit(engine, tx, &borrowed, activity).await {
         Ok(committed) => {
-            for ((at, mut run, _, action), committed) in told.into_iter().zip(committed) {
+            for (Told { at, mut run, action, .. }, committed) in told.into_iter().zip(committed) {
                 let transacted = match committed {
                     Some(committed) => match next(engine, &mut run, committed, action) {
                         Some(action) => Transacted::Next(run, action),
@@ -364,9 +379,13 @@ async fn settle(
             }
         }
         Err(unwritten) => {
-            for (at, run, call, _) in told {
-                // Ahead of their record: each starts over, alone.
-                let undone = unwritten.alone(&call);
+            // Ahead of their record: each starts over from where it stood. Whose fault it is shows
+            // when each is alone.
+            let alone = told.len() == 1;
+            for (Told { at, mut run, call, before, .. }, turn) in told.into_iter().zip(turns) {
+                run.turn = turn.records;
+                run.return_to(before);
+                let undone = if alone { unwritten.of(&call) } else { unwritten.together(call) };
                 put(results, at, Transacted::Undone(run, undone));
             }
         }

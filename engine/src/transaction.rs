@@ -35,6 +35,8 @@ pub(crate) enum Undone {
     Lost,
     /// There was no connection for it: this was no attempt.
     Unavailable(String),
+    /// Its batch could not be written: this was no attempt, and the next is made alone.
+    Together { call: Call, message: String },
     /// A cancel came before the pivot: the run takes it first.
     Cancelled,
     /// An attempt failed.
@@ -161,10 +163,12 @@ pub(crate) async fn write_and_commit(
         engine.lease.lose(incarnation);
         return Err(Unwritten::Lost);
     };
-    if let [only] = turns
-        && matches!(outcomes.get(&only.hold.run_id), Some(Outcome::Lost))
-    {
-        return Err(Unwritten::Lost);
+    // What was done for a run that is not this worker's must not be committed.
+    if outcomes.values().any(|outcome| matches!(outcome, Outcome::Lost)) {
+        return Err(match turns {
+            [_] => Unwritten::Lost,
+            _ => Unwritten::Failed(sqlx::Error::RowNotFound),
+        });
     }
     fault::point("before the commit after", activity);
     let durable = write::commit(tx).await;
@@ -192,23 +196,23 @@ pub(crate) enum Unwritten {
 
 impl Unwritten {
     /// What this means for the run whose step it was.
-    pub(crate) fn of(self, call: &Call) -> Undone {
+    pub(crate) fn of(&self, call: &Call) -> Undone {
         match self {
             Self::Lost => Undone::Lost,
-            Self::Failed(error) if refused(&error) => {
+            Self::Failed(error) if refused(error) => {
                 let message = format!("the database refuses its records: {error}");
                 let class = IncidentClass::Unwritable;
                 Undone::Stuck(NewIncident::new(class, None, &message).at(call))
             }
-            Self::Failed(error) => failed(call, &error),
+            Self::Failed(error) => failed(call, error),
         }
     }
 
-    /// What this means for one run of many: whose fault it is shows when each is alone.
-    pub(crate) fn alone(&self, call: &Call) -> Undone {
+    /// What this means for one run of many, which may be in no way at fault.
+    pub(crate) fn together(&self, call: Call) -> Undone {
         match self {
             Self::Lost => Undone::Lost,
-            Self::Failed(error) => failed(call, error),
+            Self::Failed(error) => Undone::Together { call, message: error.to_string() },
         }
     }
 }

@@ -204,6 +204,12 @@ async fn rolled_back(engine: &Engine, mut run: Run, undone: Undone) {
             Duration::from_millis(500)
         }
         Undone::Cancelled => Duration::ZERO,
+        Undone::Together { call, message } => {
+            tracing::warn!(run.id = %run.hold.run_id, message, "a batch could not be written");
+            // With what has failed before on record, it is tried alone.
+            run.count_failure(&call, run.failures(&call), Duration::ZERO);
+            Duration::ZERO
+        }
         Undone::Failed { call, message } => {
             let tries = run.tries.get(&call.key());
             let failed = tries.map_or(0, |tries| tries.failed).saturating_add(1);

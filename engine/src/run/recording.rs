@@ -104,6 +104,9 @@ impl Run {
     /// Forgets what was recorded since; the program stays ahead and must not be polled any more.
     pub(crate) fn return_to(&mut self, mark: Mark) {
         self.turn.rows.truncate(mark.rows);
+        if let Some(last) = self.turn.rows.last_mut() {
+            last.next = None;
+        }
         self.turn.children.truncate(mark.children);
         self.turn.published.truncate(mark.published);
         self.turn.intents.clear();

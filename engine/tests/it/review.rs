@@ -158,6 +158,104 @@ async fn a_childs_end_that_nobody_awaits_is_no_late_signal() {
     worker.drain().await.unwrap();
 }
 
+/// Answers with what it is given, once and for all.
+struct Stamp;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Text(String);
+
+impl Activity for Stamp {
+    const NAME: &'static str = "stamp";
+    type Kind = InBatch;
+    type Input = Text;
+    type Output = Text;
+
+    async fn run(
+        &self,
+        _: &mut PgConnection,
+        texts: Vec<Text>,
+    ) -> ActivityResult<Vec<ActivityResult<Text>>> {
+        let stamped = |text: Text| Text(text.0.replace("nul", UNWRITABLE));
+        Ok(texts.into_iter().map(|text| Ok(stamped(text))).collect())
+    }
+
+    fn retry(&self) -> RetryPolicy {
+        RetryPolicy::never()
+    }
+}
+
+struct Stamped;
+
+impl Workflow for Stamped {
+    const NAME: &'static str = "stamped";
+    type Input = Text;
+    type Output = ();
+
+    async fn run(ctx: Ctx, text: Text) -> WorkflowResult<()> {
+        ctx.step::<Stamp>(&text).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_result_that_cannot_be_written_costs_its_batch_no_attempt() {
+    let cell = TestCell::new().await;
+    let mut tx = cell.pool.begin().await.unwrap();
+    for number in 0..50 {
+        let text = Text(if number == 7 { "nul".to_owned() } else { number.to_string() });
+        cell.client.start::<Stamped>(&mut tx, &number.to_string(), &text).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let registry = registry().workflow::<Stamped>().activity(Stamp);
+    let worker = cell.worker_with(registry, forgetful()).await;
+    let left = "select not exists (select 1 from tasks where incident_id is null)";
+    cell.until("all end", left).await;
+    let completed: i64 =
+        cell.scalar("select count(*) from runs where ended_state = 'COMPLETED'").await;
+    assert_eq!(completed, 49, "its neighbours are served");
+    let class: String = cell.scalar("select class from incidents").await;
+    assert_eq!(class, "unwritable", "and its own trouble is named");
+    worker.drain().await.unwrap();
+    cell.audited().await;
+}
+
+/// Stamps, with a booking beside that takes its time.
+struct StampedBeside;
+
+impl Workflow for StampedBeside {
+    const NAME: &'static str = "stamped_beside";
+    type Input = Plan;
+    type Output = ();
+
+    async fn run(ctx: Ctx, plan: Plan) -> WorkflowResult<()> {
+        let other = booking(&plan, "quick");
+        let stamp = async {
+            ctx.step::<Book>(&other).undo::<Unbook>().await?;
+            ctx.step::<Stamp>(&Text("nul".to_owned())).await
+        };
+        let slow = booking(&plan, "slow");
+        ctx.join(ctx.step::<Book>(&slow).undo::<Unbook>(), stamp).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_was_recorded_before_a_batch_that_was_rolled_back_is_kept_in_order() {
+    let cell = TestCell::new().await;
+    let plan = Plan::new();
+    let gate = world().hang(&plan, "book slow");
+    let registry = registry().workflow::<StampedBeside>().activity(Stamp);
+    let worker = cell.worker_with(registry, forgetful()).await;
+    let run = cell.start::<StampedBeside>("s1", &plan).await;
+    world().until_met(&plan, "book quick", 1).await;
+    world().until_met(&plan, "book slow", 1).await;
+    gate.add_permits(9);
+    cell.incident(run).await;
+    worker.drain().await.unwrap();
+    cell.audited().await;
+    assert_eq!(world().times(&plan, "book quick"), 1, "{:?}", cell.record(run).await);
+}
+
 /// Awaits so many children that nobody drives.
 struct Brood;
 
