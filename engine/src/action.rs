@@ -35,7 +35,8 @@ pub(crate) struct StoredSignal {
 pub(crate) enum Action {
     /// Call activities outside the database, at the same time.
     Call(Vec<Call>),
-    /// Run an activity in the database, in the commit that records it.
+    /// Run an activity in the database, in the commit that records it; or commit the intent of a
+    /// pivot outside, which takes a transaction too.
     Transact(Call),
     /// Nothing, before a call that is under way is answered or one of these waits ends.
     Await(Option<Park>),
@@ -91,6 +92,12 @@ impl Call {
     /// Whether its intent has to be committed before it is made.
     pub(crate) fn needs_intent(&self) -> bool {
         matches!(self.role, Role::Step { unrecorded: true, .. })
+    }
+
+    /// Whether it is a pivot outside whose intent is not committed: an acknowledged cancel comes
+    /// before that.
+    pub(crate) fn is_leap(&self) -> bool {
+        self.is_pivot() && self.needs_intent()
     }
 
     pub(crate) fn is_pivot(&self) -> bool {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use sqlx::{Acquire, PgConnection, Postgres, Transaction};
+use uuid::Uuid;
 
 use crate::act::too_large;
 use crate::action::{Action, Call, Hold};
@@ -59,6 +60,54 @@ pub(crate) async fn transact(engine: Arc<Engine>, mut run: Run, call: Call) -> T
     }
 }
 
+/// Commits the intent of a pivot outside, unless a cancel was acknowledged before.
+pub(crate) async fn leap(engine: Arc<Engine>, mut run: Run, call: Call) -> Transacted {
+    let before = run.mark();
+    match intend_leap(&engine, &mut run, &call).await {
+        Ok(()) => {
+            run.leaps(&call);
+            Transacted::Next(Box::new(run), Action::Call(vec![call.recorded()]))
+        }
+        Err(undone) => {
+            run.return_to(before);
+            let undone = match undone {
+                // Nothing was tried.
+                Undone::Failed { message, .. } => Undone::Unavailable(message),
+                other => other,
+            };
+            Transacted::Undone(Box::new(run), undone)
+        }
+    }
+}
+
+async fn intend_leap(engine: &Engine, run: &mut Run, call: &Call) -> Result<(), Undone> {
+    let mut tx = begin(engine, run.hold.incarnation).await?;
+    heed_cancel(&mut tx, run.hold, call).await?;
+    run.intend(call);
+    let turn = Turn::of(run, Disposition::GoOn);
+    match write_and_commit(engine, tx, &[&turn], &call.activity).await {
+        Ok(_) => Ok(()),
+        Err(unwritten) => {
+            run.turn = turn.records;
+            Err(unwritten.of(call))
+        }
+    }
+}
+
+/// A transaction that this incarnation may write in.
+async fn begin(
+    engine: &Engine,
+    incarnation: Uuid,
+) -> Result<Transaction<'static, Postgres>, Undone> {
+    let unavailable = |error: sqlx::Error| Undone::Unavailable(error.to_string());
+    let mut tx = engine.transactions.begin().await.map_err(unavailable)?;
+    if !workers::fence(&mut tx, incarnation).await.map_err(unavailable)? {
+        engine.lease.lose(incarnation);
+        return Err(Undone::Lost);
+    }
+    Ok(tx)
+}
+
 /// What comes after a commit.
 enum Next {
     Action(Action),
@@ -69,13 +118,7 @@ enum Next {
 }
 
 async fn attempt(engine: &Engine, run: &mut Run, first: Call) -> Result<Next, Undone> {
-    let unavailable = |error: sqlx::Error| Undone::Unavailable(error.to_string());
-    let incarnation = run.hold.incarnation;
-    let mut tx = engine.transactions.begin().await.map_err(unavailable)?;
-    if !workers::fence(&mut tx, incarnation).await.map_err(unavailable)? {
-        engine.lease.lose(incarnation);
-        return Err(Undone::Lost);
-    }
+    let mut tx = begin(engine, run.hold.incarnation).await?;
     let (mut call, mut failed) = (first, None);
     let mut done = 0_u32;
     let action = loop {

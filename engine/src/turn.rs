@@ -16,7 +16,7 @@ use crate::incident::{IncidentClass, NewIncident};
 use crate::registry::KindOf;
 use crate::run::Run;
 use crate::runtime::Engine;
-use crate::transaction::{Transacted, Undone, transact};
+use crate::transaction::{Transacted, Undone, leap, transact};
 
 /// Drives a claimed run until it leaves this worker's memory.
 pub(crate) async fn drive(engine: Arc<Engine>, run: Run) {
@@ -79,7 +79,11 @@ async fn drive_on(
                 let transacted = if call.kind == KindOf::InBatch {
                     flight.alongside(engine.batches.transact(&engine, run, call)).await
                 } else {
-                    let task = tokio::spawn(transact(Arc::clone(&engine), run, call));
+                    let task = if call.is_leap() {
+                        tokio::spawn(leap(Arc::clone(&engine), run, call))
+                    } else {
+                        tokio::spawn(transact(Arc::clone(&engine), run, call))
+                    };
                     match flight.alongside(task).await {
                         Ok(transacted) => transacted,
                         Err(error) => {

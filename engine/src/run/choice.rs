@@ -53,7 +53,7 @@ impl Run {
             let waits_for_others = call.is_pivot() && others > 0;
             if waits_for_others || !ripe(&self.tries, &call) {
                 self.wanted.push_back(call);
-            } else if !call.kind.in_transaction() {
+            } else if !call.kind.in_transaction() && !call.is_leap() {
                 calls.push(call);
             } else if transact.is_none() {
                 transact = Some(call);
@@ -168,6 +168,11 @@ impl Run {
             children::letter(parent, self.hold.run_id, &end)
         });
         End { state, output, cause, late, letter }
+    }
+
+    /// A pivot outside is about to be called: its intent is committed.
+    pub(crate) fn leaps(&mut self, call: &Call) {
+        self.flying.insert(call.key());
     }
 
     /// What was chosen is not done now.

@@ -256,6 +256,37 @@ async fn what_was_recorded_before_a_batch_that_was_rolled_back_is_kept_in_order(
     assert_eq!(world().times(&plan, "book quick"), 1, "{:?}", cell.record(run).await);
 }
 
+/// Its point of no return is outside.
+struct Leap;
+
+impl Workflow for Leap {
+    const NAME: &'static str = "leap";
+    type Input = Plan;
+    type Output = String;
+
+    async fn run(ctx: Ctx, plan: Plan) -> WorkflowResult<String> {
+        ctx.step::<Book>(&booking(&plan, "flight")).undo::<Unbook>().await?;
+        let (hotel, _) = ctx.pivot::<Book>(&booking(&plan, "hotel")).await?;
+        Ok(hotel)
+    }
+}
+
+#[tokio::test]
+async fn a_cancel_acknowledged_before_a_pivot_outside_is_not_overtaken_by_it() {
+    let cell = TestCell::new().await;
+    let worker = cell.worker_with(registry().workflow::<Leap>(), forgetful()).await;
+    let plan = Plan::new();
+    let gate = world().hang(&plan, "book flight");
+    let run = cell.start::<Leap>("l1", &plan).await;
+    world().until_met(&plan, "book flight", 1).await;
+    cancel::<Leap>(&cell, "l1").await;
+    gate.add_permits(9);
+    assert_eq!(cell.ended::<Leap>(run).await.state, "COMPENSATED", "the answer is kept");
+    assert_eq!(world().times(&plan, "book hotel"), 0, "the pivot was not tried");
+    worker.drain().await.unwrap();
+    cell.audited().await;
+}
+
 /// Awaits so many children that nobody drives.
 struct Brood;
 
