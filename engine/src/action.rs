@@ -140,16 +140,16 @@ pub(crate) type AllTries = HashMap<String, Tries>;
 /// Why and how long a run leaves memory, or rests with calls under way.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Park {
-    /// The open waits, which a signal or their time ends.
-    pub(crate) waits: Vec<(String, Until)>,
+    /// The open waits, which a signal or their time ends; `None`: those of before, as they are.
+    pub(crate) waits: Option<Vec<(String, Until)>>,
     /// When to look again in any case: the pause before another attempt.
     pub(crate) wake: Option<std::time::Duration>,
 }
 
 impl Park {
-    /// Until a pause is over, whatever else the run waits for.
+    /// Until a pause is over. What else the run waits for goes on to wait.
     pub(crate) fn pause(wake: std::time::Duration) -> Self {
-        Self { waits: Vec::new(), wake: Some(wake) }
+        Self { waits: None, wake: Some(wake) }
     }
 }
 

@@ -155,9 +155,12 @@ fn moves(turns: &[&Turn]) -> Moves {
         let (kind, state) = match &turn.disposition {
             Disposition::GoOn => continue,
             Disposition::Stay(_) => ("stay", "RUNNING"),
-            Disposition::Park(_) if turn.unwinding => ("park", "COMPENSATING"),
-            Disposition::Park(park) if !park.waits.is_empty() => ("park", "WAITING"),
-            Disposition::Park(_) => ("park", "RUNNING"),
+            Disposition::Park(park) => match &park.waits {
+                None if turn.unwinding => ("pause", "COMPENSATING"),
+                None => ("pause", "RUNNING"),
+                Some(waits) if waits.is_empty() => ("park", "RUNNING"),
+                Some(_) => ("park", "WAITING"),
+            },
             Disposition::End(end) => ("end", end.state),
             Disposition::Stick(incident) => ("stick", incident.state()),
         };
@@ -173,7 +176,7 @@ fn moves(turns: &[&Turn]) -> Moves {
             Disposition::GoOn => {}
             Disposition::Stay(park) | Disposition::Park(park) => {
                 wake = park.wake.map(millis);
-                for (key, until) in &park.waits {
+                for (key, until) in park.waits.iter().flatten() {
                     moves.waits.push(turn.hold.run_id, key, *until);
                 }
             }

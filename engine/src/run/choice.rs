@@ -70,7 +70,7 @@ impl Run {
             return Some(Action::Transact(call));
         }
         let park = self.park();
-        let waits_for_something = !park.waits.is_empty() || park.wake.is_some();
+        let waits_for_something = !self.waits.is_empty() || park.wake.is_some();
         match (self.flying.is_empty(), waits_for_something) {
             (false, true) => Some(Action::Await(Some(park))),
             (false, false) => Some(Action::Await(None)),
@@ -86,7 +86,7 @@ impl Run {
             let until = self.deadlines.get(&key).map_or(wait.until, |at| Until::At(*at));
             (key, until)
         });
-        let waits = waits.collect();
+        let waits = Some(waits.collect());
         let attempts = self.wanted.iter().filter_map(|call| self.tries.get(&call.key()));
         let wake = attempts.map(|tries| tries.not_before).min().map(|at| self.pause_until(at));
         Park { waits, wake }

@@ -226,7 +226,7 @@ pub(crate) async fn reread(
 pub(crate) struct Moves {
     pub(crate) run_ids: Vec<Uuid>,
     pub(crate) epochs: Vec<i32>,
-    /// `stay`, `park`, `end` or `stick`.
+    /// `stay`, `park`, `pause`, `end` or `stick`; a run that pauses keeps its waits.
     pub(crate) kinds: Vec<&'static str>,
     /// The state that the row, or the ended run, takes.
     pub(crate) states: Vec<&'static str>,
@@ -338,7 +338,7 @@ pub(crate) async fn apply_moves(
            update tasks k
            set owner = case when o.move = 'stay' then k.owner end,
                due_at = case when o.move <> 'stay' then o.due end,
-               waits = case when o.move = 'stick' then k.waits else o.waits end,
+               waits = case when o.move in ('pause', 'stick') then k.waits else o.waits end,
                tries = o.tries::jsonb,
                incident_id = o.incident_id,
                state = o.state,

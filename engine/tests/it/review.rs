@@ -321,3 +321,38 @@ async fn a_parent_looks_up_from_waiting_for_thousands_of_children() {
     assert!(asked.elapsed() < Duration::from_secs(10), "took {:?}", asked.elapsed());
     worker.drain().await.unwrap();
 }
+
+/// Books twice beside a long nap.
+struct Sleeper;
+
+impl Workflow for Sleeper {
+    const NAME: &'static str = "sleeper";
+    type Input = Plan;
+    type Output = ();
+
+    async fn run(ctx: Ctx, plan: Plan) -> WorkflowResult<()> {
+        let (first, second) = (booking(&plan, "first"), booking(&plan, "second"));
+        let both = async {
+            ctx.step::<Book>(&first).await?;
+            ctx.step::<Book>(&second).await
+        };
+        ctx.join(both, ctx.sleep(Duration::from_secs(600))).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_timer_goes_on_when_its_run_is_handed_back() {
+    let cell = TestCell::new().await;
+    let worker = cell.worker_with(registry().workflow::<Sleeper>(), forgetful()).await;
+    let plan = Plan::new();
+    let gate = world().hang(&plan, "book first");
+    cell.start::<Sleeper>("s1", &plan).await;
+    cell.until("it naps", "select exists (select 1 from tasks where waits is not null)").await;
+    let before: String = cell.scalar("select waits::text from tasks").await;
+    let (drained, ()) = tokio::join!(worker.drain(), async { gate.add_permits(9) });
+    drained.unwrap();
+    assert_eq!(world().times(&plan, "book second"), 0, "it was handed back before that");
+    let after: Option<String> = cell.scalar("select waits::text from tasks").await;
+    assert_eq!(after, Some(before), "the nap ends when it would have ended");
+}
