@@ -72,8 +72,8 @@ impl Run {
         }
     }
 
-    /// A refusal behind the pivot is not recorded: after a retry the step is tried again.
-    /// Answers with which call of the step it was.
+    /// A refusal behind the pivot is not recorded: after a retry the step is tried again. One that
+    /// the program acted upon stays. Answers with which call of the step it was.
     pub(super) fn unrecord_refusal(&mut self, cause: &Cause) -> Option<i32> {
         let Cause::Rejected(rejection) = cause else { return None };
         let refusal = self
@@ -81,13 +81,21 @@ impl Run {
             .rows
             .iter()
             .rposition(|row| row.kind == RowKind::Rejected && row.name == rejection.step);
-        let at = refusal?;
-        let occurrence = self.turn.rows.remove(at).occurrence;
-        for row in self.turn.rows.iter_mut().skip(at) {
-            row.seq = row.seq.saturating_sub(1);
+        let since = self.turn.rows.split_off(refusal?);
+        let acted = |row: &StepRow| row.kind.is_answer() || row.kind == RowKind::Started;
+        if since.iter().skip(1).any(acted) {
+            self.turn.rows.extend(since);
+            return None;
         }
-        self.journal.next_seq = self.journal.next_seq.saturating_sub(1);
-        Some(occurrence)
+        let occurrence = since.first().map(|row| row.occurrence);
+        self.journal.next_seq = since.first().map_or(self.journal.next_seq, |row| row.seq);
+        // What it was told since is told anew; what was refused stays refused.
+        for row in since.into_iter().filter(|row| row.kind == RowKind::Refused) {
+            let seq = self.journal.next_seq;
+            self.journal.next_seq = seq.saturating_add(1);
+            self.turn.rows.push(StepRow { seq, ..row });
+        }
+        occurrence
     }
 
     /// Where the turn stands.

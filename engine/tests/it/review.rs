@@ -356,3 +356,36 @@ async fn a_timer_goes_on_when_its_run_is_handed_back() {
     let after: Option<String> = cell.scalar("select waits::text from tasks").await;
     assert_eq!(after, Some(before), "the nap ends when it would have ended");
 }
+
+/// Apologizes for a refusal, and passes it on.
+struct Sorry;
+
+impl Workflow for Sorry {
+    const NAME: &'static str = "sorry";
+    type Input = Plan;
+    type Output = String;
+
+    async fn run(ctx: Ctx, plan: Plan) -> WorkflowResult<String> {
+        let (_, ctx) = ctx.pivot::<Note>(&line(&plan, "paid")).await?;
+        let hotel = ctx.step::<Book>(&booking(&plan, "hotel")).await;
+        if hotel.is_err() {
+            ctx.step::<Note>(&line(&plan, "sorry")).await?;
+        }
+        hotel
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_the_program_acted_upon_stays_on_record() {
+    let cell = TestCell::new().await;
+    let worker = cell.worker_with(registry().workflow::<Sorry>(), forgetful()).await;
+    let plan = Plan::rejecting("hotel");
+    let run = cell.start::<Sorry>("s1", &plan).await;
+    let first = cell.incident(run).await;
+    assert!(first.starts_with("rejected_past_pivot"), "{first}");
+    cell.client.retry(run, "ada", "looked").await.unwrap();
+    let again = cell.incident(run).await;
+    assert!(again.starts_with("rejected_past_pivot"), "its record still fits: {again}");
+    worker.drain().await.unwrap();
+    cell.audited().await;
+}
