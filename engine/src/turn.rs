@@ -197,7 +197,7 @@ async fn submit(engine: &Engine, mut turn: Turn) -> Result<Committed, Option<Str
 /// A run whose transaction was rolled back is ahead of its record: what was recorded before the
 /// transaction is kept, and the run starts over from there.
 async fn rolled_back(engine: &Engine, mut run: Run, undone: Undone) {
-    let pause = match undone {
+    let mut pause = match undone {
         Undone::Lost => return,
         Undone::Stuck(incident) => {
             commit(engine, &mut run, Disposition::Stick(incident)).await;
@@ -239,5 +239,7 @@ async fn rolled_back(engine: &Engine, mut run: Run, undone: Undone) {
             return;
         };
         run.seen = i32::try_from(signals.len()).unwrap_or(i32::MAX);
+        // One of them may be a cancel. The next attempt has a time of its own.
+        pause = Duration::ZERO;
     }
 }

@@ -389,3 +389,56 @@ async fn a_refusal_that_the_program_acted_upon_stays_on_record() {
     worker.drain().await.unwrap();
     cell.audited().await;
 }
+
+/// Fails in its transaction, and is tried again after a minute.
+struct Stubborn;
+
+impl Activity for Stubborn {
+    const NAME: &'static str = "stubborn";
+    type Kind = InTransaction;
+    type Input = Plan;
+    type Output = ();
+
+    async fn run(&self, tx: &mut PgConnection, plan: Plan) -> ActivityResult<()> {
+        sqlx::query("insert into notes (trip, note) values ($1, 'no')")
+            .bind(plan.trip)
+            .execute(tx)
+            .await?;
+        Err(ActivityError::retryable("not now"))
+    }
+
+    fn retry(&self) -> RetryPolicy {
+        RetryPolicy::every(Duration::from_secs(60))
+    }
+}
+
+struct Mule;
+
+impl Workflow for Mule {
+    const NAME: &'static str = "mule";
+    type Input = Plan;
+    type Output = ();
+
+    async fn run(ctx: Ctx, plan: Plan) -> WorkflowResult<()> {
+        ctx.step::<Book>(&booking(&plan, "cart")).undo::<Unbook>().await?;
+        ctx.step::<Stubborn>(&plan).await
+    }
+}
+
+#[tokio::test]
+async fn a_cancel_that_comes_while_an_attempt_fails_does_not_wait_for_the_next() {
+    let cell = TestCell::new().await;
+    let worker =
+        cell.worker_with(registry().workflow::<Mule>().activity(Stubborn), forgetful()).await;
+    let plan = Plan::new();
+    let mut hold = cell.pool.begin().await.unwrap();
+    sqlx::query("lock table notes in share mode").execute(&mut *hold).await.unwrap();
+    let run = cell.start::<Mule>("m1", &plan).await;
+    cell.until_blocked_by(&mut hold).await;
+    cancel::<Mule>(&cell, "m1").await;
+    hold.commit().await.unwrap();
+    assert_eq!(cell.ended::<Mule>(run).await.state, "COMPENSATED", "and not after a minute");
+    assert_eq!(world().booked(&plan.trip), []);
+    worker.drain().await.unwrap();
+    cell.audited().await;
+}
