@@ -442,3 +442,47 @@ async fn a_cancel_that_comes_while_an_attempt_fails_does_not_wait_for_the_next()
     worker.drain().await.unwrap();
     cell.audited().await;
 }
+
+/// Knows two changes.
+struct Changed;
+
+impl Workflow for Changed {
+    const NAME: &'static str = "changed";
+    type Input = Plan;
+    type Output = i32;
+
+    async fn run(ctx: Ctx, _: Plan) -> WorkflowResult<i32> {
+        let _ = ctx.version("first", 1);
+        let second = ctx.version("second", 1);
+        ctx.signal::<Go>().within(Duration::from_secs(600)).await?;
+        Ok(second)
+    }
+}
+
+/// The same, after the first change is everywhere.
+struct Tidied;
+
+impl Workflow for Tidied {
+    const NAME: &'static str = "changed";
+    type Input = Plan;
+    type Output = i32;
+
+    async fn run(ctx: Ctx, _: Plan) -> WorkflowResult<i32> {
+        let second = ctx.version("second", 1);
+        ctx.signal::<Go>().within(Duration::from_secs(600)).await?;
+        Ok(second)
+    }
+}
+
+#[tokio::test]
+async fn a_marker_that_is_not_asked_for_any_more_does_not_hide_the_next() {
+    let cell = TestCell::new().await;
+    let worker = cell.worker_with(registry().workflow::<Changed>(), forgetful()).await;
+    let run = cell.start::<Changed>("c1", &Plan::new()).await;
+    waits(&cell).await;
+    worker.drain().await.unwrap();
+    let worker = cell.worker_with(registry().workflow::<Tidied>(), forgetful()).await;
+    signal::<Tidied>(&cell, "c1", &Go).await;
+    assert_eq!(cell.ended::<Tidied>(run).await.output, Some(1), "what it said on the first time");
+    worker.drain().await.unwrap();
+}
