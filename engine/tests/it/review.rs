@@ -486,3 +486,68 @@ async fn a_marker_that_is_not_asked_for_any_more_does_not_hide_the_next() {
     assert_eq!(cell.ended::<Tidied>(run).await.output, Some(1), "what it said on the first time");
     worker.drain().await.unwrap();
 }
+
+/// Notes, and waits.
+struct Old;
+
+impl Workflow for Old {
+    const NAME: &'static str = "ward";
+    type Input = Plan;
+    type Output = ();
+
+    async fn run(ctx: Ctx, plan: Plan) -> WorkflowResult<()> {
+        ctx.step::<Note>(&line(&plan, "old")).undo::<Erase>().await?;
+        ctx.signal::<Go>().within(Duration::from_secs(600)).await?;
+        Ok(())
+    }
+}
+
+/// The same program under a new number.
+struct New;
+
+impl Workflow for New {
+    const NAME: &'static str = "ward";
+    const VERSION: i32 = 2;
+    type Input = Plan;
+    type Output = ();
+
+    async fn run(ctx: Ctx, plan: Plan) -> WorkflowResult<()> {
+        Old::run(ctx, plan).await
+    }
+}
+
+struct Guardian;
+
+impl Workflow for Guardian {
+    const NAME: &'static str = "guardian";
+    type Input = Plan;
+    type Output = ();
+
+    async fn run(ctx: Ctx, plan: Plan) -> WorkflowResult<()> {
+        ctx.child::<Old>(&plan).await
+    }
+}
+
+async fn guarded(cell: &TestCell, plan: &Plan) -> uuid::Uuid {
+    let old = registry().workflow::<Guardian>().workflow::<Old>();
+    let worker = cell.worker_with(old, forgetful()).await;
+    let run = cell.start::<Guardian>("g1", plan).await;
+    let both = "select count(*) = 2 from tasks where state = 'WAITING'";
+    cell.until("both wait", both).await;
+    worker.drain().await.unwrap();
+    run
+}
+
+#[tokio::test]
+async fn a_child_of_an_old_version_is_undone_with_its_parent() {
+    let cell = TestCell::new().await;
+    let plan = Plan::new();
+    let run = guarded(&cell, &plan).await;
+    let new = registry().workflow::<Guardian>().workflow::<New>();
+    let worker = cell.worker_with(new, forgetful()).await;
+    cancel::<Guardian>(&cell, "g1").await;
+    assert_eq!(cell.ended::<Guardian>(run).await.state, "COMPENSATED");
+    assert_eq!(world().times(&plan, "erase old"), 1, "from the record");
+    worker.drain().await.unwrap();
+    cell.audited().await;
+}
