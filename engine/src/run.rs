@@ -97,6 +97,7 @@ pub(crate) struct Records {
     /// The outside steps about to be tried.
     pub(crate) intents: Vec<Intent>,
     pub(crate) children: Vec<ChildStart>,
+    /// In the order in which it was shown: of one key, the last counts.
     pub(crate) published: Vec<(String, Payload)>,
 }
 
@@ -254,10 +255,7 @@ impl Run {
         for given in news.given {
             self.record_given(given);
         }
-        for (key, value) in news.published {
-            self.turn.published.retain(|(known, _)| *known != key);
-            self.turn.published.push((key, value));
-        }
+        self.turn.published.extend(news.published);
         self.waits.retain(|wait| !news.dropped.contains(&wait.key));
         for want in news.wants {
             match want {

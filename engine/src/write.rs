@@ -1,6 +1,6 @@
 //! Writes turns inside a transaction. Begins and commits none of its own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -91,8 +91,11 @@ async fn write_extras(
             let lane = lanes.of(&start.workflow, start.child.version, &start.options).await?;
             children.push(turn.hold.run_id, start, lane);
         }
-        for (key, value) in &turn.records.published {
-            shown.push(turn.hold.run_id, key, value);
+        let mut newest = HashSet::new();
+        for (key, value) in turn.records.published.iter().rev() {
+            if newest.insert(key) {
+                shown.push(turn.hold.run_id, key, value);
+            }
         }
     }
     if !children.is_empty() {

@@ -561,3 +561,44 @@ async fn a_run_of_a_version_that_the_code_does_not_run_is_named() {
     assert_eq!((found.fit, found.misfits.len()), (1, 1), "the child waits for its old code");
     assert_eq!(found.misfits[0].difference, "no workflow ward version 1 is registered");
 }
+
+/// Answers in its transaction with what cannot be written.
+struct Nul;
+
+impl Activity for Nul {
+    const NAME: &'static str = "nul";
+    type Kind = InTransaction;
+    type Input = Plan;
+    type Output = String;
+
+    async fn run(&self, _: &mut PgConnection, _: Plan) -> ActivityResult<String> {
+        Ok(UNWRITABLE.to_owned())
+    }
+}
+
+struct Show;
+
+impl Workflow for Show {
+    const NAME: &'static str = "show";
+    type Input = Plan;
+    type Output = ();
+
+    async fn run(ctx: Ctx, plan: Plan) -> WorkflowResult<()> {
+        ctx.publish("doing", &"before");
+        ctx.step::<Nul>(&plan).await?;
+        ctx.publish("doing", &"after");
+        ctx.step::<Book>(&booking(&plan, "seat")).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_is_shown_is_not_ahead_of_a_transaction_that_was_rolled_back() {
+    let cell = TestCell::new().await;
+    let worker = cell.worker_with(registry().workflow::<Show>().activity(Nul), forgetful()).await;
+    let run = cell.start::<Show>("s1", &Plan::new()).await;
+    cell.incident(run).await;
+    let shown: Option<String> = cell.client.published(run, "doing").await.unwrap();
+    assert_eq!(shown.as_deref(), Some("before"));
+    worker.drain().await.unwrap();
+}
