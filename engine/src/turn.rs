@@ -61,8 +61,7 @@ async fn drive_on(
                 run.next(&engine.registry)
             }
             Action::Await(Some(park)) => {
-                let stay = commit(engine, &mut run, Disposition::Stay(park));
-                match flight.alongside(stay).await? {
+                match commit(engine, &mut run, flight, Disposition::Stay(park)).await? {
                     Committed::Refused(signals) => run.deliver(signals),
                     Committed::Stayed(opened) => {
                         let pause = run.opened(opened);
@@ -109,22 +108,26 @@ async fn drive_on(
                     }
                 }
             }
-            Action::Park(park) => match commit(engine, &mut run, Disposition::Park(park)).await? {
-                Committed::Refused(signals) => {
-                    run.deliver(signals);
-                    run.next(&engine.registry)
+            Action::Park(park) => {
+                match commit(engine, &mut run, flight, Disposition::Park(park)).await? {
+                    Committed::Refused(signals) => {
+                        run.deliver(signals);
+                        run.next(&engine.registry)
+                    }
+                    Committed::GoOn | Committed::Left | Committed::Stayed(_) => return None,
                 }
-                Committed::GoOn | Committed::Left | Committed::Stayed(_) => return None,
-            },
-            Action::End(end) => match commit(engine, &mut run, Disposition::End(end)).await? {
-                Committed::Refused(signals) => {
-                    run.deliver(signals);
-                    run.next(&engine.registry)
+            }
+            Action::End(end) => {
+                match commit(engine, &mut run, flight, Disposition::End(end)).await? {
+                    Committed::Refused(signals) => {
+                        run.deliver(signals);
+                        run.next(&engine.registry)
+                    }
+                    Committed::GoOn | Committed::Left | Committed::Stayed(_) => return None,
                 }
-                Committed::GoOn | Committed::Left | Committed::Stayed(_) => return None,
-            },
+            }
             Action::Stuck(incident) => {
-                commit(engine, &mut run, Disposition::Stick(incident)).await;
+                commit(engine, &mut run, flight, Disposition::Stick(incident)).await;
                 return None;
             }
         };
@@ -157,17 +160,25 @@ async fn commit_intents(
     }
     // A step outside waits for its intent, an undo outside for the decision to undo.
     if !run.turn.intents.is_empty() || (undoes && !run.turn.rows.is_empty()) {
-        flight.alongside(commit(engine, run, Disposition::GoOn)).await?;
+        commit(engine, run, flight, Disposition::GoOn).await?;
     }
     Some(calls.into_iter().map(Call::recorded).collect())
 }
 
-/// Commits the run's turn. `None`: the run is gone from here, one way or another.
-async fn commit(engine: &Engine, run: &mut Run, disposition: Disposition) -> Option<Committed> {
-    match submit(engine, Turn::of(run, disposition)).await {
+/// Commits the run's turn, while its calls go on. `None`: the run is gone from here, one way or
+/// another.
+async fn commit(
+    engine: &Engine,
+    run: &mut Run,
+    flight: &mut Flight,
+    disposition: Disposition,
+) -> Option<Committed> {
+    match flight.alongside(submit(engine, Turn::of(run, disposition))).await {
         Ok(committed) => Some(committed),
         Err(None) => None,
         Err(Some(refusal)) => {
+            // Nobody shall mend, or undo, what a call is about to do.
+            flight.land_all().await;
             let message = format!("the database refuses this run's records: {refusal}");
             let incident = NewIncident::new(IncidentClass::Unwritable, None, &message);
             // Without the records, which nobody can write.
@@ -197,10 +208,11 @@ async fn submit(engine: &Engine, mut turn: Turn) -> Result<Committed, Option<Str
 /// A run whose transaction was rolled back is ahead of its record: what was recorded before the
 /// transaction is kept, and the run starts over from there.
 async fn rolled_back(engine: &Engine, mut run: Run, undone: Undone) {
+    let flight = &mut Flight::default();
     let mut pause = match undone {
         Undone::Lost => return,
         Undone::Stuck(incident) => {
-            commit(engine, &mut run, Disposition::Stick(incident)).await;
+            commit(engine, &mut run, flight, Disposition::Stick(incident)).await;
             return;
         }
         Undone::Unavailable(message) => {
@@ -223,7 +235,7 @@ async fn rolled_back(engine: &Engine, mut run: Run, undone: Undone) {
             let Some(delay) = delay else {
                 let class = used_up(&call, false);
                 let incident = NewIncident::new(class, None, &message).at(&call);
-                commit(engine, &mut run, Disposition::Stick(incident)).await;
+                commit(engine, &mut run, flight, Disposition::Stick(incident)).await;
                 return;
             };
             let (run_id, step) = (run.hold.run_id, &call.step);
@@ -235,7 +247,7 @@ async fn rolled_back(engine: &Engine, mut run: Run, undone: Undone) {
     // What was recorded goes out with the first try; signals that refuse it are for the next owner.
     loop {
         let park = Disposition::Park(Park::pause(pause));
-        let Some(Committed::Refused(signals)) = commit(engine, &mut run, park).await else {
+        let Some(Committed::Refused(signals)) = commit(engine, &mut run, flight, park).await else {
             return;
         };
         run.seen = i32::try_from(signals.len()).unwrap_or(i32::MAX);

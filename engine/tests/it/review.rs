@@ -576,6 +576,21 @@ impl Activity for Nul {
     }
 }
 
+/// The same, outside.
+struct NulOutside;
+
+impl Activity for NulOutside {
+    const NAME: &'static str = "nul_outside";
+    type Kind = Outside;
+    type Input = Plan;
+    type Output = String;
+
+    async fn run(&self, _: &mut Attempt, plan: Plan) -> ActivityResult<String> {
+        world().meet(&plan.trip, "nul")?;
+        Ok(UNWRITABLE.to_owned())
+    }
+}
+
 struct Show;
 
 impl Workflow for Show {
@@ -601,4 +616,43 @@ async fn what_is_shown_is_not_ahead_of_a_transaction_that_was_rolled_back() {
     let shown: Option<String> = cell.client.published(run, "doing").await.unwrap();
     assert_eq!(shown.as_deref(), Some("before"));
     worker.drain().await.unwrap();
+}
+
+struct Beside;
+
+impl Workflow for Beside {
+    const NAME: &'static str = "beside";
+    type Input = Plan;
+    type Output = ();
+
+    async fn run(ctx: Ctx, plan: Plan) -> WorkflowResult<()> {
+        let (slow, next) = (booking(&plan, "slow"), booking(&plan, "next"));
+        let other = async {
+            ctx.step::<NulOutside>(&plan).await?;
+            ctx.step::<Book>(&next).await
+        };
+        ctx.join(ctx.step::<Book>(&slow).undo::<Unbook>(), other).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_run_whose_records_are_refused_is_not_given_to_a_person_with_a_call_under_way() {
+    let cell = TestCell::new().await;
+    let registry = registry().workflow::<Beside>().activity(NulOutside);
+    let worker = cell.worker_with(registry, forgetful()).await;
+    let plan = Plan::new();
+    let gate = world().hang(&plan, "book slow");
+    let run = cell.start::<Beside>("b1", &plan).await;
+    world().until_met(&plan, "nul", 1).await;
+    world().until_met(&plan, "book slow", 1).await;
+    // Long enough for an incident to come too early.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let open: i64 = cell.scalar("select count(*) from incidents").await;
+    assert_eq!(open, 0, "the slow call has not answered");
+    gate.add_permits(9);
+    let incident = cell.incident(run).await;
+    assert!(incident.starts_with("unwritable"), "{incident}");
+    worker.drain().await.unwrap();
+    cell.audited().await;
 }
