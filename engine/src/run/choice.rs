@@ -112,6 +112,11 @@ impl Run {
                 if !self.flying.is_empty() {
                     return Ok(Some(Action::Await(None)));
                 }
+                if self.journal.pivoted || self.journal.pivot_is_open() {
+                    let message = format!("the program did not wait for its pivot: {cause:?}");
+                    let class = IncidentClass::RejectedPastPivot;
+                    return Err(NewIncident::new(class, None, &message));
+                }
                 self.make_good(cause);
                 Ok(None)
             }

@@ -656,3 +656,39 @@ async fn a_run_whose_records_are_refused_is_not_given_to_a_person_with_a_call_un
     worker.drain().await.unwrap();
     cell.audited().await;
 }
+
+/// Does not wait for its pivot, and wants everything undone.
+struct Hasty;
+
+impl Workflow for Hasty {
+    const NAME: &'static str = "hasty";
+    type Input = Plan;
+    type Output = ();
+
+    async fn run(ctx: Ctx, plan: Plan) -> WorkflowResult<()> {
+        ctx.step::<Note>(&line(&plan, "packed")).undo::<Erase>().await?;
+        let nap = std::pin::pin!(ctx.sleep(Duration::from_millis(50)));
+        let hotel = booking(&plan, "hotel");
+        let pivot = std::pin::pin!(ctx.pivot::<Book>(&hotel));
+        let _ = futures::future::select(pivot, nap).await;
+        Err(Failure::MadeGood(json!("too slow")))
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_undone_past_a_pivot_that_the_program_did_not_wait_for() {
+    let cell = TestCell::new().await;
+    let worker = cell.worker_with(registry().workflow::<Hasty>(), forgetful()).await;
+    let plan = Plan::new();
+    let gate = world().hang(&plan, "book hotel");
+    let run = cell.start::<Hasty>("h1", &plan).await;
+    world().until_met(&plan, "book hotel", 1).await;
+    // Longer than its nap, and than a run with calls under way takes to look at its timers.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    gate.add_permits(9);
+    let incident = cell.incident(run).await;
+    assert!(incident.starts_with("rejected_past_pivot"), "{incident}");
+    assert_eq!(world().times(&plan, "erase packed"), 0);
+    worker.drain().await.unwrap();
+    cell.audited().await;
+}
