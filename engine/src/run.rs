@@ -58,6 +58,8 @@ pub(crate) struct Run {
     desk: Arc<Desk>,
     /// Whether the program was told something since it was polled last.
     stirred: bool,
+    /// The whole record was replayed, and fits.
+    replayed: bool,
     /// Steps that the program asked for and that nobody works on.
     wanted: VecDeque<Call>,
     /// Calls under way, by [`Call::key`].
@@ -172,6 +174,7 @@ impl Run {
             mode,
             desk,
             stirred: true,
+            replayed: false,
             wanted: VecDeque::new(),
             flying: HashSet::new(),
             waits: Vec::new(),
@@ -315,11 +318,14 @@ impl Run {
                 let message = format!("the program ended and never asked for the recorded {next}");
                 return Err(misfit(&message));
             }
+            // What is intended from here on was asked for.
+            Next::None if self.replayed => return Ok(false),
             Next::None => {
+                let asked: HashSet<String> = self.wanted.iter().map(Call::key).collect();
                 let unasked = self.journal.open.iter().find(|intent| {
-                    let key = format!("{}#{}", intent.name, intent.occurrence);
-                    !self.flying.contains(&key) && !self.wanted.iter().any(|c| c.key() == key)
+                    !asked.contains(&format!("{}#{}", intent.name, intent.occurrence))
                 });
+                self.replayed = unasked.is_none();
                 return match unasked {
                     Some(intent) if !self.is_leaving() => Err(misfit(&format!(
                         "{}#{} was about to be called, and the program does not ask for it; {}",

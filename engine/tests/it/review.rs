@@ -14,8 +14,8 @@ use sqlx::PgConnection;
 
 use crate::support::{TestCell, forgetful};
 use crate::trades::{
-    Book, Erase, Fault, Note, Parcel, Plan, Returns, Signed, Unbook, Waiting, booking, line,
-    registry, world,
+    Book, Erase, Fault, Note, Parcel, Plan, Returns, Unbook, Waiting, booking, line, registry,
+    world,
 };
 
 /// A value that no column of JSON takes.
@@ -691,4 +691,36 @@ async fn nothing_is_undone_past_a_pivot_that_the_program_did_not_wait_for() {
     assert_eq!(world().times(&plan, "erase packed"), 0);
     worker.drain().await.unwrap();
     cell.audited().await;
+}
+
+/// Books so many things at once.
+struct Crowd;
+
+impl Workflow for Crowd {
+    const NAME: &'static str = "crowd";
+    type Input = Plan;
+    type Output = usize;
+
+    async fn run(ctx: Ctx, plan: Plan) -> WorkflowResult<usize> {
+        let wishes: Vec<_> = (0..1_000).map(|n| booking(&plan, &n.to_string())).collect();
+        let booked = ctx.all(wishes.iter().map(|wish| ctx.step::<Book>(wish))).await?;
+        Ok(booked.len())
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_steps_at_once_are_done_and_handed_back() {
+    let cell = TestCell::new().await;
+    let worker = cell.worker_with(registry().workflow::<Crowd>(), forgetful()).await;
+    let plan = Plan::new();
+    let gate = world().hang(&plan, "book 999");
+    let run = cell.start::<Crowd>("c1", &plan).await;
+    world().until_met(&plan, "book 999", 1).await;
+    let asked = Instant::now();
+    gate.add_permits(999);
+    worker.drain().await.unwrap();
+    let worker = cell.worker_with(registry().workflow::<Crowd>(), forgetful()).await;
+    assert_eq!(cell.ended::<Crowd>(run).await.output, Some(1_000));
+    assert!(asked.elapsed() < Duration::from_secs(20), "took {:?}", asked.elapsed());
+    worker.drain().await.unwrap();
 }
