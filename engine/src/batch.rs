@@ -59,7 +59,7 @@ struct Member {
 impl Batches {
     /// Runs this activity for this run, in a batch with those of others.
     pub(crate) async fn transact(&self, engine: &Arc<Engine>, run: Run, call: Call) -> Transacted {
-        let activity = call.activity.clone();
+        let (activity, incarnation) = (call.activity.clone(), run.hold.incarnation);
         let again = run.tries.contains_key(&call.key());
         let member = Member { run: Box::new(run), call };
         if again {
@@ -83,7 +83,11 @@ impl Batches {
             None => match handed.await {
                 Ok(Handed::Lead(others, member)) => (others, member),
                 Ok(Handed::Done(transacted)) => return transacted,
-                Err(_) => return Transacted::Left,
+                Err(_) => {
+                    // Its run went with the leader: only the end of the incarnation frees it.
+                    engine.lease.lose(incarnation);
+                    return Transacted::Left;
+                }
             },
         };
         self.lead(engine, &activity, others, member).await
@@ -179,6 +183,16 @@ fn put(results: &mut [Option<Transacted>], at: usize, transacted: Transacted) {
 
 type Group = Vec<(usize, Member)>;
 
+/// A member that has its answer, in a transaction that is not committed yet.
+struct Told {
+    at: usize,
+    run: Box<Run>,
+    call: Call,
+    /// Where its turn stood before it was answered.
+    before: Mark,
+    action: Action,
+}
+
 /// One transaction for a group. An error hands the group back: nothing happened, and no program
 /// has learnt anything.
 async fn attempt(
@@ -222,7 +236,7 @@ async fn attempt(
         match answered(engine, member, answer) {
             Ok((mut run, call)) => {
                 let action = follow(engine, &mut tx, &mut run).await;
-                told.push(Told { at, run, call, action, before });
+                told.push(Told { at, run, call, before, action });
             }
             Err(undone) => put(results, at, *undone),
         }
@@ -337,15 +351,6 @@ async fn follow(engine: &Engine, tx: &mut Transaction<'_, Postgres>, run: &mut R
     }
 }
 
-/// A run that was told its answer, and what it does next.
-struct Told {
-    at: usize,
-    run: Box<Run>,
-    call: Call,
-    action: Action,
-    before: Mark,
-}
-
 /// Writes the runs' turns and commits them with the batch.
 async fn settle(
     engine: &Engine,
@@ -374,11 +379,13 @@ async fn settle(
             }
         }
         Err(unwritten) => {
+            // Ahead of their record: each starts over from where it stood. Whose fault it is shows
+            // when each is alone.
+            let alone = told.len() == 1;
             for (Told { at, mut run, call, before, .. }, turn) in told.into_iter().zip(turns) {
-                // Ahead of their record: each starts over, alone.
                 run.turn = turn.records;
                 run.return_to(before);
-                let undone = unwritten.alone(&call);
+                let undone = if alone { unwritten.of(&call) } else { unwritten.together(call) };
                 put(results, at, Transacted::Undone(run, undone));
             }
         }

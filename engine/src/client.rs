@@ -88,7 +88,8 @@ pub enum Delivery {
 /// How a cancel was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancellation {
-    /// The run will take it before its pivot, at its next wait or end, and undo what it did.
+    /// The run will take it before its pivot, at its next wait or end, and undo what it did. If
+    /// its pivot is outside the database and under way, the answer of that decides.
     Requested,
     /// The run is past its pivot: there is only forward.
     PastPivot,

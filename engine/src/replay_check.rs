@@ -97,18 +97,20 @@ pub async fn replay_check(
 }
 
 fn replay(registry: &Registry, history: &History) -> Fit {
-    let Some(code) = registry.code_of(&history.workflow) else {
-        return Fit::Not(format!(
-            "no workflow {} version {} is registered",
-            history.workflow, history.version
-        ));
+    let unknown = || {
+        let History { workflow, version, .. } = history;
+        Fit::Not(format!("no workflow {workflow} version {version} is registered"))
     };
+    let Some(code) = registry.code_of(&history.workflow) else { return unknown() };
     let journal = history.record.read().and_then(|(rows, _)| Journal::fold(rows));
     let journal = match journal {
         Ok(journal) if journal.compensating.is_some() => return Fit::Unwinding,
         Ok(journal) => journal,
         Err(error) => return Fit::Not(format!("its record cannot be read: {error}")),
     };
+    if !code.versions.contains(&history.version) {
+        return unknown();
+    }
     let claimed = Claimed {
         hold: Hold { run_id: history.run_id, incarnation: Uuid::nil(), epoch: 0 },
         code,

@@ -60,6 +60,8 @@ pub(crate) struct Run {
     stirred: bool,
     /// A transaction was rolled back: the program knows more than the record.
     ahead: bool,
+    /// The whole record was replayed, and fits.
+    replayed: bool,
     /// Steps that the program asked for and that nobody works on.
     wanted: VecDeque<Call>,
     /// Calls under way, by [`Call::key`].
@@ -99,6 +101,7 @@ pub(crate) struct Records {
     /// The outside steps about to be tried.
     pub(crate) intents: Vec<Intent>,
     pub(crate) children: Vec<ChildStart>,
+    /// In the order in which it was shown: of one key, the last counts.
     pub(crate) published: Vec<(String, Payload)>,
 }
 
@@ -112,11 +115,11 @@ pub(crate) struct Answer {
 }
 
 /// A point in a turn to which a run can return.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Mark {
     rows: usize,
     children: usize,
-    published: Vec<(String, Payload)>,
+    published: usize,
     next_seq: i32,
     unwinding: bool,
 }
@@ -175,6 +178,7 @@ impl Run {
             desk,
             stirred: true,
             ahead: false,
+            replayed: false,
             wanted: VecDeque::new(),
             flying: HashSet::new(),
             waits: Vec::new(),
@@ -261,10 +265,7 @@ impl Run {
         for given in news.given {
             self.record_given(given);
         }
-        for (key, value) in news.published {
-            self.turn.published.retain(|(known, _)| *known != key);
-            self.turn.published.push((key, value));
-        }
+        self.turn.published.extend(news.published);
         self.waits.retain(|wait| !news.dropped.contains(&wait.key));
         for want in news.wants {
             match want {
@@ -322,11 +323,14 @@ impl Run {
                 let message = format!("the program ended and never asked for the recorded {next}");
                 return Err(misfit(&message));
             }
+            // What is intended from here on was asked for.
+            Next::None if self.replayed => return Ok(false),
             Next::None => {
+                let asked: HashSet<String> = self.wanted.iter().map(Call::key).collect();
                 let unasked = self.journal.open.iter().find(|intent| {
-                    let key = format!("{}#{}", intent.name, intent.occurrence);
-                    !self.flying.contains(&key) && !self.wanted.iter().any(|c| c.key() == key)
+                    !asked.contains(&format!("{}#{}", intent.name, intent.occurrence))
                 });
+                self.replayed = unasked.is_none();
                 return match unasked {
                     Some(intent) if !self.is_leaving() => Err(misfit(&format!(
                         "{}#{} was about to be called, and the program does not ask for it; {}",

@@ -91,7 +91,7 @@ impl Run {
         Mark {
             rows: rows.len(),
             children: children.len(),
-            published: published.clone(),
+            published: published.len(),
             next_seq: self.journal.next_seq,
             unwinding: self.is_unwinding(),
         }
@@ -100,8 +100,11 @@ impl Run {
     /// Forgets what was recorded since; the program stays ahead and must not be polled any more.
     pub(crate) fn return_to(&mut self, mark: Mark) {
         self.turn.rows.truncate(mark.rows);
+        if let Some(last) = self.turn.rows.last_mut() {
+            last.next = None;
+        }
         self.turn.children.truncate(mark.children);
-        self.turn.published = mark.published;
+        self.turn.published.truncate(mark.published);
         self.turn.intents.clear();
         self.journal.next_seq = mark.next_seq;
         if !mark.unwinding {

@@ -28,6 +28,7 @@ mod refusals;
 mod repeats;
 mod replays;
 mod retention;
+mod review;
 mod runs;
 mod schedules;
 mod signals;
