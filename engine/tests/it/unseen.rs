@@ -176,8 +176,7 @@ async fn the_end_of_a_child_is_no_late_signal() {
     tx.commit().await.unwrap();
     cell.client.wake();
     assert_eq!(cell.ended::<Awaiting>(run).await.state, "COMPENSATED");
-    let late: i64 =
-        cell.scalar("select count(*) from runs where workflow = 'afterwards'").await;
+    let late: i64 = cell.scalar("select count(*) from runs where workflow = 'afterwards'").await;
     assert_eq!(late, 0, "it is no news from outside");
     worker.drain().await.unwrap();
     cell.audited().await;

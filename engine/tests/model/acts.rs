@@ -157,11 +157,7 @@ impl Activity for Out {
         }
     }
 
-    async fn resolve(
-        &self,
-        attempt: &mut Attempt,
-        task: Task,
-    ) -> ActivityResult<Resolution<u32>> {
+    async fn resolve(&self, attempt: &mut Attempt, task: Task) -> ActivityResult<Resolution<u32>> {
         Ok(if world().has(&attempt.idempotency_key) {
             Resolution::Done(task.step.op)
         } else {
@@ -212,7 +208,8 @@ where
     }
     let known = format!(":{}:", A::NAME);
     if !undoes.idempotency_key.contains(&known) {
-        world().wrong(case, format!("the undo of {} knows it as {}", step.op, undoes.idempotency_key));
+        world()
+            .wrong(case, format!("the undo of {} knows it as {}", step.op, undoes.idempotency_key));
     }
 }
 

@@ -56,7 +56,10 @@ fn check_run<'p>(
     known.sort_unstable();
     children.sort_unstable();
     if known != children {
-        faults.push(format!("{}: it recorded the children {known:?}, there are {children:?}", program.case));
+        faults.push(format!(
+            "{}: it recorded the children {known:?}, there are {children:?}",
+            program.case
+        ));
     }
 }
 
@@ -335,9 +338,10 @@ impl<'c, 'p> Check<'c, 'p> {
     /// The signals of a word that were there before the run began, oldest first.
     fn early(&self, word: Word) -> Vec<String> {
         let Some(case) = self.case else { return Vec::new() };
-        let early = case.sends.iter().filter(|send| {
-            send.word == word && send.when == crate::program::When::WithStart
-        });
+        let early = case
+            .sends
+            .iter()
+            .filter(|send| send.word == word && send.when == crate::program::When::WithStart);
         early.map(|send| send.id.clone()).collect()
     }
 
@@ -428,7 +432,11 @@ impl<'c, 'p> Check<'c, 'p> {
         expect(state == "COMPLETED", &format!("it goes on to its end: {state}"))?;
         expect(!self.unseen, "the program was seen to its end")?;
         let Some(Ok(output)) = &self.machine.ended else {
-            return Err(format!("the program goes on: {:?} {:?}", self.machine.ended, self.machine.asked()));
+            return Err(format!(
+                "the program goes on: {:?} {:?}",
+                self.machine.ended,
+                self.machine.asked()
+            ));
         };
         expect(self.machine.asked().is_empty(), "all that was asked for is done")?;
         let found = self.run.output.clone().unwrap_or_default();
@@ -466,7 +474,10 @@ impl<'c, 'p> Check<'c, 'p> {
         let closed = self.facts.effects.get(&(self.program.case.clone(), 0));
         let closed = closed.cloned().unwrap_or_default();
         let want = (self.run.state == "COMPENSATED").then(|| json!(self.undone).to_string());
-        expect(closed == want.into_iter().collect::<Vec<_>>(), "it is closed once, with what its undos said")
+        expect(
+            closed == want.into_iter().collect::<Vec<_>>(),
+            "it is closed once, with what its undos said",
+        )
     }
 
     fn shown(&self) -> Checked {
@@ -564,4 +575,3 @@ fn same(want: &Value, found: &Value, ids: &mut BTreeSet<Uuid>) -> bool {
 fn expect(holds: bool, promise: &str) -> Checked {
     if holds { Ok(()) } else { Err(promise.to_owned()) }
 }
-

@@ -230,7 +230,7 @@ fn begin<'p>(
         Op::First(left, right) => {
             let both = [Branch::New(left), Branch::New(right)];
             Begun::Node(Node::First(Box::new(both)))
-        },
+        }
         Op::Child(child) => {
             let key = desk.number("script");
             given.started(&key, child, true)?;

@@ -105,7 +105,9 @@ impl Stage for Before {
         use acts::{ReadByBatch, ReadByOut, ReadByTx, TxByBatch, TxByOut, TxByTx};
         let undo = task.step.undo;
         match task.step.kind {
-            Kind::Tx => undoable::<_, TxByTx, TxByBatch, TxByOut>(ctx.step::<Tx>(task), undo).boxed(),
+            Kind::Tx => {
+                undoable::<_, TxByTx, TxByBatch, TxByOut>(ctx.step::<Tx>(task), undo).boxed()
+            }
             Kind::Batch => {
                 let step = ctx.step::<Batch>(task);
                 undoable::<_, BatchByTx, BatchByBatch, BatchByOut>(step, undo).boxed()
