@@ -185,8 +185,14 @@ impl From<makegood::Error> for ApiError {
             | makegood::Error::RunNotFound(_)
             | makegood::Error::TooLarge { .. }
             | makegood::Error::Json { .. }
-            | makegood::Error::NoIncident(_)
+            | makegood::Error::Refused { .. }
+            | makegood::Error::Unsigned(_)
+            | makegood::Error::NotAStep(_)
+            | makegood::Error::BulkNotFound(_)
             | makegood::Error::ReservedSignal(_)
+            | makegood::Error::Queue(_)
+            | makegood::Error::InvalidSchedule(_)
+            | makegood::Error::ScheduleNotFound(_)
             | makegood::Error::Unfit(_) => Self::Internal(error.into()),
         }
     }

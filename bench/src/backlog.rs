@@ -18,6 +18,12 @@ pub enum Error {
     /// The database did not answer.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
+    /// The shop's tables did not take what was to be measured.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// What was to be measured makes no sense.
+    #[error("{0} is not usable")]
+    Setting(&'static str),
 }
 
 /// Does nothing outside, durably.
@@ -79,8 +85,18 @@ async fn queue(pool: &PgPool, runs: i64, round: u32) -> Result<(), sqlx::Error> 
     .execute(pool)
     .await?;
     sqlx::query(
-        "insert into tasks (run_id, workflow)
-         select run_id, workflow from runs where ended_state is null",
+        "insert into lanes (queue, workflow, version, priority, share)
+         values ('default', 'bench_steps4', 1, 1, '')
+         on conflict (queue, workflow, version, priority, share) do nothing",
+    )
+    .execute(pool)
+    .await?;
+    sqlx::query(
+        "insert into tasks (run_id, lane)
+         select r.run_id, l.lane
+         from runs r
+         join lanes l on l.workflow = r.workflow
+         where r.ended_state is null",
     )
     .execute(pool)
     .await?;

@@ -1,6 +1,8 @@
 //! The command line: every command, flag and variable; `--help` is the manual.
 //! Settings stay text here, so that all of their faults can be named at once (see `settings`).
 
+mod bulk;
+mod mend;
 mod operate;
 mod serve;
 
@@ -11,8 +13,10 @@ use secrecy::SecretString;
 use crate::demo::DemoArgs;
 use crate::dev::DevArgs;
 
+pub(crate) use self::bulk::{BulkArgs, BulkVerb, SelectionArgs, SimpleVerb};
+pub(crate) use self::mend::{CutArgs, MendVerb, OneArgs, SignedArgs};
 pub(crate) use self::operate::{
-    AuditArgs, DoctorArgs, MigrateArgs, MigrateVerb, RunState, RunsArgs, RunsVerb,
+    AuditArgs, DoctorArgs, MigrateArgs, MigrateVerb, ReplayCheckArgs, RunState, RunsArgs, RunsVerb,
 };
 pub(crate) use self::serve::{ApiArgs, GatewayKeyArgs, SandboxArgs, WorkerArgs};
 
@@ -50,6 +54,8 @@ pub(crate) enum Command {
     Runs(RunsArgs),
     /// Check every promise of the engine and of the shop; exit 1 if one is broken.
     Audit(AuditArgs),
+    /// Replay every live run against this binary, before it is deployed; exit 1 if one does not fit.
+    ReplayCheck(ReplayCheckArgs),
     /// Check the surroundings and say what to do about each fault; exit 1 if one is fatal.
     Doctor(DoctorArgs),
     /// Drive a crowd of checkouts through crashes and faults, on this machine alone.

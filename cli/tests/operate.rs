@@ -113,3 +113,88 @@ fn runs_are_listed_shown_and_a_stuck_one_is_retried_once() {
     assert_eq!(again.code, Some(4), "the second finds nothing to do");
     assert_eq!(cell.run(&["runs", "list", "--limit", "0"]).code, Some(2));
 }
+
+#[test]
+fn each_verb_mends_a_run_or_tells_why_not_and_what_to_do_instead() {
+    let cell = TestCell::new();
+    let order = shop::place_order(&cell);
+    let id = format!("checkout:{order}:1");
+    let run = |args: &[&str]| {
+        let mut whole = vec!["runs"];
+        whole.extend(args);
+        whole.extend(["--reason", "to see", "--actor", "ada"]);
+        cell.run(&whole)
+    };
+    let paused = run(&["pause", &id, "-o", "json"]);
+    assert_eq!(paused.code, Some(0), "{}", paused.err);
+    assert_eq!(json(&paused.out)["carried"], "done");
+    let twice = run(&["pause", &id]);
+    assert_eq!(twice.code, Some(4), "a refusal is a conflict: {}", twice.err);
+    for part in ["it is paused", "next: resume it first"] {
+        assert!(twice.err.contains(part), "{part:?} is told: {}", twice.err);
+    }
+    let shown = cell.run(&["runs", "show", &id]);
+    for part in ["PAUSED", "makegood runs resume", "ada"] {
+        assert!(shown.out.contains(part), "{part:?} is shown: {}", shown.out);
+    }
+    let groups = json(&cell.run(&["runs", "incidents", "-o", "json"]).out);
+    assert_eq!((&groups[0]["class"], &groups[0]["count"]), (&json("\"paused\""), &json("1")));
+    assert_eq!(run(&["resume", &id]).code, Some(0));
+    let skipped = run(&["skip", &id, "--step", "reserve_stock", "--result", "null"]);
+    assert_eq!(skipped.code, Some(4), "it is not stuck: {}", skipped.err);
+    let not_json = run(&["edit", &id, "--step", "reserve_stock", "--input", "{"]);
+    assert_eq!(not_json.code, Some(2), "{}", not_json.err);
+    assert_eq!(run(&["compensate", &id]).code, Some(0));
+    assert_eq!(run(&["resume-forward", &id]).code, Some(0), "nothing is undone yet");
+    assert_eq!(run(&["fork", &id, "--from-row", "0"]).code, Some(4), "it lives");
+    assert_eq!(run(&["terminate", &id]).code, Some(0));
+    assert_eq!(run(&["cancel", &id]).code, Some(4), "it has ended");
+    let forked = run(&["fork", &id, "--from-row", "0", "--as", "{}:again", "-o", "json"]);
+    assert_eq!(forked.code, Some(0), "{}", forked.err);
+    let new = json(&forked.out)["forked"].as_str().unwrap().to_owned();
+    let id = cell.text(&format!("select workflow_id from runs where run_id = '{new}'"));
+    assert_eq!(id, Some(format!("checkout:{order}:1:again")));
+    let unsigned = cell.run(&["runs", "pause", &new, "--reason", " "]);
+    assert_eq!(unsigned.code, Some(2), "a reason is needed: {}", unsigned.err);
+}
+
+#[test]
+fn a_bulk_action_is_shown_carried_out_and_reported() {
+    let cell = TestCell::new();
+    shop::place_order(&cell);
+    cell.sql(
+        "insert into runs (run_id, workflow, workflow_id, input)
+         select gen_random_uuid(), workflow, workflow_id || n, input
+         from runs, generate_series(2, 3) n;
+         insert into tasks (run_id, workflow)
+         select run_id, workflow from runs on conflict do nothing",
+    );
+    let bulk = |verb: &str, more: &[&str]| {
+        let mut whole = vec!["runs", "bulk", verb, "--reason", "to see", "-o", "json"];
+        whole.extend(more);
+        cell.run(&whole)
+    };
+    assert_eq!(bulk("pause", &[]).code, Some(2), "everything is not selected by mistake");
+    let dry = bulk("pause", &["--workflow", "checkout", "--dry-run"]);
+    assert_eq!(json(&dry.out)["total"], 3, "{}", dry.err);
+    assert_eq!(cell.text("select count(*)::text from bulk_actions").as_deref(), Some("0"));
+    let unasked = bulk("pause", &["--workflow", "checkout"]);
+    assert_eq!(unasked.code, Some(2), "nobody is there to be asked: {}", unasked.err);
+    let paused = bulk("pause", &["--workflow", "checkout", "--rate", "1000", "--yes"]);
+    assert_eq!(paused.code, Some(0), "{}", paused.err);
+    let told = json(&paused.out);
+    assert_eq!(told["bulk"]["done"], 3);
+    assert_eq!(told["states_now"], json(r#"[["PAUSED", 3]]"#));
+    let again = bulk("pause", &["--state", "paused", "--rate", "1000", "--yes"]);
+    assert_eq!(json(&again.out)["not_done"].as_array().unwrap().len(), 3, "each says why");
+    let bulk_id = told["bulk"]["bulk_id"].as_str().unwrap();
+    let shown = cell.run(&["runs", "bulk-show", bulk_id]);
+    assert!(shown.out.contains("PAUSED"), "{}", shown.out);
+    let over = cell.run(&["runs", "bulk-resume", bulk_id]);
+    assert_eq!(over.code, Some(3), "it is over: {}", over.err);
+    let over = cell.run(&["runs", "bulk-cancel", bulk_id, "--reason", "late"]);
+    assert_eq!(over.code, Some(3), "it is over: {}", over.err);
+    let resumed = bulk("resume", &["--class", "paused", "--rate", "1000", "--yes"]);
+    assert_eq!(json(&resumed.out)["states_now"], json(r#"[["RUNNING", 3]]"#));
+    assert_eq!(cell.run(&["audit"]).code, Some(0), "every promise holds");
+}

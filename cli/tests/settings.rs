@@ -44,8 +44,13 @@ fn every_missing_setting_is_named_at_once() {
         let line = format!("MAKEGOOD_{name} (--");
         assert!(bare.err.contains(&line), "{name} is named in: {}", bare.err);
     }
-    let bare = run(&["worker", "--lease-secs", "0", "--drain-secs", "soon", "--cell", "No"]);
+    let mut wrong = vec!["worker", "--lease-secs", "0", "--drain-secs", "soon", "--cell", "No"];
+    wrong.extend(["--archive-after-days", "0", "--delete-after-days", "ever"]);
+    let bare = run(&wrong);
     assert_eq!(bare.code, Some(2));
+    for name in ["ARCHIVE_AFTER_DAYS", "DELETE_AFTER_DAYS"] {
+        assert!(bare.err.contains(&format!("MAKEGOOD_{name} (--")), "{name}: {}", bare.err);
+    }
     for name in ["DATABASE_URL", "GATEWAY_URL", "LEASE_SECS", "DRAIN_SECS", "CELL"] {
         assert!(bare.err.contains(&format!("MAKEGOOD_{name} (--")), "{name}: {}", bare.err);
     }

@@ -28,7 +28,7 @@ pub(crate) enum Acted {
 /// `tries` are the attempts that failed before.
 pub(crate) async fn act(engine: &Engine, hold: Hold, call: &Call, tries: Option<Tries>) -> Acted {
     let stuck =
-        |class, message: &str| Acted::Stuck(NewIncident::new(class, Some(&call.step), message));
+        |class, message: &str| Acted::Stuck(NewIncident::new(class, None, message).at(call));
     let Some(code) = engine.registry.code_for(&call.activity) else {
         let message = format!("no activity {} is registered", call.activity);
         return stuck(IncidentClass::NonDeterminism, &message);

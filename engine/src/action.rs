@@ -1,6 +1,7 @@
 //! What has to happen next with a run, as values. It does none of it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use uuid::Uuid;
 use crate::ctx::{NewChild, Until};
 use crate::incident::NewIncident;
 use crate::journal::Payload;
+use crate::lane::StartOptions;
 use crate::late::LateStart;
 use crate::registry::KindOf;
 
@@ -149,6 +151,8 @@ impl Park {
 pub(crate) struct ChildStart {
     pub(crate) workflow: String,
     pub(crate) workflow_id: String,
+    /// Queue, priority and share: its parent's.
+    pub(crate) options: Arc<StartOptions>,
     pub(crate) child: NewChild,
 }
 

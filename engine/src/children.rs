@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::to_raw_value;
 use sqlx::PgPool;
 use tokio::sync::watch;
+use uuid::Uuid;
 
+use crate::action::Letter;
 use crate::activity::{Activity, ActivityError, ActivityResult, Attempt, Outside};
-use crate::ctx::ChildId;
+use crate::ctx::{ChildEnd, ChildId};
 use crate::fault;
 use crate::lease::Clock;
 use crate::retry::RetryPolicy;
-use crate::run::CANCEL;
+use crate::run::{CANCEL, CHILD, null};
 use crate::store::{mail, runs};
 use crate::wake::Bells;
 
@@ -50,8 +53,10 @@ impl Activity for CancelChild {
             tx.rollback().await?;
             return Ok(state);
         }
-        let reason = format!("{{\"parent\":\"{}\"}}", attempt.run_id);
-        mail::send_one(&mut tx, child, CANCEL, CANCEL, &reason).await?;
+        let payload = to_raw_value(&serde_json::json!({ "parent": attempt.run_id }))?;
+        let signal_id = CANCEL.to_owned();
+        let letter = Letter { run_id: child, signal_id, kind: CANCEL, payload };
+        mail::send_one(&mut tx, &letter).await?;
         tx.commit().await?;
         self.bells.post.notify_one();
         Err(ActivityError::retryable(format!("the child {child} is being undone")))
@@ -60,6 +65,16 @@ impl Activity for CancelChild {
     fn retry(&self) -> RetryPolicy {
         let initial = Duration::from_millis(50);
         RetryPolicy { initial, ..RetryPolicy::attempts(u32::MAX) }
+    }
+}
+
+/// What a child tells its parent when it ends.
+pub(crate) fn letter(parent: Uuid, child: Uuid, end: &ChildEnd) -> Letter {
+    Letter {
+        run_id: parent,
+        signal_id: format!("{CHILD}:{child}"),
+        kind: CHILD,
+        payload: to_raw_value(end).unwrap_or_else(|_| null()),
     }
 }
 

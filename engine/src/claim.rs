@@ -1,7 +1,9 @@
-//! The claimer: brings due runs into memory, as many as there is room for.
+//! The claimer: brings due runs into memory, as many as there is room for. `round` decides which.
 //!
 //! A claim need not reach the disk by itself: every later commit of the run comes after it in the
 //! log, and a claim that a crash takes back leaves the run due.
+
+mod round;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +14,13 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use uuid::Uuid;
 
 use crate::action::{AllTries, Hold, StoredSignal};
-use crate::error::outcome_unknown;
-use crate::fault;
+use crate::claim::round::{Eager, Round};
 use crate::incident::{IncidentClass, NewIncident};
 use crate::journal::{HistoryRow, Journal};
+use crate::lane::StartOptions;
+use crate::reach::Reach;
 use crate::registry::WorkflowCode;
-use crate::run::{Claimed, Run};
+use crate::run::{CANCEL, Claimed, Run};
 use crate::runtime::Engine;
 use crate::store::tasks::{self, ClaimedRow};
 
@@ -26,31 +29,75 @@ const POLL_FLOOR: Duration = Duration::from_millis(2);
 
 /// Brings due runs into memory.
 pub(crate) struct Claimer {
-    pub(crate) engine: Arc<Engine>,
+    engine: Arc<Engine>,
     /// Its own connection; claims do not wait for the disk.
-    pub(crate) pool: PgPool,
-    pub(crate) slots: Arc<Semaphore>,
-    pub(crate) due: Arc<Notify>,
-    pub(crate) runs: mpsc::UnboundedSender<Run>,
+    pool: PgPool,
+    slots: Arc<Semaphore>,
+    due: Arc<Notify>,
+    runs: mpsc::UnboundedSender<Run>,
+    reach: Reach,
+}
+
+/// A run's place in memory.
+pub(crate) struct Place {
+    _permit: OwnedSemaphorePermit,
+    /// Told when the place is free again, by runs of a queue that allows only so many.
+    freed: Option<Arc<Notify>>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(freed) = &self.freed {
+            freed.notify_one();
+        }
+    }
+}
+
+/// Free places, taken for a claim.
+struct Room(Vec<OwnedSemaphorePermit>);
+
+impl Room {
+    fn places(&self) -> usize {
+        self.0.iter().map(OwnedSemaphorePermit::num_permits).sum()
+    }
+
+    fn take(&mut self) -> Option<OwnedSemaphorePermit> {
+        // The first permits are used up before the second.
+        self.0.iter_mut().find_map(|permits| permits.split(1))
+    }
 }
 
 impl Claimer {
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        pool: PgPool,
+        slots: Arc<Semaphore>,
+        due: Arc<Notify>,
+        runs: mpsc::UnboundedSender<Run>,
+    ) -> Self {
+        Self { engine, pool, slots, due, runs, reach: Reach::default() }
+    }
+
     /// Claims until the worker drains. Ends only between two claims.
-    pub(crate) async fn work(self, mut draining: watch::Receiver<bool>) {
-        let names = self.engine.registry.workflow_names();
+    pub(crate) async fn work(mut self, mut draining: watch::Receiver<bool>) {
         let mut idle = POLL_FLOOR;
+        let mut eager = Eager::Yes;
         while !*draining.borrow() {
             let Some(room) = self.room(&mut draining).await else { return };
-            let pause = match self.claim(&names, room).await {
-                Ok(Some(0)) => self.until_due(&names, idle).await,
-                // A batch that was not full: let the next one gather.
-                Ok(Some(_)) => {
-                    idle = POLL_FLOOR;
+            let pause = match self.round(room, eager).await {
+                Ok(Round::More) => {
+                    (idle, eager) = (POLL_FLOOR, Eager::Yes);
+                    continue;
+                }
+                // Let the next batch gather.
+                Ok(Round::All) => {
+                    (idle, eager) = (POLL_FLOOR, Eager::Yes);
                     Duration::from_micros(500)
                 }
-                Ok(None) => {
-                    idle = POLL_FLOOR;
-                    continue;
+                // Not longer than until the next run is due.
+                Ok(Round::Nothing(due_in)) => {
+                    eager = Eager::No;
+                    due_in.unwrap_or(idle).min(idle)
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the queue could not be read");
@@ -59,7 +106,7 @@ impl Claimer {
             };
             tokio::select! {
                 () = tokio::time::sleep(pause) => idle = idle.saturating_mul(2),
-                () = self.due.notified() => idle = POLL_FLOOR,
+                () = self.due.notified() => (idle, eager) = (POLL_FLOOR, Eager::Yes),
                 _ = draining.wait_for(|draining| *draining) => return,
             }
             idle = idle.min(self.engine.config.poll_cap);
@@ -68,10 +115,7 @@ impl Claimer {
 
     /// Waits for room for a quarter of a batch, since a claim for a handful would steal the next
     /// full one, and takes what more there is. `None` when the worker drains first.
-    async fn room(
-        &self,
-        draining: &mut watch::Receiver<bool>,
-    ) -> Option<Vec<OwnedSemaphorePermit>> {
+    async fn room(&self, draining: &mut watch::Receiver<bool>) -> Option<Room> {
         let batch = self.engine.config.claim_batch;
         let quarter = u32::try_from((batch / 4).max(1)).unwrap_or(1);
         let room = tokio::select! {
@@ -82,57 +126,7 @@ impl Claimer {
         let free = u32::try_from(self.slots.available_permits()).unwrap_or(u32::MAX).min(more);
         let mut slots = vec![room];
         slots.extend(Arc::clone(&self.slots).try_acquire_many_owned(free).ok());
-        Some(slots)
-    }
-
-    /// Claims one batch. `None` when it was full; otherwise how many there were.
-    async fn claim(
-        &self,
-        names: &[String],
-        mut slots: Vec<OwnedSemaphorePermit>,
-    ) -> Result<Option<usize>, sqlx::Error> {
-        let Some(incarnation) = self.engine.lease.current() else {
-            return Ok(Some(0));
-        };
-        let room: usize = slots.iter().map(OwnedSemaphorePermit::num_permits).sum();
-        let limit = i64::try_from(room).unwrap_or(i64::MAX);
-        let rows = match tasks::claim(&self.pool, incarnation, names, limit).await {
-            Ok(rows) => rows,
-            Err(error) => {
-                if outcome_unknown(&error) {
-                    // It may have claimed runs that nobody here knows of.
-                    self.engine.lease.lose(incarnation);
-                }
-                return Err(error);
-            }
-        };
-        let count = rows.len();
-        if count > 0 {
-            fault::point("after a claim", "");
-            metrics::counter!("makegood_runs_claimed_total")
-                .increment(u64::try_from(count).unwrap_or(u64::MAX));
-        }
-        for row in rows {
-            // The first permits are used up before the second.
-            let slot = slots.iter_mut().find_map(|room| room.split(1));
-            if let (Some(slot), Some(code)) = (slot, self.engine.registry.code_of(&row.workflow)) {
-                self.adopt(row, incarnation, code, slot).await;
-            } else {
-                self.engine.lease.lose(incarnation);
-            }
-        }
-        Ok(if count == room { None } else { Some(count) })
-    }
-
-    /// How long to pause: not longer than until the next run is due. One that is due now and was
-    /// not claimed is locked by somebody: it is looked at again after the pause.
-    async fn until_due(&self, names: &[String], idle: Duration) -> Duration {
-        match tasks::next_due_in_ms(&self.pool, names).await {
-            Ok(Some(ms)) if ms > 0 => {
-                Duration::from_millis(u64::try_from(ms).unwrap_or(u64::MAX)).min(idle)
-            }
-            Ok(_) | Err(_) => idle,
-        }
+        Some(Room(slots))
     }
 
     async fn adopt(
@@ -140,7 +134,8 @@ impl Claimer {
         row: ClaimedRow,
         incarnation: Uuid,
         code: Arc<WorkflowCode>,
-        slot: OwnedSemaphorePermit,
+        options: Arc<StartOptions>,
+        place: Place,
     ) {
         let hold = Hold { run_id: row.run_id, incarnation, epoch: row.epoch };
         let read = match self.read(&row).await {
@@ -172,6 +167,12 @@ impl Claimer {
             unfit = Some(unreadable(error));
             AllTries::new()
         });
+        let undoing = journal.compensating.is_some()
+            || (!journal.pivoted && signals.iter().any(|signal| signal.kind == CANCEL));
+        if !undoing && !code.versions.contains(&row.version) {
+            let message = format!("version {} can be undone here, but not run", row.version);
+            unfit = Some(NewIncident::new(IncidentClass::NonDeterminism, None, &message));
+        }
         let engine = &self.engine;
         let run = Run::new(
             Claimed {
@@ -185,7 +186,8 @@ impl Claimer {
                 deadlines: row.opened.deadlines,
                 database_time: row.opened.now,
                 unfit,
-                slot: Some(slot),
+                options,
+                place: Some(place),
             },
             &engine.config,
             engine.clock().clone(),

@@ -1,5 +1,7 @@
 //! The engine's client: start, signal, cancel and read runs. It drives none.
 
+mod queues;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,12 +16,17 @@ use crate::config::Database;
 use crate::ctx::Signal;
 use crate::error::Error;
 use crate::journal::Payload;
+use crate::lane::{Lanes, StartOptions};
 use crate::late::{self, LateCode};
+use crate::operator::{self, Operator, Refusal, VerbKind, refusal};
 use crate::run::CANCEL;
 use crate::store::runs::{self, NewRun};
-use crate::store::{incidents, published, signals, steps};
+use crate::store::tasks::by_operator;
+use crate::store::{published, signals, steps, tasks};
 use crate::wake::Hints;
 use crate::workflow::{Cause, Workflow};
+
+pub use queues::{QueueLimits, QueueStatus, Rate};
 
 /// Starts, signals and cancels runs, inside the caller's own transactions.
 ///
@@ -53,6 +60,7 @@ pub struct Client(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     pool: PgPool,
+    lanes: Lanes,
     hints: Hints,
     payload_limit: usize,
 }
@@ -105,7 +113,8 @@ impl Client {
         let pool = database.pool("makegood-client", 4).await?;
         let hints = Hints::start(database.lazy_pool("makegood-hints", 1).await?, database.cell());
         let payload_limit = crate::config::WorkerConfig::default().payload_limit;
-        Ok(Self(Arc::new(Inner { pool, hints, payload_limit })))
+        let lanes = Lanes::new(pool.clone());
+        Ok(Self(Arc::new(Inner { pool, lanes, hints, payload_limit })))
     }
 
     /// Starts a run in the caller's transaction. The same id again, with the same input, is the
@@ -119,6 +128,34 @@ impl Client {
         workflow_id: &str,
         input: &W::Input,
     ) -> Result<Started, Error> {
+        self.start_with::<W>(conn, workflow_id, input, &StartOptions::default()).await
+    }
+
+    /// Starts a run like [`Client::start`], in a queue, with a priority and on an account. A run
+    /// that was started before keeps those that it was started with.
+    ///
+    /// # Errors
+    /// Those of [`Client::start`], and [`Error::Queue`] when a name is too long.
+    ///
+    /// ```no_run
+    /// # use makegood::{Client, Error, Priority, StartOptions, Workflow};
+    /// # async fn example<W: Workflow<Input = String>>(
+    /// #     client: &Client,
+    /// #     tx: &mut sqlx::PgConnection,
+    /// # ) -> Result<(), Error> {
+    /// let options = StartOptions::new().queue("bulk").priority(Priority::Low).share("tenant-7");
+    /// client.start_with::<W>(tx, "import-1", &"a file".to_owned(), &options).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn start_with<W: Workflow>(
+        &self,
+        conn: &mut PgConnection,
+        workflow_id: &str,
+        input: &W::Input,
+        options: &StartOptions,
+    ) -> Result<Started, Error> {
+        options.check()?;
         let input = self.encode(W::NAME, input)?;
         let new = NewRun {
             run_id: Uuid::now_v7(),
@@ -126,6 +163,7 @@ impl Client {
             version: W::VERSION,
             workflow_id,
             input: input.get(),
+            lane: self.0.lanes.of(W::NAME, W::VERSION, options).await?,
         };
         if runs::insert(&mut *conn, &new).await? {
             return Ok(Started { run_id: new.run_id, created: true });
@@ -153,22 +191,34 @@ impl Client {
             return Err(Error::ReservedSignal(signal_id.to_owned()));
         }
         let payload = self.encode(S::KIND, signal)?;
+        let (id, kind) = (signal_id.to_owned(), S::KIND.to_owned());
+        self.deliver::<W>(conn, workflow_id, StoredSignal { id, kind, payload }).await
+    }
+
+    /// Sends a signal whose payload is JSON already.
+    pub(crate) async fn deliver<W: Workflow>(
+        &self,
+        conn: &mut PgConnection,
+        workflow_id: &str,
+        signal: StoredSignal,
+    ) -> Result<Delivery, Error> {
         let (run_id, input) = self.addressee::<W>(&mut *conn, workflow_id).await?;
-        let kind = S::KIND;
-        if !signals::insert(&mut *conn, run_id, signal_id, kind, payload.get()).await? {
+        let StoredSignal { id, kind, payload } = &signal;
+        if !signals::insert(&mut *conn, run_id, id, kind, payload.get()).await? {
             return Ok(Delivery::Repeated);
         }
         if signals::ring(&mut *conn, run_id, false).await? {
             return Ok(Delivery::Queued);
         }
-        if let Some(handler) = W::late_signal().map(LateCode::of) {
-            let (id, kind) = (signal_id.to_owned(), kind.to_owned());
-            let signal = StoredSignal { id, kind, payload };
-            let output = runs::output(&mut *conn, run_id).await?;
-            if handler.concerns(output.as_deref(), &signal) {
-                let input = RawValue::from_string(input).map_err(|e| json(W::NAME, e))?;
-                late::insert(conn, &late::start(&handler, run_id, &input, &signal)).await?;
-            }
+        let Some(output) = late::keep(&mut *conn, run_id, &signal).await? else {
+            return Ok(Delivery::Repeated);
+        };
+        if let Some(handler) = W::late_signal().map(LateCode::of)
+            && handler.concerns(output.as_deref(), &signal)
+        {
+            let input = RawValue::from_string(input).map_err(|e| json(W::NAME, e))?;
+            let late = late::start(&handler, run_id, &input, &signal);
+            late::insert(conn, &self.0.lanes, &late).await?;
         }
         Ok(Delivery::Late)
     }
@@ -195,7 +245,8 @@ impl Client {
         }
         // Asked for before, it was counted then.
         if signals::insert(&mut *conn, run_id, CANCEL, CANCEL, payload.get()).await? {
-            signals::ring(conn, run_id, true).await?;
+            signals::ring(&mut *conn, run_id, true).await?;
+            tasks::mark_for_undo(conn, run_id).await?;
         }
         Ok(Cancellation::Requested)
     }
@@ -241,21 +292,44 @@ impl Client {
         text.map(|text| decode(key, &text)).transpose()
     }
 
-    /// Puts a stuck run back into the queue, with a fresh count of attempts. Audited.
+    /// The verbs of an operator, signed with a name and a reason.
     ///
     /// # Errors
-    /// [`Error::NoIncident`] when the run is not stuck.
+    /// [`Error::Unsigned`] when either is empty.
+    pub fn operator(&self, actor: &str, reason: &str) -> Result<Operator, Error> {
+        Operator::new(self.clone(), actor, reason)
+    }
+
+    /// Puts a stuck run back into the queue: [`Operator::retry`] in one call.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the run is not stuck.
     pub async fn retry(&self, run_id: Uuid, actor: &str, reason: &str) -> Result<(), Error> {
-        let mut tx = self.0.pool.begin().await?;
-        let Some(before) = incidents::open(&mut tx, run_id).await? else {
-            return Err(Error::NoIncident(run_id));
-        };
-        incidents::audit(&mut tx, run_id, "retry", actor, reason, &before).await?;
-        incidents::resolve(&mut tx, run_id, "retried").await?;
-        incidents::requeue(&mut tx, run_id).await?;
-        tx.commit().await?;
-        self.wake();
-        Ok(())
+        self.operator(actor, reason)?.retry(run_id).await.map(|_| ())
+    }
+
+    /// What an operator may do to a run as it stands: each verb, with why not if it does not apply.
+    ///
+    /// # Errors
+    /// [`Error::RunNotFound`] when there is no such run.
+    pub async fn remedies(&self, run_id: Uuid) -> Result<Vec<(VerbKind, Option<Refusal>)>, Error> {
+        let mut conn = self.connections().acquire().await?;
+        let facts = by_operator::facts(&mut conn, run_id).await?;
+        let facts = facts.ok_or_else(|| Error::RunNotFound(run_id.to_string()))?;
+        let standing = operator::standing(run_id, &facts)?;
+        Ok(VerbKind::ALL.into_iter().map(|verb| (verb, refusal(verb, standing))).collect())
+    }
+
+    pub(crate) fn connections(&self) -> &PgPool {
+        &self.0.pool
+    }
+
+    pub(crate) fn lanes(&self) -> &Lanes {
+        &self.0.lanes
+    }
+
+    pub(crate) fn payload_limit(&self) -> usize {
+        self.0.payload_limit
     }
 
     async fn addressee<W: Workflow>(
@@ -267,7 +341,7 @@ impl Client {
         found.ok_or_else(|| Error::RunNotFound(format!("{} {workflow_id}", W::NAME)))
     }
 
-    fn encode(&self, what: &str, value: &impl Serialize) -> Result<Payload, Error> {
+    pub(crate) fn encode(&self, what: &str, value: &impl Serialize) -> Result<Payload, Error> {
         let payload = to_raw_value(value).map_err(|e| json(what, e))?;
         let (size, limit) = (payload.get().len(), self.0.payload_limit);
         if size > limit {

@@ -16,7 +16,8 @@ use uuid::Uuid;
 use crate::action::{End, Hold, Park, StoredSignal};
 use crate::error::{outcome_unknown, refused, transient};
 use crate::fault;
-use crate::incident::NewIncident;
+use crate::incident::{IncidentClass, NewIncident};
+use crate::lane::Lanes;
 use crate::lease::Lease;
 use crate::run::{Records, Run};
 use crate::store::steps;
@@ -134,6 +135,7 @@ impl Turn {
             Disposition::End(end) => {
                 metrics::counter!("makegood_runs_ended_total", "state" => end.state).increment(1);
             }
+            Disposition::Stick(incident) if incident.class == IncidentClass::Paused => {}
             Disposition::Stick(incident) => {
                 let class = incident.class.as_str().to_owned();
                 metrics::counter!("makegood_incidents_opened_total", "class" => class).increment(1);
@@ -156,6 +158,7 @@ struct Pending {
 /// Gathers turns and writes them.
 pub(crate) struct Committer {
     pool: PgPool,
+    lanes: Lanes,
     lease: Arc<Lease>,
     bells: Bells,
     queue: Mutex<VecDeque<Pending>>,
@@ -165,7 +168,20 @@ pub(crate) struct Committer {
 
 impl Committer {
     pub(crate) fn new(pool: PgPool, lease: Arc<Lease>, bells: Bells, batch: usize) -> Self {
-        Self { pool, lease, bells, queue: Mutex::default(), ready: Notify::new(), batch }
+        Self {
+            lanes: Lanes::new(pool.clone()),
+            pool,
+            lease,
+            bells,
+            queue: Mutex::default(),
+            ready: Notify::new(),
+            batch,
+        }
+    }
+
+    /// The lanes for runs that are started with a commit.
+    pub(crate) fn lanes(&self) -> &Lanes {
+        &self.lanes
     }
 
     /// Commits one turn, together with whatever else is ready.
@@ -177,7 +193,7 @@ impl Committer {
     }
 
     /// Flushes until the worker is over. Runs in a task that nobody cancels.
-    pub(crate) async fn lane(self: Arc<Self>, mut over: watch::Receiver<bool>) {
+    pub(crate) async fn work(self: Arc<Self>, mut over: watch::Receiver<bool>) {
         loop {
             let batch = self.gather();
             if batch.is_empty() {
@@ -283,7 +299,7 @@ impl Committer {
             return Ok(alive.then(Outcomes::new));
         }
         let mut tx = self.pool.begin().await?;
-        match write::turns(&mut tx, incarnation, turns, now).await? {
+        match write::turns(&mut tx, &self.lanes, incarnation, turns, now).await? {
             Some(outcomes) => {
                 write::commit(tx).await?;
                 Ok(Some(outcomes))

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::value::to_raw_value;
 
 use crate::action::{Call, Role};
-use crate::journal::{Payload, Undoable, UndoneStep};
+use crate::journal::{Payload, Phase, Undoable, UndoneStep};
 use crate::registry::{KindOf, Registry};
 use crate::run::{Run, null};
 use crate::workflow::Cause;
@@ -24,6 +24,7 @@ pub(crate) enum Unwind {
 struct UndoInput<'a> {
     idempotency_key: String,
     input: &'a Payload,
+    #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<&'a Payload>,
 }
 
@@ -47,14 +48,15 @@ pub(crate) fn next(run: &Run, registry: &Registry) -> Unwind {
                 cause: run.journal.compensating.as_ref(),
                 undone: &run.journal.undone,
             };
+            let edited = run.journal.edited(closing, 0, Phase::Back).cloned();
             let call = Call {
                 activity: closing.to_owned(),
                 step: closing.to_owned(),
                 occurrence: 0,
-                input: to_raw_value(&input).unwrap_or_else(|_| null()),
+                input: edited.unwrap_or_else(|| to_raw_value(&input).unwrap_or_else(|_| null())),
                 role: Role::Closing,
                 uncertain: false,
-                kind: KindOf::InTransaction,
+                kind: registry.kind_of(closing).unwrap_or(KindOf::InTransaction),
             };
             Unwind::Undo(call)
         }
@@ -63,18 +65,19 @@ pub(crate) fn next(run: &Run, registry: &Registry) -> Unwind {
 }
 
 fn undo(run: &Run, undoable: &Undoable, registry: &Registry) -> Unwind {
-    let Undoable { name, occurrence, input, output, undo } = undoable;
+    let Undoable { name, occurrence, input, output, undo, of_run } = undoable;
     let Some(kind) = registry.kind_of(undo) else {
         let message = format!("no activity {undo} is registered to undo {name}");
         return Unwind::Impossible { step: name.clone(), message };
     };
-    let key = format!("{}:{name}:{occurrence}", run.hold.run_id);
+    let key = format!("{}:{name}:{occurrence}", of_run.unwrap_or(run.hold.run_id));
+    let edited = run.journal.edited(name, *occurrence, Phase::Back).cloned();
     let input = UndoInput { idempotency_key: key, input, output: output.as_ref() };
     let call = Call {
         activity: undo.clone(),
         step: name.clone(),
         occurrence: *occurrence,
-        input: to_raw_value(&input).unwrap_or_else(|_| null()),
+        input: edited.unwrap_or_else(|| to_raw_value(&input).unwrap_or_else(|_| null())),
         role: Role::Undo,
         // The recorded decision to unwind is the intent of every undo: any may have been tried.
         uncertain: true,

@@ -7,6 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgConnection, PgPool, Row};
 
 use crate::error::Error;
+use crate::retention::Retention;
 
 /// Where the tables are: a database, and the cell (schema) in it.
 #[derive(Clone)]
@@ -70,7 +71,7 @@ impl Database {
     /// that nobody cancels.
     pub(crate) async fn hot_pool(&self, name: &str, connections: u32) -> Result<PgPool, Error> {
         let options = self.options.clone().application_name(name).options(PLANNER_PINS);
-        // A caller's open transaction may hold a task's row; it must not hold a whole lane.
+        // A caller's open transaction may hold a task's row; it must not hold up a committer.
         let options = options.options([("lock_timeout", "1000")]);
         Ok(pool_of(connections).connect_with(options).await?)
     }
@@ -81,6 +82,13 @@ impl Database {
         let options = self.options.clone().application_name(name);
         let bounds = [("lock_timeout", "5000"), ("statement_timeout", "30000")];
         Ok(pool_of(connections).connect_with(options.options(bounds)).await?)
+    }
+
+    /// A lazy pool for claims: an index that is in the order of due times is read in it, never
+    /// gathered and sorted, however few rows the planner expects.
+    pub(crate) async fn claim_pool(&self) -> Result<PgPool, Error> {
+        let options = self.options.clone().options([("enable_bitmapscan", "off")]);
+        Self { options, cell: self.cell.clone() }.lazy_pool("makegood-claims", 1).await
     }
 
     /// A hot pool for statements that need not wait for the disk: every later commit that rests on
@@ -111,14 +119,16 @@ fn pool_of(connections: u32) -> PgPoolOptions {
 pub struct WorkerConfig {
     /// How a person recognizes the worker.
     pub name: String,
+    /// The queues that it serves; all when there is none.
+    pub queues: Vec<String>,
     /// How long a silent worker keeps its runs; 1 s to 300 s.
     pub lease: Duration,
     /// Runs in memory at once; 1 to 65,536.
     pub in_flight: usize,
     /// Runs claimed at once; 1 to 1,024.
     pub claim_batch: usize,
-    /// Committers; 1 to 8.
-    pub lanes: usize,
+    /// Commits under way at once; 1 to 8.
+    pub committers: usize,
     /// Turns in one commit; 1 to 1,024.
     pub flush_batch: usize,
     /// Connections for activities in transactions; 1 to 64.
@@ -135,16 +145,19 @@ pub struct WorkerConfig {
     pub steps_limit: i32,
     /// Workers that a run may outlive before it is parked as poison.
     pub crash_limit: i32,
+    /// How long what has ended is kept, and where.
+    pub retention: Retention,
 }
 
 impl Default for WorkerConfig {
     fn default() -> Self {
         Self {
             name: "worker".to_owned(),
+            queues: Vec::new(),
             lease: Duration::from_secs(15),
             in_flight: 2_048,
             claim_batch: 256,
-            lanes: 3,
+            committers: 3,
             flush_batch: 256,
             transactions: 6,
             poll_cap: Duration::from_millis(250),
@@ -153,6 +166,7 @@ impl Default for WorkerConfig {
             payload_limit: 256 * 1024,
             steps_limit: 10_000,
             crash_limit: 5,
+            retention: Retention::default(),
         }
     }
 }

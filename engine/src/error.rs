@@ -2,6 +2,8 @@
 
 use uuid::Uuid;
 
+use crate::operator::{Refusal, VerbKind};
+
 /// An error of the engine's client or worker.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -39,9 +41,34 @@ pub enum Error {
     /// Signal ids that begin with `$` are the engine's own: choose another.
     #[error("the signal id {0:?} is reserved")]
     ReservedSignal(String),
-    /// The run has no open incident: somebody else resolved it, or it never had one.
-    #[error("run {0} has no open incident")]
-    NoIncident(Uuid),
+    /// The name of a queue or share, or a limit, is out of its range: the text says which it has.
+    #[error("{0}")]
+    Queue(String),
+    /// An operator's verb does not apply to the run as it stands; nothing was changed.
+    #[error("{} of run {run_id} is refused: {refusal}; {}", verb.as_str(), refusal.next())]
+    Refused {
+        /// The run.
+        run_id: Uuid,
+        /// The verb.
+        verb: VerbKind,
+        /// Why, and what to do instead.
+        refusal: Box<Refusal>,
+    },
+    /// An operator's action needs a name and a reason: say both.
+    #[error("an operator's action needs a {0}")]
+    Unsigned(&'static str),
+    /// A step is written as its name, or as its name, `#` and the number of the call from 0.
+    #[error("{0:?} is no step: write charge, or charge#1 for its second call")]
+    NotAStep(String),
+    /// No bulk action has this id, or it is over.
+    #[error("no bulk action {0} that could go on")]
+    BulkNotFound(Uuid),
+    /// A schedule's name, expression, zone or stored definition cannot be used: correct it.
+    #[error("invalid schedule: {0}")]
+    InvalidSchedule(String),
+    /// No schedule has this name: it was never kept, or was deleted.
+    #[error("no schedule {0:?}; list the schedules for their names")]
+    ScheduleNotFound(String),
     /// The worker's settings or surroundings do not allow it to run.
     #[error("{0}")]
     Unfit(String),

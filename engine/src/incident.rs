@@ -2,7 +2,11 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use crate::action::{Call, Role};
+use crate::journal::Payload;
 
 /// What kind of need it is. Activities add classes of their own through
 /// [`crate::ActivityError::Review`].
@@ -24,6 +28,8 @@ pub enum IncidentClass {
     Unwritable,
     /// The program panicked.
     Panic,
+    /// An operator paused the run.
+    Paused,
     /// A class named by an activity.
     Review(Cow<'static, str>),
 }
@@ -40,6 +46,7 @@ impl IncidentClass {
             Self::Poison => "poison",
             Self::Unwritable => "unwritable",
             Self::Panic => "panic",
+            Self::Paused => "paused",
             Self::Review(class) => class,
         }
     }
@@ -54,7 +61,19 @@ pub(crate) struct NewIncident {
     pub(crate) incident_id: Uuid,
     pub(crate) class: IncidentClass,
     pub(crate) step: Option<String>,
+    pub(crate) occurrence: Option<i32>,
+    pub(crate) call: Option<Payload>,
     pub(crate) message: String,
+}
+
+/// What the call of a step was, for whoever gives its result or another input.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StuckCall {
+    pub(crate) input: Payload,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) undo: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) pivot: bool,
 }
 
 impl NewIncident {
@@ -62,7 +81,27 @@ impl NewIncident {
         let step = step.map(str::to_owned);
         // An incident must always be writable: PostgreSQL's text has no NUL.
         let message = message.chars().filter(|c| *c != '\0').take(MESSAGE_LIMIT).collect();
-        Self { incident_id: Uuid::now_v7(), class, step, message }
+        let incident_id = Uuid::now_v7();
+        Self { incident_id, class, step, occurrence: None, call: None, message }
+    }
+
+    /// At this call.
+    pub(crate) fn at(self, call: &Call) -> Self {
+        let (undo, pivot) = match call.role {
+            Role::Step { undo, pivot, .. } => (undo.map(str::to_owned), pivot),
+            Role::Undo | Role::Closing => (None, false),
+        };
+        let stuck = StuckCall { input: call.input.clone(), undo, pivot };
+        // An incident must always be writable: PostgreSQL's JSON has no NUL.
+        let whole = serde_json::value::to_raw_value(&stuck).ok();
+        let call_json = whole.filter(|json| !json.get().contains("\\u0000"));
+        let (step, occurrence) = (Some(call.step.clone()), Some(call.occurrence));
+        Self { step, occurrence, call: call_json, ..self }
+    }
+
+    /// The state of a run that has it open.
+    pub(crate) fn state(&self) -> &'static str {
+        if self.class == IncidentClass::Paused { "PAUSED" } else { "STUCK" }
     }
 
     /// Alike incidents share it: class, step, and the message without its numbers and ids.

@@ -1,11 +1,16 @@
 //! What a run has recorded, read back from its rows. Pure: it asks nobody and writes nothing.
 
+mod mended;
+
 use std::collections::{HashSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use crate::workflow::Cause;
+
+pub(crate) use self::mended::{Edit, Origin, Phase};
 
 /// A JSON value as text, decoded only where its type is known.
 pub(crate) type Payload = Box<RawValue>;
@@ -42,9 +47,42 @@ pub(crate) enum RowKind {
     Closed,
     /// A cancel came past the pivot.
     Refused,
+    /// An operator gave a step its result.
+    Skipped,
+    /// An operator says that an undo, or the closing, is done or not needed.
+    Waived,
+    /// An operator gave a step, or an undo, another input.
+    Edited,
+    /// An operator took the decision to make good back.
+    Resumed,
+    /// The rows before are those of another run.
+    Forked,
 }
 
 impl RowKind {
+    /// Whether the program is answered by it.
+    pub(crate) fn is_answer(self) -> bool {
+        match self {
+            Self::Done
+            | Self::Rejected
+            | Self::Signal
+            | Self::Timeout
+            | Self::Slept
+            | Self::Ended
+            | Self::Skipped => true,
+            Self::Value | Self::Version | Self::Started => false,
+            Self::Intent
+            | Self::Compensating
+            | Self::Undone
+            | Self::Closed
+            | Self::Refused
+            | Self::Waived
+            | Self::Edited
+            | Self::Resumed
+            | Self::Forked => false,
+        }
+    }
+
     /// The spelling in the table.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -62,6 +100,11 @@ impl RowKind {
             Self::Undone => "undone",
             Self::Closed => "closed",
             Self::Refused => "refused",
+            Self::Skipped => "skipped",
+            Self::Waived => "waived",
+            Self::Edited => "edited",
+            Self::Resumed => "resumed",
+            Self::Forked => "forked",
         }
     }
 }
@@ -124,6 +167,8 @@ pub(crate) struct Undoable {
     pub(crate) input: Payload,
     pub(crate) output: Option<Payload>,
     pub(crate) undo: String,
+    /// The run whose step it was, if not this one.
+    pub(crate) of_run: Option<Uuid>,
 }
 
 /// Everything that the rows of a run say.
@@ -144,6 +189,12 @@ pub(crate) struct Journal {
     pub(crate) undone: Vec<UndoneStep>,
     /// Ids of the signals that ended a wait or were refused.
     pub(crate) taken_signals: HashSet<String>,
+    /// Inputs given by operators.
+    pub(crate) edits: Vec<Edit>,
+    /// The steps that were open when the run began to be made good.
+    pub(crate) shelved: Vec<Intent>,
+    /// The last answer on record, if an operator gave it.
+    pub(crate) given: Option<Intent>,
 }
 
 /// What the undo of a step answered; read as `Undone` by the closing activity.
@@ -175,15 +226,20 @@ impl Journal {
     fn apply(&mut self, row: HistoryRow) -> Result<(), serde_json::Error> {
         let HistoryRow(seq, kind, name, occurrence, input, result, undo, pivot, next) = row;
         self.next_seq = seq.saturating_add(1);
+        self.given = None;
         match kind {
             RowKind::Done => {
+                // A null comes as nothing; it is an input and a result like any other.
+                let result = result.or_else(|| Some(crate::run::null()));
                 self.pivoted |= pivot;
                 self.close_intent(&name, occurrence);
                 self.learn(&name, occurrence, result.as_ref());
-                if let (Some(undo), Some(input)) = (undo, input) {
+                if let Some(undo) = undo {
+                    let input = input.unwrap_or_else(crate::run::null);
                     let output = result.clone();
                     let name = name.clone();
-                    self.undoables.push(Undoable { name, occurrence, input, output, undo });
+                    let of_run = None;
+                    self.undoables.push(Undoable { name, occurrence, input, output, undo, of_run });
                 }
                 self.recorded.push_back(Recorded { kind, name, occurrence, result });
             }
@@ -205,7 +261,8 @@ impl Journal {
             RowKind::Started => {
                 if let (Some(undo), Some(input)) = (undo, &result) {
                     let (name, input) = (name.clone(), input.clone());
-                    self.undoables.push(Undoable { name, occurrence, input, output: None, undo });
+                    let (output, of_run) = (None, None);
+                    self.undoables.push(Undoable { name, occurrence, input, output, undo, of_run });
                 }
                 self.recorded.push_back(Recorded { kind, name, occurrence, result });
             }
@@ -215,12 +272,21 @@ impl Journal {
             RowKind::Compensating => {
                 let cause = result.as_deref().map_or("null", RawValue::get);
                 self.compensating = Some(serde_json::from_str(cause)?);
-                self.open.clear();
+                self.shelved = std::mem::take(&mut self.open);
             }
             RowKind::Undone => self.undo(&name, occurrence, result),
             RowKind::Closed => self.closed = true,
             RowKind::Refused => self.take_signal(result.as_ref())?,
             RowKind::Intent => {}
+            RowKind::Skipped => {
+                let input = input.unwrap_or_else(crate::run::null);
+                let step = Intent { name, occurrence, input, undo, pivot };
+                self.skip(step, result);
+            }
+            RowKind::Waived => self.waive(&name, occurrence, result),
+            RowKind::Edited => self.edit(name, occurrence, input),
+            RowKind::Resumed => self.resume(),
+            RowKind::Forked => self.fork(result.as_ref())?,
         }
         for intent in next.into_iter().flatten() {
             self.intend(intent);
@@ -237,6 +303,7 @@ impl Journal {
                 input: intent.input.clone(),
                 output: None,
                 undo: undo.clone(),
+                of_run: None,
             });
         }
         self.open.push(intent);

@@ -6,7 +6,9 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::action::StoredSignal;
+use crate::lane::{Lanes, StartOptions};
 use crate::store::runs::{self, NewRun};
+use crate::store::{archive, signals};
 use crate::workflow::{Late, Settled, Workflow};
 
 /// A run about to be started for a late signal.
@@ -64,14 +66,43 @@ pub(crate) fn start(
     LateStart { workflow, version, workflow_id: format!("{run_id}:{id}"), input }
 }
 
-/// Starts it, in the transaction that finds the signal late.
-pub(crate) async fn insert(conn: &mut PgConnection, late: &LateStart) -> Result<(), sqlx::Error> {
+/// Keeps a late signal with its run, live or archived, and says what the run ended with; `None`
+/// when the run had it already. It was stored for a live run, and until the transaction ends none
+/// of them is archived without it.
+pub(crate) async fn keep(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+    signal: &StoredSignal,
+) -> Result<Option<Option<String>>, sqlx::Error> {
+    if let Some(output) = runs::output(&mut *conn, run_id).await? {
+        return Ok(Some(output));
+    }
+    signals::remove(&mut *conn, run_id, &signal.id).await?;
+    match archive::lock_addressee(&mut *conn, run_id, &signal.id).await? {
+        Some(addressee) if addressee.repeated => Ok(None),
+        Some(addressee) => {
+            archive::add_signal(conn, run_id, signal, &addressee).await?;
+            Ok(Some(addressee.output))
+        }
+        // Deleted since it was found.
+        None => Err(sqlx::Error::RowNotFound),
+    }
+}
+
+/// Starts it, in the transaction that finds the signal late; in the default queue.
+pub(crate) async fn insert(
+    conn: &mut PgConnection,
+    lanes: &Lanes,
+    late: &LateStart,
+) -> Result<(), sqlx::Error> {
+    let lane = lanes.of(late.workflow, late.version, &StartOptions::default()).await?;
     let run = NewRun {
         run_id: Uuid::now_v7(),
         workflow: late.workflow,
         version: late.version,
         workflow_id: &late.workflow_id,
         input: &late.input,
+        lane,
     };
     runs::insert(conn, &run).await.map(|_| ())
 }

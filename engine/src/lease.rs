@@ -169,6 +169,9 @@ impl Lease {
 
     /// Frees the runs of workers whose lease has run out.
     async fn take_over(&self) -> Result<(), sqlx::Error> {
+        if !workers::any_expired(&self.pool).await? {
+            return Ok(());
+        }
         let mut tx = self.pool.begin().await?;
         let dead = workers::lock_expired(&mut tx).await?;
         if dead.is_empty() {

@@ -13,6 +13,7 @@ mod act;
 mod action;
 pub mod activity;
 mod batch;
+pub mod bulk;
 mod children;
 mod claim;
 mod client;
@@ -25,14 +26,22 @@ mod fault;
 mod flight;
 mod incident;
 mod journal;
+mod lane;
 mod late;
 mod lease;
+pub mod operator;
 mod queue;
+mod reach;
 mod registry;
+mod replay_check;
+mod retention;
 mod retry;
 mod run;
 mod runtime;
+mod schedule;
 mod store;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 mod transaction;
 mod turn;
 mod wake;
@@ -43,7 +52,7 @@ pub use activity::{
     Activity, ActivityError, ActivityResult, Attempt, InBatch, InTransaction, Outside, ReadOnly,
     Resolution, Undoes,
 };
-pub use client::{Cancellation, Client, Delivery, Ending, Started};
+pub use client::{Cancellation, Client, Delivery, Ending, QueueLimits, QueueStatus, Rate, Started};
 pub use config::{Database, WorkerConfig};
 pub use ctx::{
     Before, Behind, CHILD_NOT_COMPLETED, Child, Ctx, First, Forward, Signal, Sleep, Step, Wait,
@@ -51,9 +60,14 @@ pub use ctx::{
 };
 pub use error::Error;
 pub use incident::IncidentClass;
+pub use lane::{Priority, StartOptions};
+pub use operator::{Carried, Cut, GivenUndo, Operator, Refusal, RunState, StepId, Verb, VerbKind};
 pub use registry::Registry;
+pub use replay_check::{Misfit, ReplayCheck, replay_check};
+pub use retention::Retention;
 pub use retry::RetryPolicy;
 pub use runtime::Worker;
+pub use schedule::{CatchUp, Kept, Overlap, Schedule, ScheduleView, Scheduled};
 pub use store::inspect;
 pub use workflow::{
     Cause, Closing, Failure, Late, LateSignal, MadeGood, Rejection, Undone, Workflow,

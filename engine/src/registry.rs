@@ -1,6 +1,7 @@
 //! The workflows and activities that a worker can run, found by the names in the record.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,8 @@ use crate::workflow::{Failure, Workflow};
 /// A workflow's code without its types.
 pub(crate) struct WorkflowCode {
     pub(crate) start: fn(Ctx, Payload) -> Program,
+    /// The versions whose records it can replay.
+    pub(crate) versions: RangeInclusive<i32>,
     pub(crate) closing: Option<&'static str>,
     pub(crate) late: Option<LateCode>,
 }
@@ -140,6 +143,7 @@ impl Registry {
     pub fn workflow<W: Workflow>(mut self) -> Self {
         let code = WorkflowCode {
             start: start::<W>,
+            versions: W::RUNS,
             closing: W::closing().map(|c| c.name),
             late: W::late_signal().map(LateCode::of),
         };
@@ -163,8 +167,23 @@ impl Registry {
         self.workflows.keys().map(|name| (*name).to_owned()).collect()
     }
 
+    /// The same, with each activity behind what `wrap` makes of it.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn wrapped(
+        mut self,
+        wrap: impl Fn(&'static str, Arc<dyn ActivityCode>) -> Arc<dyn ActivityCode>,
+    ) -> Self {
+        self.activities = self.activities.into_iter().map(|(n, code)| (n, wrap(n, code))).collect();
+        self
+    }
+
     pub(crate) fn code_of(&self, workflow: &str) -> Option<Arc<WorkflowCode>> {
         self.workflows.get(workflow).cloned()
+    }
+
+    /// The versions of a workflow that can be run; `None` when the workflow is unknown.
+    pub(crate) fn versions_of(&self, workflow: &str) -> Option<&RangeInclusive<i32>> {
+        self.workflows.get(workflow).map(|code| &code.versions)
     }
 
     pub(crate) fn code_for(&self, activity: &str) -> Option<Arc<dyn ActivityCode>> {

@@ -3,6 +3,7 @@
 
 mod choice;
 mod mail;
+mod orders;
 mod recording;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -13,19 +14,24 @@ use std::task::{Context, Poll, Waker};
 
 use chrono::{DateTime, Utc};
 use serde_json::value::{RawValue, to_raw_value};
-use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use crate::action::{Action, AllTries, Call, ChildStart, Hold, StoredSignal};
+use crate::claim::Place;
 use crate::config::WorkerConfig;
 use crate::ctx::{Ctx, Desk, Next, Reply, Want, WantedWait};
 use crate::incident::{IncidentClass, NewIncident};
 use crate::journal::{Intent, Journal, Payload, Recorded, RowKind, StepRow, TakenSignal};
+use crate::lane::StartOptions;
 use crate::lease::Clock;
 use crate::registry::{Registry, WorkflowCode};
 use crate::workflow::{Cause, Failure, Rejection};
 
-pub(crate) use self::mail::CANCEL;
+pub(crate) use self::mail::{CANCEL, CHILD};
+pub(crate) use self::orders::{COMPENSATE, PAUSE, Signature, TERMINATE, VOIDED};
+
+/// How far this worker's estimate of the database's time may be behind.
+const SOON: chrono::TimeDelta = chrono::TimeDelta::milliseconds(20);
 
 /// A workflow's program under way.
 pub(crate) type Program = Pin<Box<dyn Future<Output = Result<Payload, Failure>> + Send>>;
@@ -36,6 +42,8 @@ pub(crate) struct Run {
     pub(crate) code: Arc<WorkflowCode>,
     pub(crate) input: Payload,
     pub(crate) parent_run_id: Option<Uuid>,
+    /// In which lane its children go.
+    options: Arc<StartOptions>,
     pub(crate) journal: Journal,
     /// What this turn recorded, not yet committed.
     pub(crate) turn: Records,
@@ -62,11 +70,13 @@ pub(crate) struct Run {
     database_time: DateTime<Utc>,
     signals: VecDeque<StoredSignal>,
     known: HashSet<String>,
-    /// A cancel that came while the pivot was under way.
-    cancel: Option<StoredSignal>,
+    /// A cancel, or an order to make good, that came while the pivot was under way.
+    kept: Option<StoredSignal>,
+    /// What an operator wants of it.
+    order: Option<orders::Order>,
     /// Why the run must not be driven on.
     trouble: Option<NewIncident>,
-    _slot: Option<OwnedSemaphorePermit>,
+    _place: Option<Place>,
 }
 
 enum Mode {
@@ -123,7 +133,9 @@ pub(crate) struct Claimed {
     pub(crate) deadlines: HashMap<String, DateTime<Utc>>,
     pub(crate) database_time: DateTime<Utc>,
     pub(crate) unfit: Option<NewIncident>,
-    pub(crate) slot: Option<OwnedSemaphorePermit>,
+    /// In which lane its children go.
+    pub(crate) options: Arc<StartOptions>,
+    pub(crate) place: Option<Place>,
 }
 
 impl Run {
@@ -139,14 +151,22 @@ impl Run {
         } else {
             Mode::Program((code.start)(Ctx::new(Arc::clone(&desk)), input.clone()))
         };
+        let mut tries = claimed.tries;
+        for tries in tries.values_mut() {
+            // The database's clock woke it; this worker's estimate may be a little behind.
+            if tries.not_before.signed_duration_since(claimed.database_time) <= SOON {
+                tries.not_before = DateTime::UNIX_EPOCH;
+            }
+        }
         let mut run = Self {
             hold,
             code,
             input,
             parent_run_id: claimed.parent_run_id,
+            options: claimed.options,
             journal,
             turn: Records::default(),
-            tries: claimed.tries,
+            tries,
             seen: 0,
             clock,
             steps_limit: config.steps_limit,
@@ -162,9 +182,10 @@ impl Run {
             database_time: claimed.database_time,
             signals: VecDeque::new(),
             known: HashSet::new(),
-            cancel: None,
+            kept: None,
+            order: None,
             trouble: claimed.unfit,
-            _slot: claimed.slot,
+            _place: claimed.place,
         };
         run.deliver(claimed.signals);
         run
@@ -174,12 +195,15 @@ impl Run {
     pub(crate) fn next(&mut self, registry: &Registry) -> Action {
         loop {
             let found = match &self.mode {
-                _ if self.trouble.is_some() && !self.flying.is_empty() => {
-                    Ok(Some(Action::Await(None)))
+                _ if (self.trouble.is_some() || self.order.is_some())
+                    && !self.flying.is_empty() =>
+                {
+                    return Action::Await(None);
                 }
                 _ if self.trouble.is_some() => {
                     return self.trouble.take().map_or_else(rest, Action::Stuck);
                 }
+                _ if self.order.is_some() => return self.obey(),
                 Mode::Unwinding => self.unwind(registry).map(Some),
                 Mode::Leaving(_) => self.leave(),
                 Mode::Program(_) if self.journal.next_seq > self.steps_limit => {
@@ -344,7 +368,7 @@ impl Run {
         let result = to_raw_value(&cause).ok();
         self.record(RowKind::Compensating, "", 0, result);
         self.journal.compensating = Some(cause);
-        self.journal.open.clear();
+        self.journal.shelved = std::mem::take(&mut self.journal.open);
         self.wanted.clear();
         self.waits.clear();
         self.mode = Mode::Unwinding;

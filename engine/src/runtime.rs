@@ -25,7 +25,9 @@ use crate::error::Error;
 use crate::lease::{Clock, Lease};
 use crate::queue::RunQueue;
 use crate::registry::Registry;
+use crate::retention::Janitor;
 use crate::run::{Run, panic_text};
+use crate::schedule::Ticker;
 use crate::turn::drive;
 use crate::wake::{self, Bells};
 
@@ -109,15 +111,16 @@ impl Worker {
         registry: Registry,
         config: WorkerConfig,
     ) -> Result<Self, Error> {
-        let lanes = u32::try_from(config.lanes).unwrap_or(1);
+        let committers = u32::try_from(config.committers).unwrap_or(1);
         // A frozen worker must not keep the locks of its transactions beyond its lease.
         let database = database.bounded_by(config.lease);
-        let hot = database.hot_pool("makegood-lanes", lanes.saturating_add(1)).await?;
+        let hot = database.hot_pool("makegood-commits", committers.saturating_add(1)).await?;
         let transactions = database.step_pool("makegood-steps", config.transactions).await?;
-        let claims = database.lazy_pool("makegood-claims", 1).await?;
+        let claims = database.claim_pool().await?;
         let keeper = database.lazy_pool("makegood-keeper", 2).await?;
         let ears = database.lazy_pool("makegood-ears", 1).await?;
         let post = database.pool("makegood-post", 2).await?;
+        let upkeep = database.hot_pool("makegood-upkeep", 2).await?;
         check_pins(&hot).await?;
         let lease = Arc::new(Lease::register(keeper, &config.name, config.lease).await?);
         let bells = Bells::default();
@@ -141,17 +144,27 @@ impl Worker {
         });
         let (runs, claimed) = mpsc::unbounded_channel();
         let mut parts = JoinSet::new();
-        for _ in 0..engine.config.lanes {
-            parts.spawn(Arc::clone(&committer).lane(is_over.clone()));
+        for _ in 0..engine.config.committers {
+            parts.spawn(Arc::clone(&committer).work(is_over.clone()));
         }
         let over_for_lease = is_over.clone();
         parts.spawn(async move { lease.keep(over_for_lease).await });
         let channel = wake::channel(database.cell());
         parts.spawn(wake::listen(ears, channel, Arc::clone(&bells.due), is_over.clone()));
         let clock = engine.clock().clone();
-        parts.spawn(children::deliver(post, bells.clone(), clock, is_over));
-        let due = bells.due;
-        let claimer = Claimer { engine: Arc::clone(&engine), pool: claims, slots, due, runs };
+        parts.spawn(children::deliver(post, bells.clone(), clock, is_over.clone()));
+        let ticker = Ticker {
+            pool: upkeep.clone(),
+            lease: Arc::clone(&engine.lease),
+            lanes: engine.committer.lanes().clone(),
+            workflows: engine.registry.workflow_names(),
+            due: Arc::clone(&bells.due),
+        };
+        parts.spawn(ticker.work(is_over.clone()));
+        let lease = Arc::clone(&engine.lease);
+        let retention = engine.config.retention.clone();
+        parts.spawn(Janitor { pool: upkeep, lease, retention }.work(is_over));
+        let claimer = Claimer::new(Arc::clone(&engine), claims, slots, bells.due, runs);
         parts.spawn(claimer.work(draining));
 
         let monitor = monitor(Arc::clone(&engine), RunQueue::new(claimed));

@@ -134,7 +134,7 @@ pub(crate) async fn write_and_commit(
         return Ok(Vec::new());
     };
     let now = engine.clock().now();
-    let outcomes = write::turns(&mut tx, incarnation, turns, now).await;
+    let outcomes = write::turns(&mut tx, engine.committer.lanes(), incarnation, turns, now).await;
     let Some(mut outcomes) = outcomes.map_err(Unwritten::Failed)? else {
         engine.lease.lose(incarnation);
         return Err(Unwritten::Lost);
@@ -176,7 +176,7 @@ impl Unwritten {
             Self::Failed(error) if refused(&error) => {
                 let message = format!("the database refuses its records: {error}");
                 let class = IncidentClass::Unwritable;
-                Undone::Stuck(NewIncident::new(class, Some(&call.step), &message))
+                Undone::Stuck(NewIncident::new(class, None, &message).at(call))
             }
             Self::Failed(error) => failed(call, &error),
         }
@@ -228,7 +228,7 @@ pub(crate) async fn run_one(
 ) -> Result<Answer, Undone> {
     let failed = |message: String| Undone::Failed { call: call.clone(), message };
     let stuck =
-        |class, message: &str| Undone::Stuck(NewIncident::new(class, Some(&call.step), message));
+        |class, message: &str| Undone::Stuck(NewIncident::new(class, None, message).at(call));
     let Some(code) = engine.registry.code_for(&call.activity) else {
         return Err(failed(format!("no activity {} is registered", call.activity)));
     };

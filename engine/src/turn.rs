@@ -215,7 +215,7 @@ async fn rolled_back(engine: &Engine, mut run: Run, undone: Undone) {
             let delay = policy.unwrap_or_default().delay(failed, elapsed.unwrap_or_default());
             let Some(delay) = delay else {
                 let class = used_up(&call, false);
-                let incident = NewIncident::new(class, Some(&call.step), &message);
+                let incident = NewIncident::new(class, None, &message).at(&call);
                 commit(engine, &mut run, Disposition::Stick(incident)).await;
                 return;
             };

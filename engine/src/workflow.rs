@@ -1,13 +1,15 @@
 //! What one writes: a workflow, a deterministic program of recorded steps. Has no effect itself.
 
 use std::future::Future;
+use std::ops::RangeInclusive;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::activity::{Activity, InTransaction};
+use crate::activity::{Activity, Kind};
 use crate::ctx::{Ctx, Signal};
 
 /// A named, deterministic program.
@@ -19,6 +21,26 @@ pub trait Workflow: Send + Sync + 'static {
     const NAME: &'static str;
     /// Raised when a change could not be replayed by runs that are under way.
     const VERSION: i32 = 1;
+    /// The versions whose records this program can replay; its own, unless told otherwise. Runs of
+    /// others wait, untouched, for a worker that can. Asked to cancel, they are undone by any
+    /// worker that knows the workflow: undoing goes by the record.
+    ///
+    /// ```
+    /// # use makegood::{Ctx, Workflow, WorkflowResult};
+    /// struct Greet;
+    ///
+    /// impl Workflow for Greet {
+    ///     const NAME: &'static str = "greet";
+    ///     const VERSION: i32 = 3;
+    ///     const RUNS: std::ops::RangeInclusive<i32> = 2..=3;
+    ///     type Input = String;
+    ///     type Output = String;
+    ///     async fn run(_: Ctx, name: String) -> WorkflowResult<String> {
+    ///         Ok(format!("hello, {name}"))
+    ///     }
+    /// }
+    /// ```
+    const RUNS: RangeInclusive<i32> = Self::VERSION..=Self::VERSION;
     /// What a run is started with; recorded as JSON.
     type Input: Serialize + DeserializeOwned + Send + Sync + 'static;
     /// What a run ends with; recorded as JSON.
@@ -55,10 +77,11 @@ pub struct Closing<W: Workflow> {
 }
 
 impl<W: Workflow> Closing<W> {
-    /// The activity `A` ends a made-good run.
+    /// The activity `A`, which is one in the database, ends a made-good run.
     pub fn by<A>() -> Self
     where
-        A: Activity<Kind = InTransaction, Input = MadeGood<W::Input>>,
+        A: Activity<Input = MadeGood<W::Input>>,
+        A::Kind: Kind<Context = PgConnection>,
     {
         Self { name: A::NAME, workflow: std::marker::PhantomData }
     }
@@ -147,6 +170,39 @@ pub enum Cause {
         /// As given to [`crate::Client::cancel`].
         reason: Value,
     },
+    /// An operator decided it.
+    Operator {
+        /// Who.
+        actor: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Cause {
+    /// The reason that was given to [`Ctx::make_good`] or [`crate::Client::cancel`], typed; `None`
+    /// when there is none or it is not a `T`.
+    ///
+    /// ```
+    /// # use makegood::Cause;
+    /// #[derive(serde::Deserialize, PartialEq, Debug)]
+    /// #[serde(rename_all = "snake_case")]
+    /// enum Why {
+    ///     Expired,
+    ///     TooFar { km: u32 },
+    /// }
+    ///
+    /// let cause = Cause::MadeGood { reason: serde_json::json!({ "too_far": { "km": 80 } }) };
+    /// assert_eq!(cause.reason::<Why>(), Some(Why::TooFar { km: 80 }));
+    /// ```
+    pub fn reason<T: DeserializeOwned>(&self) -> Option<T> {
+        match self {
+            Self::MadeGood { reason } | Self::Cancelled { reason } => {
+                serde_json::from_value(reason.clone()).ok()
+            }
+            Self::Rejected(_) | Self::Operator { .. } => None,
+        }
+    }
 }
 
 /// The input of a closing activity.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::action::StoredSignal;
 use crate::commit::{Disposition, Turn};
+use crate::lane::Lanes;
 use crate::late;
 use crate::store::tasks::{Move, Moves, Opened, millis};
 use crate::store::{incidents, mail, published, runs, steps, tasks, workers};
@@ -35,6 +36,7 @@ pub(crate) async fn commit(tx: sqlx::Transaction<'_, sqlx::Postgres>) -> Result<
 /// `None` when the incarnation is dead: roll back.
 pub(crate) async fn turns(
     conn: &mut PgConnection,
+    lanes: &Lanes,
     incarnation: Uuid,
     turns: &[&Turn],
     now: DateTime<Utc>,
@@ -60,11 +62,11 @@ pub(crate) async fn turns(
             };
             outcomes.insert(done.run_id, outcome);
         }
-        write_ends(&mut *conn, incarnation, turns, &outcomes).await?;
+        write_ends(&mut *conn, lanes, incarnation, turns, &outcomes).await?;
     }
     let ours = |turn: &&&Turn| !matches!(outcomes.get(&turn.hold.run_id), Some(Outcome::Lost));
     let ours: Vec<&Turn> = turns.iter().filter(ours).copied().collect();
-    write_extras(&mut *conn, incarnation, &ours, now).await?;
+    write_extras(&mut *conn, lanes, incarnation, &ours, now).await?;
     let columns = columns(&ours);
     let alive = if columns.is_empty() {
         workers::fence(conn, incarnation).await?
@@ -77,6 +79,7 @@ pub(crate) async fn turns(
 /// What most turns do not have: children to start, and values to show.
 async fn write_extras(
     conn: &mut PgConnection,
+    lanes: &Lanes,
     incarnation: Uuid,
     turns: &[&Turn],
     now: DateTime<Utc>,
@@ -85,7 +88,8 @@ async fn write_extras(
     let mut shown = published::Columns::default();
     for turn in turns {
         for start in &turn.records.children {
-            children.push(turn.hold.run_id, start);
+            let lane = lanes.of(&start.workflow, start.child.version, &start.options).await?;
+            children.push(turn.hold.run_id, start, lane);
         }
         for (key, value) in &turn.records.published {
             shown.push(turn.hold.run_id, key, value);
@@ -103,6 +107,7 @@ async fn write_extras(
 /// What belongs to the runs that leave: incidents, and runs for the signals that nobody took.
 async fn write_ends(
     conn: &mut PgConnection,
+    lanes: &Lanes,
     incarnation: Uuid,
     turns: &[&Turn],
     outcomes: &Outcomes,
@@ -118,7 +123,7 @@ async fn write_ends(
             }
             Disposition::End(end) => {
                 for start in &end.late {
-                    late::insert(&mut *conn, start).await?;
+                    late::insert(&mut *conn, lanes, start).await?;
                 }
                 if let Some(letter) = &end.letter {
                     letters.push(letter);
@@ -154,7 +159,7 @@ fn moves(turns: &[&Turn]) -> Moves {
             Disposition::Park(park) if !park.waits.is_empty() => ("park", "WAITING"),
             Disposition::Park(_) => ("park", "RUNNING"),
             Disposition::End(end) => ("end", end.state),
-            Disposition::Stick(_) => ("stick", "STUCK"),
+            Disposition::Stick(incident) => ("stick", incident.state()),
         };
         moves.run_ids.push(turn.hold.run_id);
         moves.epochs.push(turn.hold.epoch);

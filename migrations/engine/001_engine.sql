@@ -16,6 +16,7 @@ create table runs (
   cause jsonb,
   started_at timestamptz not null default now(),
   ended_at timestamptz,
+  forked_from uuid,
   unique (workflow, workflow_id),
   check ((ended_state is null) = (ended_at is null))
 ) with (fillfactor = 45, autovacuum_vacuum_scale_factor = 0.05);
@@ -30,7 +31,7 @@ create index runs_by_parent on runs (parent_run_id) where parent_run_id is not n
 -- Tasks, steps and signals have no foreign key: its check would cost a row lock for each step.
 create table tasks (
   run_id uuid primary key,
-  workflow text not null,
+  lane bigint not null,
   state text not null default 'RUNNING'
     check (state in ('RUNNING', 'WAITING', 'COMPENSATING', 'STUCK', 'PAUSED')),
   owner uuid,
@@ -42,23 +43,28 @@ create table tasks (
   step_count int not null default 0,
   mailbox int not null default 0,
   crashes int not null default 0,
+  part smallint not null
+    generated always as (case when state = 'COMPENSATING' then 2 when epoch = 0 then 1 else 0 end) stored,
   check ((owner is not null)::int + (due_at is not null)::int + (incident_id is not null)::int = 1),
   check (incident_id is null or state in ('STUCK', 'PAUSED')),
   check (state <> 'WAITING' or owner is not null or waits is not null)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
 
-create index tasks_due on tasks (due_at) where due_at is not null;
+-- A part of a lane is what a claim looks at: 0 goes on, 1 was never claimed, 2 is being undone.
+create index tasks_due on tasks (lane, part, due_at) where due_at is not null;
 
-create index tasks_owned on tasks (owner) where owner is not null;
+create index tasks_owned on tasks (owner, lane) where owner is not null;
 
 -- What a run has done, in the order in which it was recorded. Rows are only ever added.
 -- `next` holds the outside steps about to be tried: their intents ride on the row before them.
+-- `skipped`, `waived`, `edited`, `resumed` and `forked` are written by operators, never by workers.
 create table steps (
   run_id uuid not null,
   seq int not null,
   kind text not null check (kind in (
     'done', 'rejected', 'signal', 'timeout', 'slept', 'value', 'version', 'started', 'ended',
-    'intent', 'compensating', 'undone', 'closed', 'refused')),
+    'intent', 'compensating', 'undone', 'closed', 'refused',
+    'skipped', 'waived', 'edited', 'resumed', 'forked')),
   name text not null,
   occurrence int not null default 0,
   input jsonb,
@@ -112,12 +118,15 @@ create table workers (
   ended_at timestamptz
 ) with (fillfactor = 10);
 
--- A run's recorded need of a person.
+-- A run's recorded need of a person. `call` is the step's input, its undo, and whether it is the
+-- pivot: what an operator needs who gives its result or another input.
 create table incidents (
   incident_id uuid primary key,
   run_id uuid not null references runs (run_id) on delete cascade,
   class text not null,
   step text,
+  occurrence int,
+  call jsonb,
   message text not null,
   fingerprint text not null,
   opened_at timestamptz not null default now(),
@@ -138,6 +147,8 @@ create table operator_actions (
   actor text not null,
   reason text not null,
   before jsonb not null,
+  after jsonb not null,
+  bulk_id uuid,
   at timestamptz not null default now()
 );
 

@@ -28,6 +28,10 @@ macro_rules! files {
 /// Every file: the engine's first, then the shop's.
 pub const FILES: &[File] = &files![
     "engine/001_engine.sql",
+    "engine/002_queues.sql",
+    "engine/003_bulk_actions.sql",
+    "engine/004_schedules.sql",
+    "engine/005_retention.sql",
     "shop/001_tenants_and_users.sql",
     "shop/002_products_and_stock.sql",
     "shop/003_orders.sql",

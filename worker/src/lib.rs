@@ -3,12 +3,14 @@
 //! It reads no environment and handles no signals: whoever starts it does. Read on in `process.rs`
 //! (what starts and ends in which order), `health.rs` (its own port) and `gauges.rs`.
 
+mod code;
 mod config;
 mod error;
 mod gauges;
 mod health;
 mod process;
 
+pub use code::code;
 pub use config::Config;
 pub use error::Error;
 pub use process::{WorkerProcess, run};

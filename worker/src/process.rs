@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use activities::gateway::{self, RazorpayClient};
-use makegood::{Database, Registry, Worker};
+use makegood::{Database, Worker};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::health::Health;
-use crate::{Config, Error, gauges, health};
+use crate::{Config, Error, code, gauges, health};
 
 /// What handing the runs back may take beyond the calls under way.
 const HAND_BACK: Duration = Duration::from_millis(2_500);
@@ -42,7 +42,7 @@ impl WorkerProcess {
         let addr = listener.local_addr().map_err(refuse)?;
         gateway::install_tls();
         let gateway = Arc::new(RazorpayClient::new(config.gateway)?);
-        let registry = workflows::register(activities::register(Registry::new(), gateway));
+        let registry = code::with(gateway);
 
         let pool = database.pool("makegood-health", 2).await?;
         let drain = config.engine.drain;

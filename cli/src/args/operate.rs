@@ -1,8 +1,9 @@
-//! The arguments of the commands for operators: `migrate`, `runs`, `audit` and `doctor`.
+//! The arguments of the commands for operators: `migrate`, `runs`, `audit`, `replay-check` and
+//! `doctor`.
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{DatabaseArgs, GatewayKeyArgs};
+use super::{BulkVerb, DatabaseArgs, GatewayKeyArgs, MendVerb};
 use crate::output::Format;
 
 #[derive(Debug, Clone, Args)]
@@ -54,15 +55,15 @@ pub(crate) enum RunsVerb {
         #[command(flatten)]
         output: OutputArgs,
     },
-    /// Put a stuck run back into the queue with a fresh count of attempts; it is written down who
-    /// did so and why.
-    Retry {
-        /// The run's id, or the workflow id that it was started with.
-        id: String,
-        /// Why: what was wrong and what was done about it.
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
+    /// Open incidents, the alike ones together, the most frequent first.
+    Incidents {
+        #[command(flatten)]
+        output: OutputArgs,
     },
+    #[command(flatten)]
+    Mend(MendVerb),
+    #[command(flatten)]
+    Bulk(BulkVerb),
 }
 
 /// The states of a run, as the tables spell them.
@@ -81,21 +82,34 @@ pub(crate) enum RunState {
 
 impl RunState {
     pub(crate) fn as_str(self) -> &'static str {
+        self.engine().as_str()
+    }
+
+    /// The engine's word for it.
+    pub(crate) fn engine(self) -> makegood::RunState {
         match self {
-            Self::Running => "RUNNING",
-            Self::Waiting => "WAITING",
-            Self::Compensating => "COMPENSATING",
-            Self::Completed => "COMPLETED",
-            Self::Compensated => "COMPENSATED",
-            Self::Stuck => "STUCK",
-            Self::Paused => "PAUSED",
-            Self::Closed => "CLOSED",
+            Self::Running => makegood::RunState::Running,
+            Self::Waiting => makegood::RunState::Waiting,
+            Self::Compensating => makegood::RunState::Compensating,
+            Self::Completed => makegood::RunState::Completed,
+            Self::Compensated => makegood::RunState::Compensated,
+            Self::Stuck => makegood::RunState::Stuck,
+            Self::Paused => makegood::RunState::Paused,
+            Self::Closed => makegood::RunState::Closed,
         }
     }
 }
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AuditArgs {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ReplayCheckArgs {
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
     #[command(flatten)]

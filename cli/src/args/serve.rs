@@ -48,6 +48,9 @@ pub(crate) struct WorkerArgs {
     /// How a person recognizes this worker, 1 to 100 characters [default: worker- and its pid].
     #[arg(long, env = "MAKEGOOD_WORKER_NAME", value_name = "NAME")]
     pub(crate) worker_name: Option<String>,
+    /// The queues that it serves, separated by commas; all of them when empty.
+    #[arg(long, env = "MAKEGOOD_QUEUES", value_name = "NAMES", default_value = "")]
+    pub(crate) queues: String,
     /// How long a silent worker keeps its runs, in seconds, 1 to 300: those of a crashed one move
     /// again after at most twice this.
     #[arg(long, env = "MAKEGOOD_LEASE_SECS", value_name = "SECONDS", default_value = "15")]
@@ -61,6 +64,14 @@ pub(crate) struct WorkerArgs {
     /// How long calls under way may still take when it is told to end, in seconds, 0 to 300.
     #[arg(long, env = "MAKEGOOD_DRAIN_SECS", value_name = "SECONDS", default_value = "10")]
     pub(crate) drain_secs: String,
+    /// How long an ended run stays among the live ones before it moves into the archive, where it
+    /// can still be read, in days, 1 to 3650, or `never`; the same for all workers.
+    #[arg(long, env = "MAKEGOOD_ARCHIVE_AFTER_DAYS", value_name = "DAYS", default_value = "7")]
+    pub(crate) archive_after_days: String,
+    /// How long after its end a run is deleted, in days, 1 to 3650, or `never`; the same for all
+    /// workers.
+    #[arg(long, env = "MAKEGOOD_DELETE_AFTER_DAYS", value_name = "DAYS", default_value = "never")]
+    pub(crate) delete_after_days: String,
     /// The payment gateway, scheme and host without /v1, such as `https://gateway.example`;
     /// required.
     #[arg(long, env = "MAKEGOOD_GATEWAY_URL", value_name = "URL")]

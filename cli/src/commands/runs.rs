@@ -1,8 +1,10 @@
-//! `makegood runs`: lists, shows and repairs runs.
+//! `makegood runs`: lists, shows and mends runs.
 
+mod bulk;
+mod mend;
 mod show;
 
-use makegood::{Client, Error, inspect};
+use makegood::inspect;
 use sqlx::PgConnection;
 
 use crate::args::{RunState, RunsArgs, RunsVerb};
@@ -25,7 +27,12 @@ pub(crate) async fn run(args: &RunsArgs) -> Result<Exit, Problem> {
             let run = find(&mut conn, id).await?;
             show::show(&mut conn, run, output.output).await?;
         }
-        RunsVerb::Retry { id, reason } => retry(&mut conn, &database, id, reason).await?,
+        RunsVerb::Incidents { output } => {
+            let groups = inspect::incident_groups(&mut conn, 1_000).await?;
+            incidents(&groups, output.output);
+        }
+        RunsVerb::Mend(verb) => mend::mend(&mut conn, &database, verb).await?,
+        RunsVerb::Bulk(verb) => return bulk::bulk(&mut conn, &database, verb).await,
     }
     Ok(Exit::Done)
 }
@@ -53,6 +60,27 @@ fn list(runs: &[inspect::RunSummary], limit: i64, format: Format) {
     }
 }
 
+fn incidents(groups: &[inspect::IncidentGroup], format: Format) {
+    if format == Format::Json {
+        return output::json(&groups);
+    }
+    if groups.is_empty() {
+        return output::say("No run needs a person.");
+    }
+    let rows = groups.iter().map(|group| {
+        vec![
+            group.count.to_string(),
+            group.class.clone(),
+            group.step.clone().unwrap_or_default(),
+            show::time(group.first_at),
+            show::time(group.last_at),
+            group.fingerprint.clone(),
+            group.message.clone(),
+        ]
+    });
+    output::table(&["runs", "class", "step", "first", "last", "fingerprint", "such as"], rows);
+}
+
 /// The run of a run id or a workflow id.
 async fn find(conn: &mut PgConnection, id: &str) -> Result<inspect::RunSummary, Problem> {
     inspect::run(conn, id).await?.ok_or_else(|| {
@@ -61,37 +89,4 @@ async fn find(conn: &mut PgConnection, id: &str) -> Result<inspect::RunSummary, 
             .next("`makegood runs list` shows what there is; --cell names another cell")
             .exit(Exit::NotFound)
     })
-}
-
-async fn retry(
-    conn: &mut PgConnection,
-    database: &DatabaseSettings,
-    id: &str,
-    reason: &str,
-) -> Result<(), Problem> {
-    let reason = reason.trim();
-    if reason.is_empty() {
-        let problem = Problem::new("a retry needs a reason").exit(Exit::Usage);
-        return Err(problem.next("say with --reason what was wrong and what was done about it"));
-    }
-    let run = find(conn, id).await?;
-    let client = Client::connect(&database.engine()?).await;
-    let client = client.map_err(|e| Problem::new("the engine cannot be reached").because(e))?;
-    match client.retry(run.run_id, &actor(), reason).await {
-        Ok(()) => output::say(&format!("Run {} is back in the queue.", run.run_id)),
-        Err(error @ Error::NoIncident(_)) => {
-            return Err(Problem::new("there is nothing to retry")
-                .because(error)
-                .next(format!("`makegood runs show {}` tells what it does", run.run_id))
-                .exit(Exit::Conflict));
-        }
-        Err(error) => return Err(Problem::new("the run was not retried").because(error)),
-    }
-    Ok(())
-}
-
-/// Who runs the command, as far as the system says.
-fn actor() -> String {
-    let named = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
-    named("USER").or_else(|| named("LOGNAME")).unwrap_or_else(|| "unknown".to_owned())
 }

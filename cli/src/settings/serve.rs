@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use activities::gateway::GatewayConfig;
-use makegood::WorkerConfig;
+use makegood::{Retention, WorkerConfig};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::faults::Wanted;
@@ -128,22 +128,59 @@ fn engine(args: &WorkerArgs, faults: &mut Faults) -> Option<WorkerConfig> {
     if name.chars().count() > 100 {
         faults.add("MAKEGOOD_WORKER_NAME", "is too long", "use 1 to 100 characters");
     }
+    let queues = args.queues.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let queues: Vec<String> = queues.map(str::to_owned).collect();
+    if queues.iter().any(|name| name.chars().count() > 100) {
+        faults.add("MAKEGOOD_QUEUES", "has a name that is too long", "use 1 to 100 characters");
+    }
     let lease = faults.number("MAKEGOOD_LEASE_SECS", &args.lease_secs, 1..=300, "seconds");
     let in_flight = faults.number("MAKEGOOD_IN_FLIGHT", &args.in_flight, 1..=65_536, "runs");
     let transactions = &args.transactions;
     let transactions = faults.number("MAKEGOOD_TRANSACTIONS", transactions, 1..=64, "connections");
     let drain = faults.number("MAKEGOOD_DRAIN_SECS", &args.drain_secs, 0..=300, "seconds");
+    let archive = Term::read("MAKEGOOD_ARCHIVE_AFTER_DAYS", &args.archive_after_days, faults);
+    let delete = Term::read("MAKEGOOD_DELETE_AFTER_DAYS", &args.delete_after_days, faults);
     let in_flight: usize = in_flight?;
     let config = WorkerConfig::default();
     Some(WorkerConfig {
         name,
+        queues,
         lease: Duration::from_secs(lease?),
         claim_batch: config.claim_batch.min(in_flight),
         in_flight,
         transactions: transactions?,
         drain: Duration::from_secs(drain?),
+        retention: Retention {
+            archive_after: archive?.limit(),
+            delete_after: delete?.limit(),
+            ..Retention::default()
+        },
         ..config
     })
+}
+
+/// How long something is kept.
+enum Term {
+    Limited(Duration),
+    Unlimited,
+}
+
+impl Term {
+    /// A number of days, or `never`.
+    fn read(variable: &'static str, text: &str, faults: &mut Faults) -> Option<Self> {
+        if text.trim().eq_ignore_ascii_case("never") {
+            return Some(Self::Unlimited);
+        }
+        let days: u64 = faults.number(variable, text, 1..=3_650, "days (or `never`)")?;
+        Some(Self::Limited(Duration::from_hours(days * 24)))
+    }
+
+    fn limit(self) -> Option<Duration> {
+        match self {
+            Self::Limited(limit) => Some(limit),
+            Self::Unlimited => None,
+        }
+    }
 }
 
 /// What `makegood gateway-sandbox` is started with.

@@ -4,16 +4,14 @@ use serde_json::value::to_raw_value;
 
 use super::mail::CHILD;
 use super::{Leaving, Mode, Run};
-use crate::action::{Action, Call, End, Letter, Park, Role};
+use crate::action::{Action, Call, End, Park, Role};
+use crate::children;
 use crate::compensate::{self, Unwind};
 use crate::ctx::{ChildEnd, Until, WantedStep};
 use crate::incident::{IncidentClass, NewIncident};
-use crate::journal::Payload;
+use crate::journal::{Payload, Phase};
 use crate::late;
 use crate::registry::Registry;
-
-/// An attempt that is due so soon is made at once: the clock is an estimate.
-const SOON: chrono::TimeDelta = chrono::TimeDelta::milliseconds(20);
 
 impl Run {
     /// The call of a step that the program asked for.
@@ -29,11 +27,12 @@ impl Run {
         };
         let intended = self.journal.is_open(name, occurrence);
         let unrecorded = kind.needs_intent() && !intended;
+        let edited = self.journal.edited(name, occurrence, Phase::Forward).cloned();
         Ok(Call {
             activity: name.to_owned(),
             step: name.to_owned(),
             occurrence,
-            input,
+            input: edited.unwrap_or(input),
             role: Role::Step { undo, pivot, unrecorded },
             uncertain: intended,
             kind,
@@ -46,7 +45,7 @@ impl Run {
         let now = self.clock.now();
         let ripe = |tries: &crate::action::AllTries, call: &Call| {
             let tries = tries.get(&call.key());
-            tries.is_none_or(|t| t.not_before.signed_duration_since(now) <= SOON)
+            tries.is_none_or(|t| t.not_before <= now)
         };
         let others = self.wanted.iter().filter(|call| !call.is_pivot()).count() + self.flying.len();
         let mut calls = Vec::new();
@@ -128,7 +127,7 @@ impl Run {
             Unwind::Undo(call) => {
                 let tries = self.tries.get(&call.key());
                 let pause = tries.map_or_else(Default::default, |t| self.pause_until(t.not_before));
-                if pause > SOON.to_std().unwrap_or_default() {
+                if !pause.is_zero() {
                     return Ok(Action::Park(Park::pause(pause)));
                 }
                 if call.kind.in_transaction() {
@@ -146,6 +145,16 @@ impl Run {
 
     fn end(&self, state: &'static str, output: Option<Payload>) -> Action {
         let cause = self.journal.compensating.as_ref().and_then(|c| to_raw_value(c).ok());
+        Action::End(self.ended(state, output, cause))
+    }
+
+    /// How the run ends: with what its parent is told, and the signals that nobody took.
+    pub(super) fn ended(
+        &self,
+        state: &'static str,
+        output: Option<Payload>,
+        cause: Option<Payload>,
+    ) -> End {
         let late = self.code.late.iter().flat_map(|handler| {
             let output = output.as_deref().map(serde_json::value::RawValue::get);
             // The end of a child that nobody awaits any more is no news from outside.
@@ -157,14 +166,9 @@ impl Run {
         let letter = self.parent_run_id.map(|parent| {
             let state = state.to_owned();
             let end = ChildEnd { state, output: output.clone(), cause: cause.clone() };
-            Letter {
-                run_id: parent,
-                signal_id: format!("{CHILD}:{}", self.hold.run_id),
-                kind: CHILD,
-                payload: to_raw_value(&end).unwrap_or_else(|_| super::null()),
-            }
+            children::letter(parent, self.hold.run_id, &end)
         });
-        Action::End(End { state, output, cause, late, letter })
+        End { state, output, cause, late, letter }
     }
 
     /// What was chosen is not done now.

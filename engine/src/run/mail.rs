@@ -27,35 +27,40 @@ impl Run {
             if !new || self.journal.taken_signals.contains(&signal.id) {
                 continue;
             }
-            if signal.kind == CANCEL {
-                self.take_cancel(signal);
-            } else {
-                self.signals.push_back(signal);
-            }
+            self.take(signal);
         }
     }
 
-    fn take_cancel(&mut self, signal: StoredSignal) {
+    fn take(&mut self, signal: StoredSignal) {
+        if signal.kind == CANCEL {
+            let reason = serde_json::from_str(signal.payload.get()).unwrap_or_default();
+            self.turn_back(signal, Cause::Cancelled { reason });
+        } else if let Some(signal) = self.take_order(signal) {
+            self.signals.push_back(signal);
+        }
+    }
+
+    /// Makes the run good because somebody asked for it; behind the pivot that is refused.
+    pub(super) fn turn_back(&mut self, signal: StoredSignal, cause: Cause) {
         let leaves = matches!(self.mode, Mode::Leaving(Leaving::MadeGood(_)));
         if self.journal.compensating.is_some() || leaves {
             return;
         }
         if self.journal.pivoted {
-            self.record_taken(RowKind::Refused, CANCEL, 0, &signal);
+            self.record_taken(RowKind::Refused, &signal.kind.clone(), 0, &signal);
         } else if self.journal.pivot_is_open() {
             // It may have happened: its answer decides.
-            self.cancel = Some(signal);
+            self.kept = Some(signal);
         } else {
-            let reason = serde_json::from_str(signal.payload.get()).unwrap_or_default();
             self.waits.clear();
-            self.mode = Mode::Leaving(Leaving::MadeGood(Cause::Cancelled { reason }));
+            self.mode = Mode::Leaving(Leaving::MadeGood(cause));
         }
     }
 
-    /// The pivot is answered: now a cancel that came meanwhile can be.
-    pub(super) fn heed_kept_cancel(&mut self) {
-        if let Some(signal) = self.cancel.take() {
-            self.take_cancel(signal);
+    /// The pivot is answered: now what came meanwhile can be.
+    pub(super) fn heed_kept(&mut self) {
+        if let Some(signal) = self.kept.take() {
+            self.take(signal);
         }
     }
 

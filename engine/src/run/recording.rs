@@ -1,5 +1,7 @@
 //! What a run records in a turn: answers, intents, undos. It polls nothing and writes nothing.
 
+use std::sync::Arc;
+
 use serde_json::value::to_raw_value;
 
 use super::{Answer, Mark, Records, Run};
@@ -26,7 +28,7 @@ impl Run {
             // There is only forward: it is not recorded, so that a retry tries the step again.
             let message = format!("{}: {}", rejection.code, rejection.message);
             let class = IncidentClass::RejectedPastPivot;
-            return self.trouble(call, NewIncident::new(class, Some(&call.step), &message));
+            return self.trouble(call, NewIncident::new(class, None, &message).at(call));
         }
         let (kind, result) = match &answer {
             Ok(output) => (RowKind::Done, Some(output.clone())),
@@ -71,7 +73,7 @@ impl Run {
                 };
                 self.tell(step, occurrence, reply);
                 if pivot {
-                    self.heed_kept_cancel();
+                    self.heed_kept();
                 }
             }
         }
@@ -120,6 +122,7 @@ impl Run {
             input: call.input.clone(),
             output: Some(output),
             undo: undo.to_owned(),
+            of_run: None,
         });
     }
 
@@ -160,10 +163,18 @@ impl Run {
                 row.undo = Some(undo.clone());
             }
             let (name, input) = (name.to_owned(), result);
-            self.journal.undoables.push(Undoable { name, occurrence, input, output: None, undo });
+            self.journal.undoables.push(Undoable {
+                name,
+                occurrence,
+                input,
+                output: None,
+                undo,
+                of_run: None,
+            });
         }
         let workflow_id = format!("{}:{name}:{occurrence}", self.hold.run_id);
-        self.turn.children.push(ChildStart { workflow: name.to_owned(), workflow_id, child });
+        let (workflow, options) = (name.to_owned(), Arc::clone(&self.options));
+        self.turn.children.push(ChildStart { workflow, workflow_id, options, child });
     }
 
     pub(super) fn record(

@@ -1,6 +1,6 @@
-//! Incidents and the operator actions that resolve them.
+//! Incidents: opened when a run is parked for a person, resolved by an operator's verb.
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use crate::incident::NewIncident;
@@ -12,8 +12,9 @@ pub(crate) async fn insert(
     incident: &NewIncident,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "insert into incidents (incident_id, run_id, class, step, message, fingerprint)
-         values ($1, $2, $3, $4, $5, $6)",
+        "insert into incidents (incident_id, run_id, class, step, message, fingerprint, occurrence,
+           call)
+         values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb)",
     )
     .bind(incident.incident_id)
     .bind(run_id)
@@ -21,6 +22,8 @@ pub(crate) async fn insert(
     .bind(&incident.step)
     .bind(&incident.message)
     .bind(incident.fingerprint())
+    .bind(incident.occurrence)
+    .bind(incident.call.as_ref().map(|call| call.get()))
     .execute(conn)
     .await
     .map(|_| ())
@@ -44,66 +47,34 @@ pub(crate) async fn resolve(
     .map(|done| done.rows_affected() == 1)
 }
 
-/// A run's open incident as JSON, locked; `None` when it has none.
+/// An open incident, as far as a verb has to know it.
+pub(crate) struct OpenIncident {
+    pub(crate) class: String,
+    pub(crate) step: Option<String>,
+    pub(crate) occurrence: Option<i32>,
+    pub(crate) call: Option<String>,
+}
+
+/// A run's open incident; `None` when it has none.
 pub(crate) async fn open(
     conn: &mut PgConnection,
     run_id: Uuid,
-) -> Result<Option<String>, sqlx::Error> {
-    sqlx::query_scalar(
-        "select json_build_object('class', class, 'step', step, 'message', message)::text
+) -> Result<Option<OpenIncident>, sqlx::Error> {
+    let row = sqlx::query(
+        "select class, step, occurrence, call::text as call
          from incidents
-         where run_id = $1 and resolved_at is null
-         for update",
+         where run_id = $1 and resolved_at is null",
     )
     .bind(run_id)
     .fetch_optional(conn)
-    .await
-}
-
-/// Puts a stuck run back into the queue with a fresh count of attempts.
-pub(crate) async fn requeue(conn: &mut PgConnection, run_id: Uuid) -> Result<bool, sqlx::Error> {
-    sqlx::query(
-        "update tasks
-         set incident_id = null,
-             due_at = now(),
-             tries = null,
-             crashes = 0,
-             step_count = -1,
-             state = case
-               when exists (
-                 select 1 from steps s where s.run_id = $1 and s.kind = 'compensating'
-               )
-               then 'COMPENSATING'
-               else 'RUNNING'
-             end
-         where run_id = $1 and incident_id is not null",
-    )
-    .bind(run_id)
-    .execute(conn)
-    .await
-    .map(|done| done.rows_affected() == 1)
-}
-
-/// Writes down who did what to a run and why, with the incident as it was.
-pub(crate) async fn audit(
-    conn: &mut PgConnection,
-    run_id: Uuid,
-    verb: &str,
-    actor: &str,
-    reason: &str,
-    before: &str,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "insert into operator_actions (action_id, run_id, verb, actor, reason, before)
-         values ($1, $2, $3, $4, $5, $6::jsonb)",
-    )
-    .bind(Uuid::now_v7())
-    .bind(run_id)
-    .bind(verb)
-    .bind(actor)
-    .bind(reason)
-    .bind(before)
-    .execute(conn)
-    .await
-    .map(|_| ())
+    .await?;
+    row.map(|row| {
+        Ok(OpenIncident {
+            class: row.try_get("class")?,
+            step: row.try_get("step")?,
+            occurrence: row.try_get("occurrence")?,
+            call: row.try_get("call")?,
+        })
+    })
+    .transpose()
 }

@@ -1,10 +1,18 @@
 //! Reads for people and for gauges. Changes nothing.
 
+mod archive;
 mod audit;
+mod bulk;
 mod runs;
 mod status;
 
+pub use archive::{ArchivedRun, archived};
 pub use audit::{Fault, faults, invariants};
+pub(crate) use bulk::bulk_sample;
+pub use bulk::{
+    BulkItem, BulkView, IncidentGroup, OperatorAction, actions, bulk, bulk_items, bulk_states,
+    incident_groups,
+};
 pub use runs::{OpenIncident, RunSummary, StepView, counts, list, open_incident, run, steps};
 pub use status::{
     COUNT_LIMIT, LIVE_STATES, Status, carrying_commits, held_by_process, live_workers, status,

@@ -58,22 +58,16 @@ pub(crate) async fn send(
 }
 
 /// Sends one letter, in a transaction of the caller's.
-pub(crate) async fn send_one(
-    conn: &mut PgConnection,
-    run_id: Uuid,
-    signal_id: &str,
-    kind: &str,
-    payload: &str,
-) -> Result<(), sqlx::Error> {
+pub(crate) async fn send_one(conn: &mut PgConnection, letter: &Letter) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into mail (mail_id, run_id, signal_id, kind, payload)
          values ($1, $2, $3, $4, $5::jsonb)",
     )
     .bind(Uuid::now_v7())
-    .bind(run_id)
-    .bind(signal_id)
-    .bind(kind)
-    .bind(payload)
+    .bind(letter.run_id)
+    .bind(&letter.signal_id)
+    .bind(letter.kind)
+    .bind(letter.payload.get())
     .execute(conn)
     .await
     .map(|_| ())

@@ -5,12 +5,28 @@
 //! ids by `= any($n)`. A test reads them all. Statements that lock several rows of `tasks` lock
 //! them in the order of their ids first: an UPDATE's own order follows its plan.
 
+pub(crate) mod archive;
+pub(crate) mod bulk;
+pub(crate) mod chores;
+pub(crate) mod firings;
+pub(crate) mod histories;
 pub(crate) mod incidents;
 pub mod inspect;
+pub(crate) mod lanes;
 pub(crate) mod mail;
+pub(crate) mod operator_actions;
 pub(crate) mod published;
+pub(crate) mod queues;
 pub(crate) mod runs;
+pub(crate) mod schedules;
 pub(crate) mod signals;
 pub(crate) mod steps;
 pub(crate) mod tasks;
+#[cfg(feature = "testkit")]
+pub(crate) mod testkit;
 pub(crate) mod workers;
+
+/// A duration as the `bigint` that statements multiply with a millisecond.
+fn millis(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

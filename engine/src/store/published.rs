@@ -61,9 +61,14 @@ pub(crate) async fn value(
     run_id: Uuid,
     key: &str,
 ) -> Result<Option<String>, sqlx::Error> {
-    sqlx::query_scalar("select value::text from published where run_id = $1 and key = $2")
-        .bind(run_id)
-        .bind(key)
-        .fetch_optional(pool)
-        .await
+    sqlx::query_scalar(
+        "select coalesce(
+           (select value from published where run_id = $1 and key = $2),
+           (select document -> 'published' -> $2 from archived_runs where run_id = $1)
+         )::text",
+    )
+    .bind(run_id)
+    .bind(key)
+    .fetch_one(pool)
+    .await
 }

@@ -13,9 +13,11 @@ pub(crate) struct NewRun<'a> {
     pub(crate) version: i32,
     pub(crate) workflow_id: &'a str,
     pub(crate) input: &'a str,
+    pub(crate) lane: i64,
 }
 
-/// Writes a run and its task; `false` when the workflow id is taken.
+/// Writes a run and its task; `false` when the workflow id is taken, by a run that may be archived.
+/// The second statement sees what the first may have waited for.
 pub(crate) async fn insert(conn: &mut PgConnection, run: &NewRun<'_>) -> Result<bool, sqlx::Error> {
     let started = sqlx::query(
         "insert into runs (run_id, workflow, version, workflow_id, input)
@@ -32,12 +34,28 @@ pub(crate) async fn insert(conn: &mut PgConnection, run: &NewRun<'_>) -> Result<
     if started.rows_affected() == 0 {
         return Ok(false);
     }
-    sqlx::query("insert into tasks (run_id, workflow) values ($1, $2)")
-        .bind(run.run_id)
-        .bind(run.workflow)
-        .execute(conn)
-        .await?;
-    Ok(true)
+    let queued = sqlx::query(
+        "insert into tasks (run_id, lane, due_at)
+         select r.run_id, $4, r.started_at
+         from runs r
+         where r.run_id = $1
+           and not exists (
+             select 1
+             from archived_runs a
+             where a.workflow_id = $2 and a.workflow = $3
+           )",
+    )
+    .bind(run.run_id)
+    .bind(run.workflow_id)
+    .bind(run.workflow)
+    .bind(run.lane)
+    .execute(&mut *conn)
+    .await?;
+    if queued.rows_affected() == 1 {
+        return Ok(true);
+    }
+    sqlx::query("delete from runs where run_id = $1").bind(run.run_id).execute(conn).await?;
+    Ok(false)
 }
 
 /// Children as columns, for one statement a table.
@@ -51,10 +69,11 @@ pub(crate) struct Children {
     inputs: Vec<String>,
     /// Whether it has a parent that hears of its end.
     awaited: Vec<bool>,
+    lanes: Vec<i64>,
 }
 
 impl Children {
-    pub(crate) fn push(&mut self, parent_run_id: Uuid, start: &ChildStart) {
+    pub(crate) fn push(&mut self, parent_run_id: Uuid, start: &ChildStart, lane: i64) {
         self.parent_run_ids.push(parent_run_id);
         self.run_ids.push(start.child.run_id);
         self.workflows.push(start.workflow.clone());
@@ -62,6 +81,7 @@ impl Children {
         self.workflow_ids.push(start.workflow_id.clone());
         self.inputs.push(start.child.input.get().to_owned());
         self.awaited.push(!start.child.detached);
+        self.lanes.push(lane);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -99,16 +119,16 @@ pub(crate) async fn insert_children(
     .execute(&mut *conn)
     .await?;
     sqlx::query(
-        "insert into tasks (run_id, workflow, due_at)
-         select x.run_id, x.workflow, $4
+        "insert into tasks (run_id, lane, due_at)
+         select x.run_id, x.lane, $4
          from (
              select incarnation from workers where incarnation = $1 and alive for key share
            ) fence,
-           unnest($2::uuid[], $3::text[]) x(run_id, workflow)",
+           unnest($2::uuid[], $3::bigint[]) x(run_id, lane)",
     )
     .bind(incarnation)
     .bind(&children.run_ids)
-    .bind(&children.workflows)
+    .bind(&children.lanes)
     .bind(at)
     .execute(conn)
     .await
@@ -136,7 +156,12 @@ pub(crate) async fn holder(
     let row = sqlx::query(
         "select run_id, input = $3::jsonb as same
          from runs
-         where workflow = $1 and workflow_id = $2",
+         where workflow = $1 and workflow_id = $2
+         union all
+         select run_id, input = $3::jsonb
+         from archived_runs
+         where workflow = $1 and workflow_id = $2
+         limit 1",
     )
     .bind(run.workflow)
     .bind(run.workflow_id)
@@ -146,18 +171,20 @@ pub(crate) async fn holder(
     Ok((row.try_get("run_id")?, row.try_get("same")?))
 }
 
-/// What a completed run ended with.
+/// What a completed run ended with, keeping the run from being archived until the transaction
+/// ends; `None` when it is archived.
 pub(crate) async fn output(
     conn: &mut PgConnection,
     run_id: Uuid,
-) -> Result<Option<String>, sqlx::Error> {
+) -> Result<Option<Option<String>>, sqlx::Error> {
     sqlx::query_scalar(
         "select output::text
          from runs
-         where run_id = $1",
+         where run_id = $1
+         for key share",
     )
     .bind(run_id)
-    .fetch_one(conn)
+    .fetch_optional(conn)
     .await
 }
 
@@ -169,11 +196,48 @@ pub(crate) async fn ending(
     let row = sqlx::query(
         "select ended_state, output::text as output, cause::text as cause
          from runs
-         where run_id = $1 and ended_state is not null",
+         where run_id = $1 and ended_state is not null
+         union all
+         select ended_state, output::text, cause::text
+         from archived_runs
+         where run_id = $1
+         limit 1",
     )
     .bind(run_id)
     .fetch_optional(pool)
     .await?;
     row.map(|row| Ok((row.try_get("ended_state")?, row.try_get("output")?, row.try_get("cause")?)))
         .transpose()
+}
+
+/// Ends a run as it stands.
+pub(crate) async fn close(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+    cause: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update runs
+         set ended_state = 'CLOSED', cause = $2::jsonb, ended_at = now()
+         where run_id = $1 and ended_state is null",
+    )
+    .bind(run_id)
+    .bind(cause)
+    .execute(conn)
+    .await
+    .map(|_| ())
+}
+
+/// Says which run this one was forked from.
+pub(crate) async fn set_origin(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+    origin: Uuid,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("update runs set forked_from = $2 where run_id = $1")
+        .bind(run_id)
+        .bind(origin)
+        .execute(conn)
+        .await
+        .map(|_| ())
 }

@@ -64,7 +64,21 @@ pub(crate) async fn lock_addressee(
     Ok(found.is_some())
 }
 
-/// The run of a workflow id, with its input.
+/// Removes a signal that was stored for a run which had been archived meanwhile.
+pub(crate) async fn remove(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+    signal_id: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("delete from signals where run_id = $1 and signal_id = $2")
+        .bind(run_id)
+        .bind(signal_id)
+        .execute(conn)
+        .await
+        .map(|_| ())
+}
+
+/// The run of a workflow id, archived or not, with its input.
 pub(crate) async fn addressee(
     conn: &mut PgConnection,
     workflow: &str,
@@ -73,7 +87,12 @@ pub(crate) async fn addressee(
     let row = sqlx::query(
         "select run_id, input::text as input
          from runs
-         where workflow = $1 and workflow_id = $2",
+         where workflow = $1 and workflow_id = $2
+         union all
+         select run_id, input::text
+         from archived_runs
+         where workflow = $1 and workflow_id = $2
+         limit 1",
     )
     .bind(workflow)
     .bind(workflow_id)
@@ -87,4 +106,51 @@ pub(crate) fn read(json: Option<&str>) -> Result<Vec<StoredSignal>, serde_json::
     let Some(json) = json else { return Ok(Vec::new()) };
     let rows: Vec<(String, String, Payload)> = serde_json::from_str(json)?;
     Ok(rows.into_iter().map(|(id, kind, payload)| StoredSignal { id, kind, payload }).collect())
+}
+
+/// Makes orders, or a cancel, void: the run takes them no more, and their ids are free again.
+pub(crate) async fn void(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+    kinds: &[&str],
+    voided: &str,
+    action_id: Uuid,
+) -> Result<u64, sqlx::Error> {
+    sqlx::query(
+        "update signals
+         set kind = $3, signal_id = $3 || ':' || $4 || ':' || signal_id
+         where run_id = $1 and kind = any($2)",
+    )
+    .bind(run_id)
+    .bind(kinds)
+    .bind(voided)
+    .bind(action_id.to_string())
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected())
+}
+
+/// The signals of a run that its record has not taken, as `kind id`.
+pub(crate) async fn untaken(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select g.kind || ' ' || g.signal_id
+         from signals g
+         where g.run_id = $1
+           and g.kind not like '$%'
+           and not exists (
+             select 1
+             from steps s
+             where s.run_id = $1 and s.kind = 'signal' and s.result ->> 'id' = g.signal_id
+               and s.seq > coalesce((
+                 select max(f.seq) from steps f where f.run_id = $1 and f.kind = 'forked'
+               ), -1)
+           )
+         order by g.received_at, g.signal_id",
+    )
+    .bind(run_id)
+    .fetch_all(conn)
+    .await
 }

@@ -108,10 +108,70 @@ pub(crate) async fn insert_alone(
 pub(crate) async fn pivoted(conn: &mut PgConnection, run_id: Uuid) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar(
         "select exists (
-           select 1 from steps where run_id = $1 and pivot and kind = 'done'
+           select 1 from steps where run_id = $1 and pivot and kind in ('done', 'skipped')
+         )
+         or exists (
+           select 1
+           from archived_runs
+           where run_id = $1
+             and (
+               document @> '{\"steps\": [{\"pivot\": true, \"kind\": \"done\"}]}'
+               or document @> '{\"steps\": [{\"pivot\": true, \"kind\": \"skipped\"}]}'
+             )
          )",
     )
     .bind(run_id)
     .fetch_one(conn)
     .await
+}
+
+/// Adds a row that an operator writes, to the record of a run that nobody holds.
+pub(crate) async fn append(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+    row: &StepRow,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into steps (run_id, seq, kind, name, occurrence, input, result, undo, pivot,
+           attempts, at)
+         values ($1, $2, $3, $4, $5, $6::jsonb, $7::jsonb, $8, $9, $10, now())",
+    )
+    .bind(run_id)
+    .bind(row.seq)
+    .bind(row.kind.as_str())
+    .bind(&row.name)
+    .bind(row.occurrence)
+    .bind(row.input.as_ref().map(|input| input.get()))
+    .bind(row.result.as_ref().map(|result| result.get()))
+    .bind(&row.undo)
+    .bind(row.pivot)
+    .bind(row.attempts)
+    .execute(conn)
+    .await
+    .map(|_| ())
+}
+
+/// Copies the rows before `seq` to another run, but not the intents that ride on `without`.
+pub(crate) async fn copy(
+    conn: &mut PgConnection,
+    from: Uuid,
+    to: Uuid,
+    seq: i32,
+    without: &[i32],
+) -> Result<u64, sqlx::Error> {
+    sqlx::query(
+        "insert into steps (run_id, seq, kind, name, occurrence, input, result, undo, pivot,
+           attempts, next, at)
+         select $2, s.seq, s.kind, s.name, s.occurrence, s.input, s.result, s.undo, s.pivot,
+           s.attempts, case when s.seq <> all($4) then s.next end, s.at
+         from steps s
+         where s.run_id = $1 and s.seq < $3",
+    )
+    .bind(from)
+    .bind(to)
+    .bind(seq)
+    .bind(without)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected())
 }

@@ -1,12 +1,15 @@
 //! The queue: claim, park, free. A row is there from a run's start to its end.
 
+pub(crate) mod by_operator;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool, Row};
+use sqlx::{PgConnection, PgExecutor, Row};
 use uuid::Uuid;
 
+use super::lanes::LaneColumns;
 use super::signals;
 use crate::action::StoredSignal;
 use crate::ctx::Until;
@@ -33,8 +36,13 @@ pub(crate) struct ClaimedRow {
     pub(crate) opened: Opened,
     pub(crate) parent_run_id: Option<Uuid>,
     pub(crate) workflow: String,
+    pub(crate) version: i32,
     pub(crate) input: String,
     pub(crate) record: RawRecord,
+    /// The place of its lane among those asked for, from 1.
+    pub(crate) turn: i64,
+    /// More is due: in a lane that had its share of this claim, or of a lower priority.
+    pub(crate) more: bool,
 }
 
 /// A run's history and signals as the database sends them.
@@ -45,6 +53,11 @@ pub(crate) struct RawRecord {
 }
 
 impl RawRecord {
+    /// What the columns `history` and `signals` hold.
+    pub(super) fn of(row: &sqlx::postgres::PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self { history: row.try_get("history")?, signals: row.try_get("signals")? })
+    }
+
     /// Decodes it; a record that cannot be read concerns its run alone.
     pub(crate) fn read(&self) -> Result<(Vec<HistoryRow>, Vec<StoredSignal>), serde_json::Error> {
         let history = self.history.as_deref().map_or(Ok(Vec::new()), serde_json::from_str)?;
@@ -52,26 +65,56 @@ impl RawRecord {
     }
 }
 
-/// Claims up to `limit` due runs that this worker can run, with all that a replay needs.
+/// Claims up to `limit` due runs of these lanes, with all that a replay needs: those of the highest
+/// priority that is due, the same number for each share, the oldest of each lane.
 pub(crate) async fn claim(
-    pool: &PgPool,
+    executor: impl PgExecutor<'_>,
     incarnation: Uuid,
-    workflows: &[String],
+    columns: &LaneColumns,
     limit: i64,
 ) -> Result<Vec<ClaimedRow>, sqlx::Error> {
     let rows = sqlx::query(
         "with fence as (
            select incarnation from workers where incarnation = $1 and alive for key share
          ),
+         ready as materialized (
+           select l.lane, l.priority, l.share, l.turn, p.part, p.place
+           from unnest($2::bigint[], $3::smallint[], $4::int[], $5::boolean[])
+             with ordinality l(lane, priority, share, runs, turn)
+           cross join unnest($6::smallint[]) with ordinality p(part, place)
+           where exists (select 1 from fence)
+             and (l.runs or p.part = 2)
+             and (
+               select k.due_at
+               from tasks k
+               where k.lane = l.lane and k.part = p.part and k.due_at is not null
+               order by k.due_at
+               limit 1
+             ) <= now()
+         ),
+         best as materialized (
+           select r.lane, r.turn, r.part, r.place,
+             (select max(priority) from ready) > r.priority as outdone,
+             count(*) over (partition by r.share) * (
+               select count(distinct share)
+               from ready
+               where priority = (select min(priority) from ready)
+             ) as turns
+           from ready r
+           where r.priority = (select min(priority) from ready)
+         ),
          due as materialized (
-           select k.run_id
-           from tasks k
-           where k.due_at <= now()
-             and k.workflow = any($2)
-             and exists (select 1 from fence)
-           order by k.due_at
-           limit $3
-           for update of k skip locked
+           select x.run_id, b.lane, b.turn, b.part, b.turns, b.outdone
+           from (select * from best order by turn, place offset 0) b
+           cross join lateral (
+             select k.run_id
+             from tasks k
+             where k.lane = b.lane and k.part = b.part and k.due_at <= now()
+             order by k.due_at
+             limit ($7 + b.turns - 1) / b.turns
+             for update of k skip locked
+           ) x
+           limit $7
          ),
          claimed as (
            update tasks t
@@ -84,7 +127,15 @@ pub(crate) async fn claim(
          )
          select c.run_id, c.epoch, c.crashes, c.waits::text as waits, c.tries::text as tries,
            now() as now, c.step_count, c.mailbox, r.workflow, r.input::text as input,
-           r.parent_run_id,
+           r.version, r.parent_run_id, d.turn,
+           d.outdone or (
+             select bool_or(f.served)
+             from (
+               select count(*) >= min(($7 + turns - 1) / turns) as served
+               from due
+               group by lane, part
+             ) f
+           ) as more,
            case when c.step_count <> 0 then (
              select json_agg(json_build_array(s.seq, s.kind, s.name, s.occurrence, s.input,
                s.result, s.undo, s.pivot, s.next) order by s.seq)::text
@@ -98,17 +149,22 @@ pub(crate) async fn claim(
              where g.run_id = c.run_id
            ) end as signals
          from claimed c
+         join due d on d.run_id = c.run_id
          cross join lateral (
-           select x.workflow, x.input, x.parent_run_id
+           select x.workflow, x.version, x.input, x.parent_run_id
            from runs x
            where x.run_id = c.run_id
            offset 0
          ) r",
     )
     .bind(incarnation)
-    .bind(workflows)
+    .bind(&columns.lanes)
+    .bind(&columns.priorities)
+    .bind(&columns.shares)
+    .bind(&columns.runs)
+    .bind(&columns.parts)
     .bind(limit)
-    .fetch_all(pool)
+    .fetch_all(executor)
     .await?;
     rows.iter().map(claimed_row).collect()
 }
@@ -124,8 +180,11 @@ fn claimed_row(row: &sqlx::postgres::PgRow) -> Result<ClaimedRow, sqlx::Error> {
         opened: opened(row)?,
         parent_run_id: row.try_get("parent_run_id")?,
         workflow: row.try_get("workflow")?,
+        version: row.try_get("version")?,
         input: row.try_get("input")?,
-        record: record(row)?,
+        record: RawRecord::of(row)?,
+        turn: row.try_get("turn")?,
+        more: row.try_get("more")?,
     })
 }
 
@@ -134,10 +193,6 @@ fn opened(row: &sqlx::postgres::PgRow) -> Result<Opened, sqlx::Error> {
     let deadlines = waits.map(|text| serde_json::from_str(&text)).transpose();
     let deadlines = deadlines.map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
     Ok(Opened { deadlines: deadlines.unwrap_or_default(), now: row.try_get("now")? })
-}
-
-fn record(row: &sqlx::postgres::PgRow) -> Result<RawRecord, sqlx::Error> {
-    Ok(RawRecord { history: row.try_get("history")?, signals: row.try_get("signals")? })
 }
 
 /// Reads history and signals of one run in a snapshot of its own.
@@ -163,24 +218,7 @@ pub(crate) async fn reread(
     .bind(run_id)
     .fetch_one(conn)
     .await?;
-    record(&row)
-}
-
-/// How long until the next run is due, if any is.
-pub(crate) async fn next_due_in_ms(
-    pool: &PgPool,
-    workflows: &[String],
-) -> Result<Option<i64>, sqlx::Error> {
-    sqlx::query_scalar(
-        "select ceil(extract(epoch from (due_at - now())) * 1000)::bigint
-         from tasks
-         where due_at is not null and workflow = any($1)
-         order by due_at
-         limit 1",
-    )
-    .bind(workflows)
-    .fetch_optional(pool)
-    .await
+    RawRecord::of(&row)
 }
 
 /// What a turn does to its run's row, one entry for each run that parks, ends or gets stuck.
@@ -391,7 +429,7 @@ pub(crate) async fn free_all(
     .map(|done| done.rows_affected())
 }
 
-/// Locks the run's row and says whether a cancel was sent to it; `None` when the claim is over.
+/// Locks the run's row and says whether a cancel, or an order, was sent to it; `None` when the claim is over.
 pub(crate) async fn lock_and_look_for_cancel(
     conn: &mut PgConnection,
     run_id: Uuid,
@@ -413,11 +451,30 @@ pub(crate) async fn lock_and_look_for_cancel(
     // In a statement of its own: its snapshot is younger than the lock.
     let cancelled: bool = sqlx::query_scalar(
         "select exists (
-           select 1 from signals where run_id = $1 and signal_id = '$cancel'
+           select 1
+           from signals
+           where run_id = $1 and kind in ('$cancel', '$compensate', '$pause', '$terminate')
          )",
     )
     .bind(run_id)
     .fetch_one(conn)
     .await?;
     Ok(Some(cancelled))
+}
+
+/// Lets a parked run be claimed as one to be undone, which any worker can do that knows its
+/// workflow, whatever the version. A worker that owns it decides for itself.
+pub(crate) async fn mark_for_undo(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update tasks
+         set state = 'COMPENSATING'
+         where run_id = $1 and owner is null and incident_id is null",
+    )
+    .bind(run_id)
+    .execute(conn)
+    .await
+    .map(|_| ())
 }

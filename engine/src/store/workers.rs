@@ -10,6 +10,8 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+use super::millis;
+
 /// Registers a new incarnation and returns the database's time.
 pub(crate) async fn register(
     conn: &mut PgConnection,
@@ -64,6 +66,13 @@ pub(crate) async fn fence(conn: &mut PgConnection, incarnation: Uuid) -> Result<
     Ok(alive.is_some())
 }
 
+/// Whether a living incarnation's lease has run out.
+pub(crate) async fn any_expired(pool: &PgPool) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select exists (select 1 from workers where alive and lease_until < now())")
+        .fetch_one(pool)
+        .await
+}
+
 /// Locks the living incarnations whose lease has run out, without waiting for another reaper.
 pub(crate) async fn lock_expired(conn: &mut PgConnection) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar(
@@ -101,8 +110,4 @@ pub(crate) async fn forget_old(pool: &PgPool) -> Result<u64, sqlx::Error> {
         .execute(pool)
         .await
         .map(|done| done.rows_affected())
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -68,7 +68,7 @@ async fn a_due_run_that_somebody_else_has_locked_is_looked_at_now_and_then() {
     tokio::time::sleep(Duration::from_secs(3)).await;
     let looked = cell.scalar::<i64>(scans).await - before;
     assert!(looked > 0, "it keeps looking");
-    assert!(looked < 100, "a claimer that looks {looked} times in 3 s is spinning");
+    assert!(looked < 250, "a claimer that looks {looked} times in 3 s is spinning");
     hold.commit().await.unwrap();
     assert_eq!(cell.ended::<Steps4>(run).await.output, Some(4), "it is driven once it is free");
     worker.drain().await.unwrap();

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use makegood::{Client, Database, Ending, Registry, Worker, WorkerConfig, Workflow};
+use makegood::{Client, Database, Ending, Registry, StartOptions, Worker, WorkerConfig, Workflow};
 use migrations::Cell;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use uuid::Uuid;
@@ -68,6 +68,21 @@ impl TestCell {
         tx.commit().await.unwrap();
         self.client.wake();
         started.run_id
+    }
+
+    /// Starts runs in one transaction.
+    pub async fn start_all<W: Workflow>(
+        &self,
+        ids: impl IntoIterator<Item = String>,
+        input: &W::Input,
+        options: &StartOptions,
+    ) {
+        let mut tx = self.pool.begin().await.unwrap();
+        for id in ids {
+            self.client.start_with::<W>(&mut tx, &id, input, options).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        self.client.wake();
     }
 
     /// Waits until the run has ended.

@@ -1,7 +1,7 @@
 //! One run, told to a person: what it is, what it did, what it needs, and what happens next.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use makegood::inspect::{self, OpenIncident, RunSummary, StepView};
+use makegood::inspect::{self, OpenIncident, OperatorAction, RunSummary, StepView};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
@@ -19,15 +19,25 @@ pub(crate) async fn show(
 ) -> Result<(), Problem> {
     let steps = inspect::steps(conn, run.run_id).await?;
     let incident = inspect::open_incident(conn, run.run_id).await?;
+    let actions = inspect::actions(conn, run.run_id).await?;
     let next = next(&run);
     if format == Format::Json {
-        output::json(&json!({"run": run, "steps": steps, "incident": incident, "next": next}));
+        output::json(&json!({
+            "run": run, "steps": steps, "incident": incident, "actions": actions, "next": next,
+        }));
         return Ok(());
     }
     header(&run);
     if !steps.is_empty() {
         let columns = ["#", "kind", "step", "tries", "at", "result"];
         output::table(&columns, steps.iter().map(row));
+    }
+    if !actions.is_empty() {
+        let rows = actions.iter().map(|action| {
+            let OperatorAction { verb, actor, reason, at, .. } = action;
+            vec![verb.clone(), actor.clone(), time(*at), reason.clone()]
+        });
+        output::table(&["action", "by", "at", "reason"], rows);
     }
     if let Some(incident) = &incident {
         tell(incident);
@@ -57,7 +67,10 @@ fn row(step: &StepView) -> Vec<String> {
 }
 
 fn tell(incident: &OpenIncident) {
-    let step = incident.step.as_deref().map(|step| format!(" at {step}")).unwrap_or_default();
+    let occurrence = incident.occurrence.filter(|occurrence| *occurrence > 0);
+    let call = occurrence.map(|occurrence| format!("#{occurrence}")).unwrap_or_default();
+    let step = incident.step.as_deref().map(|step| format!(" at {step}{call}"));
+    let step = step.unwrap_or_default();
     let since = time(incident.opened_at);
     output::data(&format!("Incident     {}{step}, since {since}", incident.class));
     output::data(&format!("             {}", incident.message));
@@ -77,10 +90,13 @@ fn next(run: &RunSummary) -> String {
         }
         ("STUCK", _) => format!(
             "nothing, until a person has removed the cause and run `makegood runs retry {} \
-             --reason ...`.",
+             --reason ...`, or mended it by another verb (`makegood runs --help`).",
             run.run_id
         ),
-        ("PAUSED", _) => "nothing, until a person resumes it.".to_owned(),
+        ("PAUSED", _) => format!(
+            "nothing, until a person resumes it: `makegood runs resume {} --reason ...`.",
+            run.run_id
+        ),
         ("COMPLETED", _) => "nothing: it has reached its goal.".to_owned(),
         ("COMPENSATED", _) => "nothing: everything it did is undone.".to_owned(),
         ("CLOSED", _) => "nothing: a person closed it.".to_owned(),

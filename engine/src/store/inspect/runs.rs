@@ -6,6 +6,8 @@ use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
+use super::archive;
+
 /// A run in a list.
 #[derive(Debug, Clone, Serialize, FromRow)]
 pub struct RunSummary {
@@ -52,20 +54,38 @@ pub struct StepView {
     pub at: DateTime<Utc>,
 }
 
-/// The newest runs, optionally of one state or workflow.
+/// The newest runs, archived ones among them, optionally of one state or workflow.
 pub async fn list(
     conn: &mut PgConnection,
     state: Option<&str>,
     workflow: Option<&str>,
     limit: i64,
 ) -> Result<Vec<RunSummary>, sqlx::Error> {
+    // Each part is cut by itself, so that each can follow its index.
     sqlx::query_as(
-        "select s.run_id, s.workflow, s.workflow_id, s.state, s.started_at, s.ended_at, s.due_at,
-           i.class as incident
-         from run_states s
-         left join incidents i on i.run_id = s.run_id and i.resolved_at is null
-         where ($1::text is null or s.state = $1) and ($2::text is null or s.workflow = $2)
-         order by s.started_at desc
+        "select *
+         from (
+           (
+             select s.run_id, s.workflow, s.workflow_id, s.state, s.started_at, s.ended_at,
+               s.due_at, i.class as incident
+             from run_states s
+             left join incidents i on i.run_id = s.run_id and i.resolved_at is null
+             where ($1::text is null or s.state = $1) and ($2::text is null or s.workflow = $2)
+             order by s.started_at desc
+             limit $3
+           )
+           union all
+           (
+             select a.run_id, a.workflow, a.workflow_id, a.ended_state, a.started_at, a.ended_at,
+               null, null
+             from archived_runs a
+             where ($1::text is null or a.ended_state = $1)
+               and ($2::text is null or a.workflow = $2)
+             order by a.started_at desc
+             limit $3
+           )
+         ) x
+         order by x.started_at desc
          limit $3",
     )
     .bind(state)
@@ -75,9 +95,9 @@ pub async fn list(
     .await
 }
 
-/// One run, by its id, by the id that its starter chose, or by a part of that between colons.
+/// One run, archived or not, by its id, by the id that its starter chose, or by a part of that between colons.
 pub async fn run(conn: &mut PgConnection, id: &str) -> Result<Option<RunSummary>, sqlx::Error> {
-    sqlx::query_as(
+    let found = sqlx::query_as(
         "select s.run_id, s.workflow, s.workflow_id, s.state, s.started_at, s.ended_at, s.due_at,
            i.class as incident
          from run_states s
@@ -89,16 +109,30 @@ pub async fn run(conn: &mut PgConnection, id: &str) -> Result<Option<RunSummary>
          limit 1",
     )
     .bind(id)
-    .fetch_optional(conn)
-    .await
+    .fetch_optional(&mut *conn)
+    .await?;
+    match found {
+        Some(found) => Ok(Some(found)),
+        None => archive::run(conn, id).await,
+    }
 }
 
-/// The record of a run.
+/// The record of a run, archived or not.
 pub async fn steps(conn: &mut PgConnection, run_id: Uuid) -> Result<Vec<StepView>, sqlx::Error> {
     sqlx::query_as(
         "select seq, kind, name, occurrence, input, result, undo, attempts, next, at
          from steps
          where run_id = $1
+         union all
+         select s.seq, s.kind, s.name, s.occurrence,
+           case when s.has_input then coalesce(s.input, 'null') end,
+           case when s.has_result then coalesce(s.result, 'null') end,
+           s.undo, s.attempts, s.next, s.at
+         from archived_runs a
+         cross join lateral jsonb_to_recordset(a.document -> 'steps') s(seq int, kind text,
+           name text, occurrence int, input jsonb, result jsonb, undo text, attempts int,
+           next jsonb, at timestamptz, has_input boolean, has_result boolean)
+         where a.run_id = $1
          order by seq",
     )
     .bind(run_id)
@@ -106,11 +140,20 @@ pub async fn steps(conn: &mut PgConnection, run_id: Uuid) -> Result<Vec<StepView
     .await
 }
 
-/// How many runs there are in each state.
+/// How many runs there are in each state, archived ones among them.
 pub async fn counts(conn: &mut PgConnection) -> Result<Vec<(String, i64)>, sqlx::Error> {
-    sqlx::query_as("select state, count(*) from run_states group by state order by state")
-        .fetch_all(conn)
-        .await
+    sqlx::query_as(
+        "select state, count(*)
+         from (
+           select state from run_states
+           union all
+           select ended_state from archived_runs
+         ) x
+         group by state
+         order by state",
+    )
+    .fetch_all(conn)
+    .await
 }
 
 /// What a stuck run needs a person for.
@@ -120,6 +163,10 @@ pub struct OpenIncident {
     pub class: String,
     /// The step at which it came up.
     pub step: Option<String>,
+    /// Which call of that name.
+    pub occurrence: Option<i32>,
+    /// The call: its input, the activity that undoes it, and whether it is the pivot.
+    pub call: Option<Value>,
     /// What happened.
     pub message: String,
     /// Alike incidents share it.
@@ -134,7 +181,7 @@ pub async fn open_incident(
     run_id: Uuid,
 ) -> Result<Option<OpenIncident>, sqlx::Error> {
     sqlx::query_as(
-        "select class, step, message, fingerprint, opened_at
+        "select class, step, occurrence, call, message, fingerprint, opened_at
          from incidents
          where run_id = $1 and resolved_at is null",
     )

@@ -1,0 +1,101 @@
+//! Which runs a bulk action is for. Everything that is said narrows it.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::operator::{RunState, VerbKind};
+use crate::store::bulk::Filter;
+
+/// The most runs that one bulk action takes.
+const LIMIT: i64 = 100_000;
+
+/// Which runs: all live ones (of a fork: ended ones too), narrowed by what is said.
+///
+/// ```
+/// use makegood::bulk::Selection;
+/// use makegood::RunState;
+///
+/// let stuck = Selection::new().workflow("checkout").state(RunState::Stuck).class("poison");
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Selection {
+    workflow: Option<String>,
+    states: Vec<RunState>,
+    class: Option<String>,
+    fingerprint: Option<String>,
+    started_from: Option<DateTime<Utc>>,
+    started_before: Option<DateTime<Utc>>,
+    ids: Vec<Uuid>,
+}
+
+impl Selection {
+    /// Every live run.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only runs of this workflow.
+    #[must_use]
+    pub fn workflow(self, name: impl Into<String>) -> Self {
+        Self { workflow: Some(name.into()), ..self }
+    }
+
+    /// Only runs in this state, or in one of several.
+    #[must_use]
+    pub fn state(mut self, state: RunState) -> Self {
+        self.states.push(state);
+        self
+    }
+
+    /// Only runs with an open incident of this class.
+    #[must_use]
+    pub fn class(self, class: impl Into<String>) -> Self {
+        Self { class: Some(class.into()), ..self }
+    }
+
+    /// Only runs whose open incident has this fingerprint.
+    #[must_use]
+    pub fn fingerprint(self, fingerprint: impl Into<String>) -> Self {
+        Self { fingerprint: Some(fingerprint.into()), ..self }
+    }
+
+    /// Only runs that were started at this time or later.
+    #[must_use]
+    pub fn started_from(self, at: DateTime<Utc>) -> Self {
+        Self { started_from: Some(at), ..self }
+    }
+
+    /// Only runs that were started before this time.
+    #[must_use]
+    pub fn started_before(self, at: DateTime<Utc>) -> Self {
+        Self { started_before: Some(at), ..self }
+    }
+
+    /// Only these runs.
+    #[must_use]
+    pub fn ids(self, ids: impl IntoIterator<Item = Uuid>) -> Self {
+        Self { ids: ids.into_iter().collect(), ..self }
+    }
+
+    /// Whether nothing narrows it.
+    pub fn is_everything(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(crate) fn filter(&self, verb: VerbKind) -> Filter<'_> {
+        Filter {
+            workflow: self.workflow.as_deref(),
+            states: self.states.iter().map(|state| state.as_str()).collect(),
+            class: self.class.as_deref(),
+            fingerprint: self.fingerprint.as_deref(),
+            started_from: self.started_from,
+            started_before: self.started_before,
+            ids: &self.ids,
+            // Who names ended runs is told that they have ended.
+            ended_too: verb == VerbKind::Fork || !self.states.is_empty() || !self.ids.is_empty(),
+            limit: LIMIT,
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! An operator's verbs: what a person may do to a run, each with who and why on record.
+//!
+//! Every verb looks at the run under the lock of its row in the queue. A run that no worker holds
+//! is changed at once; one that is held gets an order through its mailbox and takes it at its next
+//! wait, end or pivot. Either way the action is written down in the same transaction. What does
+//! not apply is refused, with the reason and the next useful step, and leaves nothing behind.
+
+mod act;
+mod ending;
+mod fork;
+mod record;
+mod refusal;
+mod stuck;
+mod verb;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::run::Signature;
+
+pub use self::refusal::Refusal;
+pub use self::verb::{Cut, GivenUndo, RunState, StepId, Verb, VerbKind};
+
+pub(crate) use self::act::{Acted, Signed, carry_out, standing};
+pub(crate) use self::refusal::refusal;
+
+/// One person, with a reason, at the verbs. Made by [`Client::operator`].
+///
+/// ```no_run
+/// # async fn example(client: makegood::Client, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
+/// use makegood::{Carried, GivenUndo, StepId};
+///
+/// let ada = client.operator("ada", "the bank confirmed it by telephone")?;
+/// let step: StepId = "charge".parse()?;
+/// let given = serde_json::json!({"payment": "pay_81"});
+/// ada.skip_step(run_id, &step, &given, GivenUndo::Keep).await?;
+///
+/// let ada = client.operator("ada", "the gateway is down")?;
+/// match ada.pause(run_id).await? {
+///     Carried::Done => println!("it is paused"),
+///     Carried::Ordered => println!("its worker pauses it at its next wait"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Operator {
+    pub(crate) client: Client,
+    pub(crate) signature: Signature,
+}
+
+/// How far a verb has come with its commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carried {
+    /// It is done.
+    Done,
+    /// A worker holds the run, which takes the order at its next wait, end or pivot.
+    Ordered,
+}
+
+impl Operator {
+    /// Signs: neither may be empty.
+    pub(crate) fn new(client: Client, actor: &str, reason: &str) -> Result<Self, Error> {
+        for (what, text) in [("actor", actor), ("reason", reason)] {
+            if text.trim().is_empty() {
+                return Err(Error::Unsigned(what));
+            }
+        }
+        let (actor, reason) = (actor.trim().to_owned(), reason.trim().to_owned());
+        Ok(Self { client, signature: Signature { actor, reason } })
+    }
+
+    /// Who acts, and why.
+    pub fn signature(&self) -> (&str, &str) {
+        (&self.signature.actor, &self.signature.reason)
+    }
+
+    /// Puts a stuck run back into the queue, with a fresh count of attempts.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the run is not stuck.
+    pub async fn retry(&self, run_id: Uuid) -> Result<Carried, Error> {
+        self.carry_out(run_id, &Verb::Retry).await
+    }
+
+    /// Takes a run that is being made good, and has undone nothing yet, back to its program. A
+    /// refused step that was the cause is tried again; a program that decided by itself decides
+    /// again, by the code that is deployed now.
+    ///
+    /// An undo outside that was tried without an answer may have had its effect: look first.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when it is not being made good, has undone something, or is held.
+    pub async fn resume_forward(&self, run_id: Uuid) -> Result<Carried, Error> {
+        self.carry_out(run_id, &Verb::ResumeForward).await
+    }
+
+    /// Gives the step at which the run is stuck its result, or declares the undo done at which it
+    /// is stuck. The result is what the activity would have answered, as JSON.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the run is not stuck, or not at this step.
+    pub async fn skip_step(
+        &self,
+        run_id: Uuid,
+        step: &StepId,
+        result: &Value,
+        undo: GivenUndo,
+    ) -> Result<Carried, Error> {
+        let verb = Verb::SkipStep { step: step.clone(), result: result.clone(), undo };
+        self.carry_out(run_id, &verb).await
+    }
+
+    /// Gives the step, or the undo, at which the run is stuck another input, and tries it again.
+    /// The input of an undo is whole: key, input and output, as the incident shows it.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the run is not stuck, or not at this step.
+    pub async fn edit_input_and_retry(
+        &self,
+        run_id: Uuid,
+        step: &StepId,
+        input: &Value,
+    ) -> Result<Carried, Error> {
+        let verb = Verb::EditInput { step: step.clone(), input: input.clone() };
+        self.carry_out(run_id, &verb).await
+    }
+
+    /// Has a run made good: the operator's own decision.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] past the pivot, and when it is being made good already.
+    pub async fn compensate(&self, run_id: Uuid) -> Result<Carried, Error> {
+        self.carry_out(run_id, &Verb::Compensate).await
+    }
+
+    /// Cancels a run, as [`Client::cancel`] does, for whoever asked for it. The reason is an object
+    /// of `actor` and `reason`.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] past the pivot, and when it is being made good already.
+    pub async fn cancel(&self, run_id: Uuid) -> Result<Carried, Error> {
+        self.carry_out(run_id, &Verb::Cancel).await
+    }
+
+    /// Ends a live run as `CLOSED` and undoes nothing. What it did stays done, and signals that it
+    /// has not taken stay untaken: the record of the action names them.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when it has ended.
+    pub async fn terminate(&self, run_id: Uuid) -> Result<Carried, Error> {
+        self.carry_out(run_id, &Verb::Terminate).await
+    }
+
+    /// Stops a run at its next wait. Signals are kept, and deadlines run on.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when nothing moves it anyway.
+    pub async fn pause(&self, run_id: Uuid) -> Result<Carried, Error> {
+        self.carry_out(run_id, &Verb::Pause).await
+    }
+
+    /// Lets a paused run go on where it was; an open wait keeps its deadline.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when it is not paused.
+    pub async fn resume(&self, run_id: Uuid) -> Result<Carried, Error> {
+        self.carry_out(run_id, &Verb::Resume).await
+    }
+
+    /// Ends a stuck run as `CLOSED`, as [`Operator::terminate`] does.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when it is not stuck.
+    pub async fn close(&self, run_id: Uuid) -> Result<Carried, Error> {
+        self.carry_out(run_id, &Verb::Close).await
+    }
+
+    /// Starts a new run with the record of an ended or stuck one before the cut, and returns its
+    /// id. The steps behind the cut are made anew, under the new run's own idempotency keys; those
+    /// before it are undone, if it comes to that, under the keys with which they were made.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the run lives, or the cut parts what belongs together.
+    pub async fn fork(&self, run_id: Uuid, cut: &Cut, workflow_id: &str) -> Result<Uuid, Error> {
+        let verb = Verb::Fork { cut: cut.clone(), workflow_id: workflow_id.to_owned() };
+        let acted = self.act(run_id, &verb).await?;
+        Ok(acted.forked.unwrap_or(run_id))
+    }
+
+    /// Carries out any verb in a transaction of its own.
+    ///
+    /// # Errors
+    /// As the methods of the verbs.
+    pub async fn carry_out(&self, run_id: Uuid, verb: &Verb) -> Result<Carried, Error> {
+        self.act(run_id, verb).await.map(|acted| acted.carried)
+    }
+
+    async fn act(&self, run_id: Uuid, verb: &Verb) -> Result<Acted, Error> {
+        verb.check_size(self.client.payload_limit())?;
+        let mut tx = self.client.connections().begin().await?;
+        let signed =
+            Signed { signature: &self.signature, bulk_id: None, lanes: self.client.lanes() };
+        let acted = match carry_out(&mut tx, signed, run_id, verb).await {
+            Ok(acted) => acted,
+            Err(error) => {
+                tx.rollback().await?;
+                return Err(error);
+            }
+        };
+        tx.commit().await?;
+        self.client.wake();
+        Ok(acted)
+    }
+}

@@ -1,0 +1,203 @@
+//! Carries a verb out inside a transaction: lock, look, decide, do, write down. Commits nothing.
+
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::refusal::{Refusal, Standing, refusal};
+use super::verb::{RunState, Verb, VerbKind};
+use super::{Carried, ending, fork, record};
+use crate::error::Error;
+use crate::journal::Journal;
+use crate::lane::Lanes;
+use crate::run::{PAUSE, Signature};
+use crate::store::operator_actions::{self, NewAction};
+use crate::store::tasks::by_operator::{self, Count, Facts};
+use crate::store::{incidents, signals, tasks};
+
+/// Who acts, and as a part of what.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Signed<'a> {
+    pub(crate) signature: &'a Signature,
+    pub(crate) bulk_id: Option<Uuid>,
+    /// For the runs that a fork starts.
+    pub(crate) lanes: &'a Lanes,
+}
+
+/// What was done.
+pub(crate) struct Acted {
+    pub(crate) action_id: Uuid,
+    pub(crate) carried: Carried,
+    /// The new run of a fork.
+    pub(crate) forked: Option<Uuid>,
+}
+
+/// A run under the lock of its row, and who acts on it.
+pub(super) struct Subject<'a> {
+    pub(super) run_id: Uuid,
+    pub(super) action_id: Uuid,
+    pub(super) signature: &'a Signature,
+    pub(super) facts: Facts,
+    pub(super) state: RunState,
+    pub(super) lanes: &'a Lanes,
+}
+
+/// What a verb did, for the audit.
+pub(super) struct Effect {
+    pub(super) carried: Carried,
+    pub(super) after: Value,
+    pub(super) forked: Option<Uuid>,
+}
+
+impl Effect {
+    pub(super) fn done(after: Value) -> Self {
+        Self { carried: Carried::Done, after, forked: None }
+    }
+}
+
+/// Why nothing was done. A refusal comes before the first write.
+pub(super) enum Undone {
+    Refused(Refusal),
+    Failed(Error),
+}
+
+impl From<Refusal> for Undone {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<sqlx::Error> for Undone {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Carries the verb out and writes it down. A refused verb has written nothing.
+pub(crate) async fn carry_out(
+    conn: &mut PgConnection,
+    signed: Signed<'_>,
+    run_id: Uuid,
+    verb: &Verb,
+) -> Result<Acted, Error> {
+    let kind = verb.kind();
+    let facts = look(&mut *conn, run_id).await?;
+    let standing = standing(run_id, &facts)?;
+    let refused = |refusal| Error::Refused { run_id, verb: kind, refusal: Box::new(refusal) };
+    if let Some(refusal) = refusal(kind, standing) {
+        return Err(refused(refusal));
+    }
+    let (action_id, signature) = (Uuid::now_v7(), signed.signature);
+    let subject =
+        Subject { run_id, action_id, signature, facts, state: standing.state, lanes: signed.lanes };
+    let effect = match act(&mut *conn, &subject, verb).await {
+        Ok(effect) => effect,
+        Err(Undone::Refused(refusal)) => return Err(refused(refusal)),
+        Err(Undone::Failed(error)) => return Err(error),
+    };
+    let action = NewAction {
+        action_id,
+        run_id,
+        verb: kind.as_str(),
+        actor: &signature.actor,
+        reason: &signature.reason,
+        before: &subject.facts.standing,
+        after: &effect.after.to_string(),
+        bulk_id: signed.bulk_id,
+    };
+    operator_actions::insert(conn, &action).await?;
+    metrics::counter!("makegood_operator_actions_total", "verb" => kind.as_str()).increment(1);
+    tracing::info!(
+        run.id = %run_id, operator.verb = kind.as_str(), operator.actor = signature.actor,
+        operator.reason = signature.reason, "an operator acted",
+    );
+    Ok(Acted { action_id, carried: effect.carried, forked: effect.forked })
+}
+
+/// The run, its row in the queue locked if it lives.
+async fn look(conn: &mut PgConnection, run_id: Uuid) -> Result<Facts, Error> {
+    by_operator::lock(&mut *conn, run_id).await?;
+    let facts = by_operator::facts(conn, run_id).await?;
+    facts.ok_or_else(|| Error::RunNotFound(run_id.to_string()))
+}
+
+/// What the table of refusals decides by.
+pub(crate) fn standing(run_id: Uuid, facts: &Facts) -> Result<Standing, Error> {
+    let Facts { held, way, .. } = *facts;
+    let state = RunState::read(&facts.state);
+    let state = state.ok_or_else(|| Error::RunNotFound(format!("{run_id} in a known state")))?;
+    Ok(Standing { state, held, way })
+}
+
+async fn act(
+    conn: &mut PgConnection,
+    subject: &Subject<'_>,
+    verb: &Verb,
+) -> Result<Effect, Undone> {
+    match verb {
+        Verb::Retry | Verb::Resume => subject.set_going(conn, verb.kind()).await,
+        Verb::ResumeForward => record::resume_forward(conn, subject).await,
+        Verb::SkipStep { step, result, undo } => {
+            record::skip_step(conn, subject, step, (result, *undo)).await
+        }
+        Verb::EditInput { step, input } => record::edit_input(conn, subject, step, input).await,
+        Verb::Compensate | Verb::Cancel => record::make_good(conn, subject, verb.kind()).await,
+        Verb::Terminate | Verb::Close => ending::close(conn, subject, verb.kind()).await,
+        Verb::Pause => ending::pause(conn, subject).await,
+        Verb::Fork { cut, workflow_id } => {
+            fork::fork(conn, subject, subject.lanes, cut, workflow_id).await
+        }
+    }
+}
+
+impl Subject<'_> {
+    /// Resolves what kept the run and puts it back into the queue.
+    pub(super) async fn set_going(
+        &self,
+        conn: &mut PgConnection,
+        verb: VerbKind,
+    ) -> Result<Effect, Undone> {
+        incidents::resolve(&mut *conn, self.run_id, verb.as_str()).await?;
+        if self.state == RunState::Paused {
+            // A pause that was taken must not be taken again.
+            self.void(&mut *conn, &[PAUSE]).await?;
+        }
+        // A resumed run goes on where it was, with the attempts that it has had.
+        let count = if self.state == RunState::Paused { Count::On } else { Count::Anew };
+        by_operator::set_going(&mut *conn, self.run_id, count).await?;
+        let facts = by_operator::facts(conn, self.run_id).await?;
+        let state = facts.map_or_else(String::new, |facts| facts.state);
+        Ok(Effect::done(json!({ "state": state })))
+    }
+
+    /// Makes orders void that would hinder what the operator wants now.
+    pub(super) async fn void(
+        &self,
+        conn: &mut PgConnection,
+        kinds: &[&str],
+    ) -> Result<(), sqlx::Error> {
+        let voided = crate::run::VOIDED;
+        signals::void(conn, self.run_id, kinds, voided, self.action_id).await.map(|_| ())
+    }
+
+    /// Sends the order to the worker that holds the run.
+    pub(super) async fn order(
+        &self,
+        conn: &mut PgConnection,
+        kind: &str,
+    ) -> Result<Effect, Undone> {
+        let payload = json!(self.signature).to_string();
+        let id = format!("{kind}:{}", self.action_id);
+        signals::insert(&mut *conn, self.run_id, &id, kind, &payload).await?;
+        signals::ring(conn, self.run_id, true).await?;
+        let after = json!({ "state": self.state, "ordered": kind });
+        Ok(Effect { carried: Carried::Ordered, after, forked: None })
+    }
+
+    /// The run's record, as a claim would read it.
+    pub(super) async fn journal(&self, conn: &mut PgConnection) -> Result<Journal, Undone> {
+        let raw = tasks::reread(conn, self.run_id).await?;
+        let journal = raw.read().and_then(|(history, _)| Journal::fold(history));
+        journal.map_err(|error| Refusal::Unreadable { message: error.to_string() }.into())
+    }
+}

@@ -1,0 +1,235 @@
+//! Operators' actions as people see them: of one run, in bulk, and what they may be needed for.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+use super::COUNT_LIMIT;
+use super::runs::RunSummary;
+
+/// What an operator did to a run.
+#[derive(Debug, Clone, Serialize, FromRow)]
+pub struct OperatorAction {
+    /// The action's id.
+    pub action_id: Uuid,
+    /// What was done, such as `retry`.
+    pub verb: String,
+    /// Who did it.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+    /// The run as it stood.
+    pub before: Value,
+    /// What the verb did: the state it led to, or the order that it sent.
+    pub after: Value,
+    /// The bulk action that it was a part of.
+    pub bulk_id: Option<Uuid>,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// What operators did to a run, the oldest first.
+pub async fn actions(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+) -> Result<Vec<OperatorAction>, sqlx::Error> {
+    sqlx::query_as(
+        "select action_id, verb, actor, reason, before, after, bulk_id, at
+         from operator_actions
+         where run_id = $1
+         order by at, action_id",
+    )
+    .bind(run_id)
+    .fetch_all(conn)
+    .await
+}
+
+/// A bulk action and how far it has come.
+#[derive(Debug, Clone, Serialize, FromRow)]
+pub struct BulkView {
+    /// Its id.
+    pub bulk_id: Uuid,
+    /// The verb with what it needs.
+    pub verb: Value,
+    /// What was selected.
+    pub selection: Value,
+    /// Who did it.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+    /// How many runs a second.
+    pub per_second: i32,
+    /// `FROZEN`, `RUNNING`, `DONE` or `CANCELLED`.
+    pub state: String,
+    /// When it was frozen.
+    pub created_at: DateTime<Utc>,
+    /// When it was done or cancelled.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Who cancelled it.
+    pub cancelled_by: Option<String>,
+    /// Why it was cancelled.
+    pub cancelled_why: Option<String>,
+    /// How many runs were selected.
+    pub total: i64,
+    /// On how many it was carried out.
+    pub done: i64,
+    /// To how many the order was sent.
+    pub ordered: i64,
+    /// How many refused.
+    pub refused: i64,
+    /// On how many it failed.
+    pub failed: i64,
+}
+
+/// One bulk action.
+pub async fn bulk(conn: &mut PgConnection, bulk_id: Uuid) -> Result<Option<BulkView>, sqlx::Error> {
+    sqlx::query_as(
+        "select b.bulk_id, b.verb, b.selection, b.actor, b.reason, b.per_second, b.state,
+           b.created_at, b.ended_at, b.cancelled_by, b.cancelled_why, n.total, n.done, n.ordered,
+           n.refused, n.failed
+         from bulk_actions b
+         cross join lateral (
+           select count(*) as total,
+             count(*) filter (where i.outcome = 'done') as done,
+             count(*) filter (where i.outcome = 'ordered') as ordered,
+             count(*) filter (where i.outcome = 'refused') as refused,
+             count(*) filter (where i.outcome = 'failed') as failed
+           from bulk_items i
+           where i.bulk_id = b.bulk_id
+         ) n
+         where b.bulk_id = $1",
+    )
+    .bind(bulk_id)
+    .fetch_optional(conn)
+    .await
+}
+
+/// What became of one run of a bulk action.
+#[derive(Debug, Clone, Serialize, FromRow)]
+pub struct BulkItem {
+    /// The run.
+    pub run_id: Uuid,
+    /// `done`, `ordered`, `refused` or `failed`; `None` when its turn has not come.
+    pub outcome: Option<String>,
+    /// Why it was refused or failed.
+    pub why: Option<String>,
+    /// When its turn came.
+    pub at: Option<DateTime<Utc>>,
+    /// The run's state now, which tells whether it helped.
+    pub state: Option<String>,
+    /// The class of the incident that it has open now.
+    pub incident: Option<String>,
+}
+
+/// The runs of a bulk action, optionally those of one outcome.
+pub async fn bulk_items(
+    conn: &mut PgConnection,
+    bulk_id: Uuid,
+    outcome: Option<&str>,
+    limit: i64,
+) -> Result<Vec<BulkItem>, sqlx::Error> {
+    sqlx::query_as(
+        "select i.run_id, i.outcome, i.why, i.at, s.state, n.class as incident
+         from bulk_items i
+         left join run_states s on s.run_id = i.run_id
+         left join incidents n on n.run_id = i.run_id and n.resolved_at is null
+         where i.bulk_id = $1 and ($2::text is null or i.outcome = $2)
+         order by i.run_id
+         limit $3",
+    )
+    .bind(bulk_id)
+    .bind(outcome)
+    .bind(limit)
+    .fetch_all(conn)
+    .await
+}
+
+/// In which states the runs of a bulk action are now: whether it helped.
+pub async fn bulk_states(
+    conn: &mut PgConnection,
+    bulk_id: Uuid,
+) -> Result<Vec<(String, i64)>, sqlx::Error> {
+    sqlx::query_as(
+        "select s.state, count(*)
+         from bulk_items i
+         join run_states s on s.run_id = i.run_id
+         where i.bulk_id = $1
+         group by s.state
+         order by s.state",
+    )
+    .bind(bulk_id)
+    .fetch_all(conn)
+    .await
+}
+
+/// Some of the runs of a bulk action, the oldest first.
+pub(crate) async fn bulk_sample(
+    conn: &mut PgConnection,
+    bulk_id: Uuid,
+    limit: i64,
+) -> Result<Vec<RunSummary>, sqlx::Error> {
+    sqlx::query_as(
+        "select s.run_id, s.workflow, s.workflow_id, s.state, s.started_at, s.ended_at, s.due_at,
+           n.class as incident
+         from bulk_items i
+         join run_states s on s.run_id = i.run_id
+         left join incidents n on n.run_id = i.run_id and n.resolved_at is null
+         where i.bulk_id = $1
+         order by s.started_at
+         limit $2",
+    )
+    .bind(bulk_id)
+    .bind(limit)
+    .fetch_all(conn)
+    .await
+}
+
+/// Open incidents that are alike.
+#[derive(Debug, Clone, Serialize, FromRow)]
+pub struct IncidentGroup {
+    /// What they share; a selection by it acts on all of them.
+    pub fingerprint: String,
+    /// What kind of need it is.
+    pub class: String,
+    /// The step at which it came up.
+    pub step: Option<String>,
+    /// How many there are; together at most [`COUNT_LIMIT`] are looked at.
+    pub count: i64,
+    /// When the first was opened.
+    pub first_at: DateTime<Utc>,
+    /// When the last was opened.
+    pub last_at: DateTime<Utc>,
+    /// The run of the last one.
+    pub run_id: Uuid,
+    /// What happened to it.
+    pub message: String,
+}
+
+/// Open incidents, the alike ones together, the most frequent first.
+pub async fn incident_groups(
+    conn: &mut PgConnection,
+    limit: i64,
+) -> Result<Vec<IncidentGroup>, sqlx::Error> {
+    sqlx::query_as(
+        "select i.fingerprint, i.class, i.step, count(*) as count,
+           min(i.opened_at) as first_at,
+           max(i.opened_at) as last_at,
+           (array_agg(i.run_id order by i.opened_at desc))[1] as run_id,
+           (array_agg(i.message order by i.opened_at desc))[1] as message
+         from (
+           select run_id, fingerprint, class, step, opened_at, message
+           from incidents
+           where resolved_at is null
+           limit $1
+         ) i
+         group by i.fingerprint, i.class, i.step
+         order by count(*) desc, max(i.opened_at) desc
+         limit $2",
+    )
+    .bind(COUNT_LIMIT)
+    .bind(limit)
+    .fetch_all(conn)
+    .await
+}

@@ -1,0 +1,192 @@
+//! What operators' verbs do to a run's row in the queue. Each caller holds the row's lock.
+
+use sqlx::{PgConnection, Row};
+use uuid::Uuid;
+
+/// What a verb has to know of a run before it decides.
+pub(crate) struct Facts {
+    /// The run's state as text.
+    pub(crate) state: String,
+    /// A worker holds it.
+    pub(crate) held: bool,
+    pub(crate) way: Way,
+    pub(crate) next_seq: i32,
+    pub(crate) workflow: String,
+    pub(crate) workflow_id: String,
+    pub(crate) version: i32,
+    pub(crate) parent_run_id: Option<Uuid>,
+    pub(crate) input: String,
+    /// The run as it stands, as JSON.
+    pub(crate) standing: String,
+}
+
+/// Which way a run goes, by its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// To its pivot.
+    Forward,
+    /// To its end.
+    PastPivot,
+    /// It is being made good, and nothing is undone yet.
+    Back,
+    /// It is being made good, and something is undone.
+    Undoing,
+}
+
+/// Whether a run that goes on has its attempts and crashes counted anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Count {
+    Anew,
+    On,
+}
+
+/// Locks a live run's row; `false` when there is none. The facts are read by a later statement,
+/// whose snapshot is younger than the lock.
+pub(crate) async fn lock(conn: &mut PgConnection, run_id: Uuid) -> Result<bool, sqlx::Error> {
+    let found = sqlx::query("select run_id from tasks where run_id = $1 for update")
+        .bind(run_id)
+        .fetch_optional(conn)
+        .await?;
+    Ok(found.is_some())
+}
+
+/// Reads what a verb has to know; `None` when there is no such run.
+pub(crate) async fn facts(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+) -> Result<Option<Facts>, sqlx::Error> {
+    let row = sqlx::query(
+        "select coalesce(r.ended_state, k.state, '') as state,
+           k.owner is not null as held,
+           exists (
+             select 1
+             from steps s
+             where s.run_id = $1 and s.pivot and s.kind in ('done', 'skipped')
+           ) as pivoted,
+           coalesce((
+             select s.kind = 'compensating'
+             from steps s
+             where s.run_id = $1 and s.kind in ('compensating', 'resumed')
+             order by s.seq desc
+             limit 1
+           ), false) as unwinding,
+           exists (
+             select 1
+             from steps s
+             where s.run_id = $1 and s.kind in ('undone', 'waived', 'closed')
+           ) as undone,
+           coalesce((select max(s.seq) + 1 from steps s where s.run_id = $1), 0) as next_seq,
+           r.workflow, r.workflow_id, r.version, r.parent_run_id, r.input::text as input,
+           json_strip_nulls(json_build_object(
+             'state', coalesce(r.ended_state, k.state),
+             'owner', k.owner,
+             'due_at', k.due_at,
+             'waits', k.waits,
+             'tries', k.tries,
+             'incident', case when i.incident_id is not null then json_build_object(
+               'id', i.incident_id, 'class', i.class, 'step', i.step, 'message', i.message) end
+           ))::text as standing
+         from runs r
+         left join tasks k on k.run_id = r.run_id
+         left join incidents i on i.run_id = r.run_id and i.resolved_at is null
+         where r.run_id = $1",
+    )
+    .bind(run_id)
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| {
+        Ok(Facts {
+            state: row.try_get("state")?,
+            held: row.try_get("held")?,
+            way: way(&row)?,
+            next_seq: row.try_get("next_seq")?,
+            workflow: row.try_get("workflow")?,
+            workflow_id: row.try_get("workflow_id")?,
+            version: row.try_get("version")?,
+            parent_run_id: row.try_get("parent_run_id")?,
+            input: row.try_get("input")?,
+            standing: row.try_get("standing")?,
+        })
+    })
+    .transpose()
+}
+
+fn way(row: &sqlx::postgres::PgRow) -> Result<Way, sqlx::Error> {
+    let (pivoted, undone) = (row.try_get("pivoted")?, row.try_get("undone")?);
+    Ok(match (row.try_get("unwinding")?, pivoted, undone) {
+        (true, _, true) => Way::Undoing,
+        (true, _, false) => Way::Back,
+        (false, true, _) => Way::PastPivot,
+        (false, false, _) => Way::Forward,
+    })
+}
+
+/// Puts a run that nobody holds back into the queue, due now, in the state that its record says.
+/// Its open wait stays, with its deadline.
+pub(crate) async fn set_going(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+    count: Count,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query(
+        "update tasks
+         set incident_id = null,
+             due_at = now(),
+             tries = case when $2 then null else tries end,
+             crashes = case when $2 then 0 else crashes end,
+             step_count = -1,
+             state = case
+               when (
+                 select s.kind
+                 from steps s
+                 where s.run_id = $1 and s.kind in ('compensating', 'resumed')
+                 order by s.seq desc
+                 limit 1
+               ) = 'compensating'
+               then 'COMPENSATING'
+               else 'RUNNING'
+             end
+         where run_id = $1 and owner is null",
+    )
+    .bind(run_id)
+    .bind(count == Count::Anew)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1)
+}
+
+/// Takes a run that nobody holds out of the queue until it is resumed.
+pub(crate) async fn pause(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+    incident_id: Uuid,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query(
+        "update tasks
+         set state = 'PAUSED', due_at = null, incident_id = $2
+         where run_id = $1 and owner is null",
+    )
+    .bind(run_id)
+    .bind(incident_id)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1)
+}
+
+/// Removes the row of a run that nobody holds: the run ends with this transaction.
+pub(crate) async fn leave(conn: &mut PgConnection, run_id: Uuid) -> Result<bool, sqlx::Error> {
+    sqlx::query("delete from tasks where run_id = $1 and owner is null")
+        .bind(run_id)
+        .execute(conn)
+        .await
+        .map(|done| done.rows_affected() == 1)
+}
+
+/// Has a run's record read anew by its next claim.
+pub(crate) async fn distrust(conn: &mut PgConnection, run_id: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query("update tasks set step_count = -1 where run_id = $1")
+        .bind(run_id)
+        .execute(conn)
+        .await
+        .map(|_| ())
+}
