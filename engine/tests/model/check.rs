@@ -512,7 +512,9 @@ impl<'c, 'p> Check<'c, 'p> {
         expect(!refused || self.pivoted, "a cancel is refused only past the pivot")?;
         for told in self.facts.told.get(&self.program.case).into_iter().flatten() {
             match told {
-                Told::Signal { id, .. } => {
+                Told::Signal { id, delivery, .. } => {
+                    let ended = *delivery != makegood::Delivery::Late || self.run.state != "STUCK";
+                    expect(ended, "only what comes after the end is late")?;
                     let letters = self.facts.signals.get(&self.run_id);
                     let stored = letters.is_some_and(|l| l.iter().any(|letter| letter.id == *id));
                     expect(stored, &format!("the acknowledged signal {id} is there"))?;

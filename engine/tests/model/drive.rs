@@ -26,7 +26,9 @@ const STALL: Duration = Duration::from_secs(15);
 
 /// Drives the cases in a cell until all have ended, and gathers what is found then.
 pub async fn drive(cell: &TestCell, cases: &[Case], weather: Weather, seed: u64) -> Facts {
-    world().open(cell.client.clone(), cell.pool.clone());
+    for case in cases {
+        world().open(&case.program.case, &cell.client, &cell.pool);
+    }
     let (over, is_over) = watch::channel(false);
     let mut helpers = JoinSet::new();
     helpers.spawn(weather.blow(cell.database.clone(), cell.pool.clone(), seed, is_over.clone()));
@@ -79,7 +81,7 @@ async fn start(cell: &TestCell, cases: &[Case]) {
                     }
                 };
                 let (case, id, delivery) = (case.to_owned(), id.clone(), sent.unwrap());
-                told.push(Told::Signal { case, id, word, delivery });
+                told.push(Told::Signal { case, id, delivery });
             }
         }
         if *cancel == Some(When::WithStart) {
@@ -211,13 +213,16 @@ async fn repair(client: Client, pool: PgPool, mut over: watch::Receiver<bool>) {
         for row in sqlx::query(stuck).fetch_all(&pool).await.unwrap() {
             let (run_id, case, why): (Uuid, String, String) = (row.get(0), row.get(1), row.get(2));
             let count = retried.entry(run_id).or_default();
-            *count += 1;
             if *count == RETRIES {
                 world().wrong(&case, format!("it is stuck for ever: {why}"));
             }
-            if *count < RETRIES {
-                client.retry(run_id, "the test", "repaired").await.unwrap();
+            if *count < RETRIES
+                && let Err(error) = client.retry(run_id, "the test", "repaired").await
+            {
+                eprintln!("{case} could not be retried: {error}");
+                continue;
             }
+            *count += 1;
         }
     }
 }

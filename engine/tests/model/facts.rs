@@ -161,6 +161,32 @@ impl Facts {
         }
     }
 
+    /// A case's run, and what is found of it and its children alone.
+    pub fn of(&self, case: &str) -> (Uuid, Self) {
+        let run_id = self.run_of("script", case).unwrap();
+        let branch = format!("{case}.");
+        let is_its = |name: &str| name == case || name.starts_with(&branch);
+        let is_late = |run: &Run| run.workflow_id.starts_with(&run_id.to_string());
+        let is_its_run = |run: &Run| run.input["case"].as_str().is_some_and(is_its) || is_late(run);
+        let mut its = Self::default();
+        for (id, run) in self.runs.iter().filter(|(_, run)| is_its_run(run)) {
+            its.ids.insert((run.workflow.clone(), run.workflow_id.clone()), *id);
+            its.runs.insert(*id, run.clone());
+            its.children.extend(self.children.get(id).map(|found| (*id, found.clone())));
+            its.records.extend(self.records.get(id).map(|found| (*id, found.clone())));
+            its.published.extend(self.published.get(id).map(|found| (*id, found.clone())));
+            its.incidents.extend(self.incidents.get(id).map(|found| (*id, found.clone())));
+            its.signals.extend(self.signals.get(id).map(|found| (*id, found.clone())));
+        }
+        let effects = self.effects.iter().filter(|(place, _)| is_its(&place.0));
+        its.effects = effects.map(|(place, found)| (place.clone(), found.clone())).collect();
+        let bookings = self.bookings.iter().filter(|(place, _)| is_its(&place.0));
+        its.bookings = bookings.map(|(place, found)| (place.clone(), found.clone())).collect();
+        its.undone = self.undone.iter().filter(|place| is_its(&place.0)).cloned().collect();
+        its.told.extend(self.told.get(case).map(|found| (case.to_owned(), found.clone())));
+        (run_id, its)
+    }
+
     /// The run of a workflow id.
     pub fn run_of(&self, workflow: &str, workflow_id: &str) -> Option<Uuid> {
         self.ids.get(&(workflow.to_owned(), workflow_id.to_owned())).copied()

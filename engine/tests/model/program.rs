@@ -179,16 +179,6 @@ pub enum When {
 }
 
 impl Program {
-    /// This program and those of its children, with whether each is awaited.
-    pub fn children(&self) -> Vec<&Program> {
-        let mut found = Vec::new();
-        let after = self.pivot.iter().flat_map(|pivot| &pivot.after);
-        for op in self.before.iter().chain(after) {
-            op.children(&mut found);
-        }
-        found
-    }
-
     /// All its steps, not those of its children.
     pub fn steps(&self) -> Vec<&StepOp> {
         let mut found = Vec::new();
@@ -225,13 +215,6 @@ impl Op {
             found.push(step);
         }
         self.inner().for_each(|op| op.steps(found));
-    }
-
-    fn children<'p>(&'p self, found: &mut Vec<&'p Program>) {
-        if let Self::Child(program) | Self::Spawn(program) = self {
-            found.push(program);
-        }
-        self.inner().for_each(|op| op.children(found));
     }
 
     fn panics(&self) -> bool {

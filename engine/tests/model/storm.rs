@@ -60,13 +60,22 @@ async fn worker(database: &Database, dice: &mut Dice) -> Worker {
         lease: Duration::from_secs(1),
         // Some forget a run at every retry, some wait for it in memory.
         short_wait: dice.one_of(&[Duration::ZERO, Duration::from_secs(1)]),
+        // Each connection costs a build without optimisations a tenth of a second.
+        lanes: 2,
+        transactions: 4,
         poll_cap: Duration::from_millis(25),
         flush_batch: dice.one_of(&[1, 16, 256]),
         // How many it outlives is no matter here.
         crash_limit: i32::MAX,
         ..WorkerConfig::default()
     };
-    Worker::start(database, registry(), config).await.unwrap()
+    loop {
+        match Worker::start(database, registry(), config.clone()).await {
+            Ok(worker) => return worker,
+            // A busy machine may have no connection for it in time.
+            Err(error) => eprintln!("a worker could not start: {error}"),
+        }
+    }
 }
 
 /// A worker's lease runs out as if it had been silent: another takes over.

@@ -5,6 +5,7 @@ use std::sync::{Mutex, OnceLock};
 
 use makegood::{ActivityError, ActivityResult, Cancellation, Client, Delivery};
 use sqlx::PgPool;
+use tokio::sync::Semaphore;
 
 use crate::program::{Deed, Kind, Mishap, StepOp, Word};
 use crate::script::{Maybe, No, Script, Yes};
@@ -26,13 +27,13 @@ pub struct World {
     told: Mutex<Vec<Told>>,
     /// What should never have been asked of the world.
     pub wrongs: Mutex<Vec<(String, String)>>,
-    office: OnceLock<(Client, PgPool)>,
+    offices: Mutex<HashMap<String, (Client, PgPool)>>,
 }
 
 /// What a run was told, and what the engine acknowledged.
 #[derive(Debug, Clone)]
 pub enum Told {
-    Signal { case: String, id: String, word: Word, delivery: Delivery },
+    Signal { case: String, id: String, delivery: Delivery },
     Cancel { case: String, cancellation: Cancellation },
 }
 
@@ -42,9 +43,10 @@ pub fn world() -> &'static World {
 }
 
 impl World {
-    /// From where the steps themselves signal and cancel.
-    pub fn open(&self, client: Client, pool: PgPool) {
-        let _ = self.office.set((client, pool));
+    /// From where the steps of a case themselves signal and cancel.
+    pub fn open(&self, case: &str, client: &Client, pool: &PgPool) {
+        let office = (client.clone(), pool.clone());
+        self.offices.lock().unwrap().insert(case.to_owned(), office);
     }
 
     pub fn told(&self) -> Vec<Told> {
@@ -106,7 +108,8 @@ impl World {
 
     /// Something else happens while a step is under way, once.
     pub async fn act(&self, case: &str, op: u32, deed: Deed) {
-        let Some((client, pool)) = self.office.get() else { return };
+        let office = self.offices.lock().unwrap().get(case).cloned();
+        let Some((client, pool)) = &office else { return };
         if !self.deeds.lock().unwrap().insert((case.to_owned(), op)) {
             return;
         }
@@ -120,8 +123,12 @@ impl World {
     }
 }
 
+/// Few speak at once, so that nobody waits too long for a connection.
+static QUEUE: Semaphore = Semaphore::const_new(4);
+
 /// Sends a signal to a run, in a transaction of its own.
 pub async fn signal(client: &Client, pool: &PgPool, case: &str, id: &str, word: Word) {
+    let _turn = QUEUE.acquire().await.unwrap();
     let mut tx = pool.begin().await.unwrap();
     let sent = match word {
         Word::Yes => client.signal::<Script, Yes>(&mut tx, case, id, &Yes(id.into())).await,
@@ -132,7 +139,7 @@ pub async fn signal(client: &Client, pool: &PgPool, case: &str, id: &str, word: 
         Ok(delivery) => {
             tx.commit().await.unwrap();
             let (case, id) = (case.to_owned(), id.to_owned());
-            world().tell(Told::Signal { case, id, word, delivery });
+            world().tell(Told::Signal { case, id, delivery });
         }
         Err(error) => world().wrong(case, format!("signal {id} was refused: {error}")),
     }
@@ -140,6 +147,7 @@ pub async fn signal(client: &Client, pool: &PgPool, case: &str, id: &str, word: 
 
 /// Cancels a run, in a transaction of its own.
 pub async fn cancel(client: &Client, pool: &PgPool, case: &str) {
+    let _turn = QUEUE.acquire().await.unwrap();
     let mut tx = pool.begin().await.unwrap();
     match client.cancel::<Script>(&mut tx, case, &"enough").await {
         Ok(cancellation) => {
