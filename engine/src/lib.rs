@@ -29,6 +29,7 @@ mod journal;
 mod lane;
 mod late;
 mod lease;
+mod life;
 pub mod operator;
 mod queue;
 mod reach;

@@ -31,6 +31,7 @@ mod retention;
 mod runs;
 mod schedules;
 mod signals;
+mod states;
 mod statements;
 mod support;
 mod together;
