@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use sqlx::PgConnection;
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -226,7 +226,13 @@ pub struct Undoes<A: Activity> {
     /// What the step was called with.
     pub input: A::Input,
     /// Its result; `None` when its outcome was never learnt.
+    #[serde(default, deserialize_with = "known", skip_serializing_if = "Option::is_none")]
     pub output: Option<A::Output>,
+}
+
+/// A result that is there is known, also if it is null, as that of `()` is.
+fn known<'de, D: Deserializer<'de>, T: Deserialize<'de>>(source: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(source).map(Some)
 }
 
 /// Runs in the transaction that records its result: its effect happens exactly once.

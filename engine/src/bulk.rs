@@ -105,7 +105,7 @@ impl Bulk {
     /// # Errors
     /// [`Error::Database`].
     pub async fn preview(&self) -> Result<Preview, Error> {
-        let mut tx = self.operator.client.pool().begin().await?;
+        let mut tx = self.operator.client.connections().begin().await?;
         let written = self.write(&mut tx).await;
         tx.rollback().await?;
         written.map(|(_, preview)| preview)
@@ -116,7 +116,7 @@ impl Bulk {
     /// # Errors
     /// [`Error::TooLarge`] when what the verb gives is too large.
     pub async fn freeze(&self) -> Result<(Uuid, Preview), Error> {
-        let mut tx = self.operator.client.pool().begin().await?;
+        let mut tx = self.operator.client.connections().begin().await?;
         let frozen = match self.write(&mut tx).await {
             Ok(frozen) => frozen,
             Err(error) => {
@@ -161,7 +161,7 @@ impl Client {
         bulk_id: Uuid,
         mut progress: impl FnMut(&Progress),
     ) -> Result<Progress, Error> {
-        let mut conn = self.pool().acquire().await?;
+        let mut conn = self.connections().acquire().await?;
         let order = bulk::start(&mut conn, bulk_id).await?;
         let order = order.ok_or(Error::BulkNotFound(bulk_id))?;
         let verb: Verb = serde_json::from_str(&order.verb)
@@ -178,7 +178,7 @@ impl Client {
         loop {
             pace.tick().await;
             let Some(settled) = self.bulk_step(bulk_id, signed, &verb).await? else {
-                let mut conn = self.pool().acquire().await?;
+                let mut conn = self.connections().acquire().await?;
                 if bulk::finish(&mut conn, bulk_id).await? != Some(Left::Locked) {
                     return standing(&mut conn, bulk_id).await;
                 }
@@ -203,7 +203,7 @@ impl Client {
     /// [`Error::BulkNotFound`] when it is over, or never was.
     pub async fn bulk_cancel(&self, bulk_id: Uuid, actor: &str, reason: &str) -> Result<(), Error> {
         let Signature { actor, reason } = self.operator(actor, reason)?.signature;
-        let mut conn = self.pool().acquire().await?;
+        let mut conn = self.connections().acquire().await?;
         if bulk::cancel(&mut conn, bulk_id, &actor, &reason).await? {
             return Ok(());
         }
@@ -219,7 +219,7 @@ impl Client {
     ) -> Result<Option<Settled>, Error> {
         let mut tries = 0_u32;
         loop {
-            let mut tx = self.pool().begin().await?;
+            let mut tx = self.connections().begin().await?;
             let Some(run_id) = bulk::next(&mut tx, bulk_id).await? else {
                 tx.rollback().await?;
                 return Ok(None);
@@ -252,7 +252,7 @@ impl Client {
                 Err(error) => {
                     // What the verb wrote goes; the item's own row is settled anew.
                     tx.rollback().await?;
-                    tx = self.pool().begin().await?;
+                    tx = self.connections().begin().await?;
                     bulk::settle(&mut tx, item, "failed", Some(&error.to_string()), None).await?;
                     Settled::Failed
                 }

@@ -191,16 +191,25 @@ impl Client {
             return Err(Error::ReservedSignal(signal_id.to_owned()));
         }
         let payload = self.encode(S::KIND, signal)?;
+        let (id, kind) = (signal_id.to_owned(), S::KIND.to_owned());
+        self.deliver::<W>(conn, workflow_id, StoredSignal { id, kind, payload }).await
+    }
+
+    /// Sends a signal whose payload is JSON already.
+    pub(crate) async fn deliver<W: Workflow>(
+        &self,
+        conn: &mut PgConnection,
+        workflow_id: &str,
+        signal: StoredSignal,
+    ) -> Result<Delivery, Error> {
         let (run_id, input) = self.addressee::<W>(&mut *conn, workflow_id).await?;
-        let kind = S::KIND;
-        if !signals::insert(&mut *conn, run_id, signal_id, kind, payload.get()).await? {
+        let StoredSignal { id, kind, payload } = &signal;
+        if !signals::insert(&mut *conn, run_id, id, kind, payload.get()).await? {
             return Ok(Delivery::Repeated);
         }
         if signals::ring(&mut *conn, run_id, false).await? {
             return Ok(Delivery::Queued);
         }
-        let (id, kind) = (signal_id.to_owned(), kind.to_owned());
-        let signal = StoredSignal { id, kind, payload };
         let Some(output) = late::keep(&mut *conn, run_id, &signal).await? else {
             return Ok(Delivery::Repeated);
         };
@@ -304,14 +313,14 @@ impl Client {
     /// # Errors
     /// [`Error::RunNotFound`] when there is no such run.
     pub async fn remedies(&self, run_id: Uuid) -> Result<Vec<(VerbKind, Option<Refusal>)>, Error> {
-        let mut conn = self.pool().acquire().await?;
+        let mut conn = self.connections().acquire().await?;
         let facts = by_operator::facts(&mut conn, run_id).await?;
         let facts = facts.ok_or_else(|| Error::RunNotFound(run_id.to_string()))?;
         let standing = operator::standing(run_id, &facts)?;
         Ok(VerbKind::ALL.into_iter().map(|verb| (verb, refusal(verb, standing))).collect())
     }
 
-    pub(crate) fn pool(&self) -> &PgPool {
+    pub(crate) fn connections(&self) -> &PgPool {
         &self.0.pool
     }
 

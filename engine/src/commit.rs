@@ -193,7 +193,7 @@ impl Committer {
     }
 
     /// Flushes until the worker is over. Runs in a task that nobody cancels.
-    pub(crate) async fn lane(self: Arc<Self>, mut over: watch::Receiver<bool>) {
+    pub(crate) async fn work(self: Arc<Self>, mut over: watch::Receiver<bool>) {
         loop {
             let batch = self.gather();
             if batch.is_empty() {

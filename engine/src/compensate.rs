@@ -24,6 +24,7 @@ pub(crate) enum Unwind {
 struct UndoInput<'a> {
     idempotency_key: String,
     input: &'a Payload,
+    #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<&'a Payload>,
 }
 

@@ -71,7 +71,7 @@ impl Database {
     /// that nobody cancels.
     pub(crate) async fn hot_pool(&self, name: &str, connections: u32) -> Result<PgPool, Error> {
         let options = self.options.clone().application_name(name).options(PLANNER_PINS);
-        // A caller's open transaction may hold a task's row; it must not hold a whole lane.
+        // A caller's open transaction may hold a task's row; it must not hold up a committer.
         let options = options.options([("lock_timeout", "1000")]);
         Ok(pool_of(connections).connect_with(options).await?)
     }
@@ -127,8 +127,8 @@ pub struct WorkerConfig {
     pub in_flight: usize,
     /// Runs claimed at once; 1 to 1,024.
     pub claim_batch: usize,
-    /// Committers; 1 to 8.
-    pub lanes: usize,
+    /// Commits under way at once; 1 to 8.
+    pub committers: usize,
     /// Turns in one commit; 1 to 1,024.
     pub flush_batch: usize,
     /// Connections for activities in transactions; 1 to 64.
@@ -157,7 +157,7 @@ impl Default for WorkerConfig {
             lease: Duration::from_secs(15),
             in_flight: 2_048,
             claim_batch: 256,
-            lanes: 3,
+            committers: 3,
             flush_batch: 256,
             transactions: 6,
             poll_cap: Duration::from_millis(250),

@@ -280,10 +280,13 @@ impl Journal {
         self.given = None;
         match kind {
             RowKind::Done => {
+                // A null comes as nothing; it is an input and a result like any other.
+                let result = result.or_else(|| Some(crate::run::null()));
                 self.pivoted |= pivot;
                 self.close_intent(&name, occurrence);
                 self.learn(&name, occurrence, result.as_ref());
-                if let (Some(undo), Some(input)) = (undo, input) {
+                if let Some(undo) = undo {
+                    let input = input.unwrap_or_else(crate::run::null);
                     let output = result.clone();
                     let name = name.clone();
                     let of_run = None;

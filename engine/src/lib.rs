@@ -41,6 +41,8 @@ mod run;
 mod runtime;
 mod schedule;
 mod store;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 mod transaction;
 mod turn;
 mod wake;

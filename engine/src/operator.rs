@@ -201,7 +201,7 @@ impl Operator {
 
     async fn act(&self, run_id: Uuid, verb: &Verb) -> Result<Acted, Error> {
         verb.check_size(self.client.payload_limit())?;
-        let mut tx = self.client.pool().begin().await?;
+        let mut tx = self.client.connections().begin().await?;
         let signed =
             Signed { signature: &self.signature, bulk_id: None, lanes: self.client.lanes() };
         let acted = match carry_out(&mut tx, signed, run_id, verb).await {

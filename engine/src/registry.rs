@@ -167,6 +167,16 @@ impl Registry {
         self.workflows.keys().map(|name| (*name).to_owned()).collect()
     }
 
+    /// The same, with each activity behind what `wrap` makes of it.
+    #[cfg(feature = "testkit")]
+    pub(crate) fn wrapped(
+        mut self,
+        wrap: impl Fn(&'static str, Arc<dyn ActivityCode>) -> Arc<dyn ActivityCode>,
+    ) -> Self {
+        self.activities = self.activities.into_iter().map(|(n, code)| (n, wrap(n, code))).collect();
+        self
+    }
+
     pub(crate) fn code_of(&self, workflow: &str) -> Option<Arc<WorkflowCode>> {
         self.workflows.get(workflow).cloned()
     }

@@ -111,10 +111,10 @@ impl Worker {
         registry: Registry,
         config: WorkerConfig,
     ) -> Result<Self, Error> {
-        let lanes = u32::try_from(config.lanes).unwrap_or(1);
+        let committers = u32::try_from(config.committers).unwrap_or(1);
         // A frozen worker must not keep the locks of its transactions beyond its lease.
         let database = database.bounded_by(config.lease);
-        let hot = database.hot_pool("makegood-lanes", lanes.saturating_add(1)).await?;
+        let hot = database.hot_pool("makegood-commits", committers.saturating_add(1)).await?;
         let transactions = database.step_pool("makegood-steps", config.transactions).await?;
         let claims = database.claim_pool().await?;
         let keeper = database.lazy_pool("makegood-keeper", 2).await?;
@@ -144,8 +144,8 @@ impl Worker {
         });
         let (runs, claimed) = mpsc::unbounded_channel();
         let mut parts = JoinSet::new();
-        for _ in 0..engine.config.lanes {
-            parts.spawn(Arc::clone(&committer).lane(is_over.clone()));
+        for _ in 0..engine.config.committers {
+            parts.spawn(Arc::clone(&committer).work(is_over.clone()));
         }
         let over_for_lease = is_over.clone();
         parts.spawn(async move { lease.keep(over_for_lease).await });

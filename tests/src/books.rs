@@ -66,12 +66,12 @@ const SUMMARY: &str = "
     where o.order_id::text = $1";
 
 /// An order's trace.
-pub(crate) async fn summary(conn: &mut PgConnection, order_id: &str) -> Summary {
+pub async fn summary(conn: &mut PgConnection, order_id: &str) -> Summary {
     sqlx::query_as(SUMMARY).bind(order_id).fetch_one(conn).await.unwrap()
 }
 
 /// A product's counters.
-pub(crate) async fn stock(conn: &mut PgConnection, sku: &str) -> Stock {
+pub async fn stock(conn: &mut PgConnection, sku: &str) -> Stock {
     let counters = "select available, reserved, sold from inventory where sku = $1";
     sqlx::query_as(counters).bind(sku).fetch_one(conn).await.unwrap()
 }
@@ -90,7 +90,7 @@ pub(crate) async fn history(conn: &mut PgConnection, order_id: &str) -> Vec<Stri
 
 /// Where the promises do not hold: the engine's, the shop's, and, given the gateway's books, that
 /// all money that came in pays an order or went back.
-pub(crate) async fn faults(conn: &mut PgConnection, truth: &Truth) -> Vec<String> {
+pub async fn faults(conn: &mut PgConnection, truth: &Truth) -> Vec<String> {
     let broken = makegood::inspect::faults(conn).await.unwrap();
     let mut faults: Vec<String> = broken.iter().map(|fault| format!("{fault:?}")).collect();
     let broken = store::audit::violations(conn).await.unwrap();

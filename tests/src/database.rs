@@ -41,7 +41,7 @@ pub fn unique_cell() -> Cell {
 
 impl Place {
     /// A fresh cell on the tests' server.
-    pub(crate) async fn shared() -> Self {
+    pub async fn shared() -> Self {
         let url = spawn_blocking(server).await.unwrap();
         Self::migrated(url, None).await
     }

@@ -45,6 +45,7 @@ const TABLE: &[Layer] = &[
     Layer { name: "makegood-cli", ours: ANY, never: &[] },
     Layer { name: "makegood-tests", ours: ANY_AND_CLI, never: &[] },
     Layer { name: "makegood-bench", ours: ANY, never: &[] },
+    Layer { name: "makegood-examples", ours: &["devpg", "makegood", "migrations"], never: &[] },
 ];
 
 /// Any crate that others may depend on.
@@ -163,6 +164,7 @@ fn planted_dependencies_are_refused_and_rightful_ones_are_not() {
         ("worker", "api"),
         ("makegood-cli", "makegood-bench"),
         ("makegood-bench", "makegood-cli"),
+        ("makegood-examples", "workflows"),
         ("gateway-sandbox", "domain"),
     ] {
         assert!(refused(layer, dependency, false), "{layer} must not list {dependency}");

@@ -28,7 +28,7 @@ fn links(document: &str) -> Vec<&str> {
 
 fn documents() -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for folder in [root(), root().join("docs"), root().join("docs/adr")] {
+    for folder in [root(), root().join("docs"), root().join("docs/adr"), root().join("examples")] {
         let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         found.extend(files.filter(|path| path.extension().is_some_and(|end| end == "md")));
     }

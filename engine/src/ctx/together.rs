@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use futures::StreamExt;
-use futures::future::{Either, join, join_all, select};
+use futures::future::{Either, join, join_all, select, try_join_all};
 use futures::stream;
 
 use super::Ctx;
@@ -47,6 +47,33 @@ impl<S> Ctx<S> {
         branches: impl IntoIterator<Item = impl Future<Output = WorkflowResult<T>>>,
     ) -> WorkflowResult<Vec<T>> {
         join_all(branches).await.into_iter().collect()
+    }
+
+    /// Awaits all, at the same time, and answers in their order; or with the first failure as soon
+    /// as it comes. Whatever is under way then is dropped: a wait is over, a step that was asked
+    /// for is done all the same before the run ends, and a child goes on until the run is made
+    /// good, which cancels it.
+    ///
+    /// ```
+    /// # use makegood::{Ctx, Workflow, WorkflowResult};
+    /// # struct Parcel;
+    /// # impl Workflow for Parcel {
+    /// #     const NAME: &'static str = "parcel";
+    /// #     type Input = String;
+    /// #     type Output = ();
+    /// #     async fn run(_: Ctx, _: String) -> WorkflowResult<()> { Ok(()) }
+    /// # }
+    /// async fn run(ctx: Ctx, warehouses: Vec<String>) -> WorkflowResult<()> {
+    ///     // One that fails cancels the others by way of `?`, without waiting for them.
+    ///     ctx.try_all(warehouses.iter().map(|from| ctx.child::<Parcel>(from))).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub async fn try_all<T>(
+        &self,
+        branches: impl IntoIterator<Item = impl Future<Output = WorkflowResult<T>>>,
+    ) -> WorkflowResult<Vec<T>> {
+        try_join_all(branches).await
     }
 
     /// Awaits all, at most so many at the same time, and answers in their order. What has not

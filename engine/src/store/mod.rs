@@ -22,6 +22,8 @@ pub(crate) mod schedules;
 pub(crate) mod signals;
 pub(crate) mod steps;
 pub(crate) mod tasks;
+#[cfg(feature = "testkit")]
+pub(crate) mod testkit;
 pub(crate) mod workers;
 
 /// A duration as the `bigint` that statements multiply with a millisecond.

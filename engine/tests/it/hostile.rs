@@ -153,7 +153,7 @@ async fn callers_that_stall_before_their_commit_hold_up_their_own_runs_alone() {
     let cell = TestCell::new().await;
     let worker = cell.worker().await;
     let mut stalled = Vec::new();
-    // As many as there are lanes by default.
+    // As many as there are committers by default.
     for id in ["p1", "p2", "p3"] {
         let plan = Plan::new();
         let gate = world().hang(&plan, "book van");

@@ -7,11 +7,12 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use makegood::{
     Activity, ActivityResult, Attempt, Ctx, InTransaction, Outside, QueueLimits, Registry,
-    StartOptions, Workflow, WorkflowResult,
+    StartOptions, WorkerConfig, Workflow, WorkflowResult,
 };
 use sqlx::PgConnection;
 
 use crate::support::{TestCell, forgetful};
+use crate::trades::{self, Plan, Steps4, world};
 
 /// Who is inside, and how many there were at most, by place.
 static INSIDE: Mutex<BTreeMap<String, (usize, usize)>> = Mutex::new(BTreeMap::new());
@@ -117,14 +118,48 @@ async fn no_more_runs_than_the_limit_are_in_the_memory_of_all_workers() {
 async fn a_place_that_is_free_again_is_taken_at_once() {
     let cell = TestCell::new().await;
     cell.client.set_queue("single", QueueLimits::new().concurrency(1)).await.unwrap();
-    let place = format!("single {}", cell.database.cell());
     let single = StartOptions::new().queue("single");
-    cell.start_all::<Visitor>(ids("s", 40), &place, &single).await;
+    let plans: Vec<Plan> = (0..4).map(|_| Plan::new()).collect();
+    let mut gates = Vec::new();
+    for (index, plan) in plans.iter().enumerate() {
+        gates.push(world().hang(plan, "book one"));
+        cell.start_all::<Steps4>([format!("s{index}")], plan, &single).await;
+    }
+    let config = WorkerConfig { poll_cap: Duration::from_mins(1), ..WorkerConfig::default() };
+    let worker = cell.worker_with(trades::registry(), config).await;
+    world().until_met(&plans[0], "book one", 1).await;
+    let mut took = Duration::ZERO;
+    for next in 1..4 {
+        // Until the claimer has long pauses between its looks.
+        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        gates[next - 1].add_permits(1);
+        let freed = tokio::time::Instant::now();
+        world().until_met(&plans[next], "book one", 1).await;
+        took += freed.elapsed();
+    }
+    assert!(took < Duration::from_millis(500), "three places were taken after {took:?}");
+    gates[3].add_permits(1);
+    worker.drain().await.unwrap();
+}
+
+#[tokio::test]
+async fn two_workers_do_not_claim_from_a_limited_queue_at_once() {
+    let cell = TestCell::new().await;
+    cell.client.set_queue("narrow", QueueLimits::new().concurrency(3)).await.unwrap();
+    // As another worker does while it counts and claims.
+    let mut claim = cell.pool.begin().await.unwrap();
+    sqlx::query("select queue from queues for update").execute(&mut *claim).await.unwrap();
+    let narrow = StartOptions::new().queue("narrow");
+    cell.start_all::<Glance>(ids("n", 9), &(), &narrow).await;
     let worker = cell.worker_with(registry(), forgetful()).await;
-    let begun = tokio::time::Instant::now();
+    for wide in ["w1", "w2"] {
+        let run = cell.start::<Glance>(wide, &()).await;
+        assert_eq!(cell.ended::<Glance>(run).await.state, "COMPLETED", "others are not held up");
+    }
+    let untouched = "select count(*) from tasks where epoch = 0";
+    assert_eq!(cell.scalar::<i64>(untouched).await, 9, "nobody claims from it meanwhile");
+    claim.commit().await.unwrap();
     cell.until("all end", "select not exists (select 1 from tasks)").await;
-    let took = begun.elapsed();
-    assert!(took < Duration::from_secs(8), "80 visits of 5 ms do not take {took:?} of polling");
     worker.drain().await.unwrap();
 }
 
@@ -178,15 +213,19 @@ async fn runs_begin_no_faster_than_the_rate_by_the_database_s_clock() {
 #[tokio::test]
 async fn runs_that_go_on_need_no_token() {
     let cell = TestCell::new().await;
-    let rate = QueueLimits::new().rate(1, Duration::from_hours(1));
-    cell.client.set_queue("once", rate).await.unwrap();
-    let once = StartOptions::new().queue("once");
-    cell.start_all::<Visitor>(ids("o", 3), &"anywhere".to_owned(), &once).await;
+    let rate = QueueLimits::new().rate(2, Duration::from_hours(1));
+    cell.client.set_queue("seldom", rate).await.unwrap();
+    let seldom = StartOptions::new().queue("seldom");
+    let place = "anywhere".to_owned();
+    cell.start_all::<Visitor>(ids("o", 1), &place, &seldom).await;
     let worker = cell.worker_with(registry(), forgetful()).await;
-    // It rests in between, and so is claimed twice.
-    cell.until("one ends", "select count(*) = 1 from runs where ended_state is not null").await;
-    let begun = "select count(*) from tasks where epoch > 0";
-    assert_eq!(cell.scalar::<i64>(begun).await, 0, "the others wait for their hour");
+    // It rests in between, and so is claimed twice: once with a token to spare, and free of charge.
+    cell.until("it ends", "select count(*) = 1 from runs where ended_state is not null").await;
+    cell.start_all::<Visitor>(ids("p", 3), &place, &seldom).await;
+    // This one goes on when there is no token left.
+    cell.until("one more", "select count(*) = 2 from runs where ended_state is not null").await;
+    let untouched = "select count(*) from tasks where epoch = 0";
+    assert_eq!(cell.scalar::<i64>(untouched).await, 2, "the others wait for their hour");
     worker.drain().await.unwrap();
     cell.audited().await;
 }

@@ -36,6 +36,7 @@ mod statements;
 mod support;
 mod together;
 mod trades;
+mod undo_outputs;
 mod values;
 mod versions;
 mod world;

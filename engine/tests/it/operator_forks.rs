@@ -1,11 +1,15 @@
 //! Forks: a new run with the beginning of another's record, its own keys ahead and the old ones
 //! behind.
 
-use makegood::{Cut, Error, Operator, Refusal, StepId};
+use std::time::Duration;
+
+use makegood::{
+    Ctx, Cut, Error, Operator, Refusal, StepId, WorkerConfig, Workflow, WorkflowResult,
+};
 use uuid::Uuid;
 
 use crate::support::TestCell;
-use crate::trades::{Fault, Parcel, Plan, Signed, Steps4, Trip, Waiting, world};
+use crate::trades::{Fault, Plan, Signed, Steps4, Trip, registry, world};
 
 fn ada(cell: &TestCell) -> Operator {
     cell.client.operator("ada", "once more").unwrap()
@@ -76,32 +80,45 @@ async fn a_fork_of_a_fork_undoes_each_step_under_the_key_with_which_it_was_made(
     cell.audited().await;
 }
 
+/// Waits for two signatures.
+struct Contract;
+
+impl Workflow for Contract {
+    const NAME: &'static str = "contract";
+    type Input = ();
+    type Output = Vec<String>;
+
+    async fn run(ctx: Ctx, (): ()) -> WorkflowResult<Vec<String>> {
+        let mut signers = Vec::new();
+        for _ in 0..2 {
+            let signed = ctx.signal::<Signed>().within(Duration::from_mins(10)).await?;
+            signers.extend(signed.map(|signed| signed.by));
+        }
+        Ok(signers)
+    }
+}
+
 #[tokio::test]
-async fn a_fork_takes_a_signal_whose_id_its_origin_has_taken() {
+async fn a_fork_keeps_the_signals_before_the_cut_and_takes_new_ones_whatever_their_ids() {
     let cell = TestCell::new().await;
-    let worker = cell.worker().await;
-    let waiting = Waiting { plan: Plan::new(), within_ms: 600_000 };
-    let run = cell.start::<Parcel>("p1", &waiting).await;
-    let signed = Signed { by: "eve".to_owned() };
-    let send = async |id: &str| {
+    let config = WorkerConfig::default();
+    let worker = cell.worker_with(registry().workflow::<Contract>(), config).await;
+    let run = cell.start::<Contract>("c1", &()).await;
+    let send = async |to: &str, id: &str, by: &str| {
         let mut tx = cell.pool.begin().await.unwrap();
-        cell.client.signal::<Parcel, Signed>(&mut tx, id, "s1", &signed).await.unwrap();
+        let signed = Signed { by: by.to_owned() };
+        cell.client.signal::<Contract, Signed>(&mut tx, to, id, &signed).await.unwrap();
         tx.commit().await.unwrap();
         cell.client.wake();
     };
-    send("p1").await;
-    cell.ended::<Parcel>(run).await;
-    let again = ada(&cell).fork(run, &at("signed", 0), "p2").await.unwrap();
+    send("c1", "s1", "eve").await;
+    send("c1", "s2", "bob").await;
+    cell.ended::<Contract>(run).await;
+    let fork = ada(&cell).fork(run, &at("signed", 1), "c2").await.unwrap();
     cell.until("it waits", "select exists (select 1 from tasks where state = 'WAITING')").await;
-    send("p2").await;
-    assert_eq!(cell.ended::<Parcel>(again).await.output, Some(Some("eve".to_owned())));
-    let kept = ada(&cell).fork(run, &at("note", 0), "p3").await.unwrap();
-    let ending = cell.ended::<Parcel>(kept).await;
-    assert_eq!(
-        ending.output,
-        Some(Some("eve".to_owned())),
-        "a kept signal is taken from the record"
-    );
+    send("c2", "s1", "ida").await;
+    let ending = cell.ended::<Contract>(fork).await;
+    assert_eq!(ending.output, Some(vec!["eve".to_owned(), "ida".to_owned()]));
     worker.drain().await.unwrap();
     cell.audited().await;
 }

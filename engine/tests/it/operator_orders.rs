@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use makegood::{Carried, Cause, Error, Operator, Refusal};
+use makegood::{
+    Activity, ActivityError, ActivityResult, Attempt, Carried, Cause, Ctx, Error, Operator,
+    Outside, Refusal, WorkerConfig, Workflow, WorkflowResult,
+};
 
 use crate::support::{TestCell, forgetful};
-use crate::trades::{
-    Fault, Parcel, Patience, Plan, Signed, Steps4, Trip, Waiting, registry, world,
-};
+use crate::trades::{Parcel, Patience, Plan, Signed, Steps4, Trip, Waiting, registry, world};
 
 fn ada(cell: &TestCell) -> Operator {
     cell.client.operator("ada", "the gateway is down").unwrap()
@@ -150,27 +151,50 @@ async fn an_order_survives_the_worker_that_should_have_taken_it() {
     cell.audited().await;
 }
 
+/// Fails, and wants to be tried again in a long time.
+struct Lazy;
+
+impl Activity for Lazy {
+    const NAME: &'static str = "lazy";
+    type Kind = Outside;
+    type Input = String;
+    type Output = ();
+
+    async fn run(&self, _: &mut Attempt, trip: String) -> ActivityResult<()> {
+        world().meet(&trip, "lazy")?;
+        world().stall(&trip, "lazy").await;
+        let after = Some(Duration::from_mins(10));
+        Err(ActivityError::Retryable { message: "later".to_owned(), after })
+    }
+}
+
+struct Waits;
+
+impl Workflow for Waits {
+    const NAME: &'static str = "waits";
+    type Input = Plan;
+    type Output = ();
+
+    async fn run(ctx: Ctx, plan: Plan) -> WorkflowResult<()> {
+        ctx.step::<Lazy>(&plan.trip).await
+    }
+}
+
 #[tokio::test]
-async fn a_pause_between_two_attempts_is_not_put_off_until_the_next_one() {
+async fn an_order_before_a_long_pause_is_not_put_off_until_the_next_attempt() {
     let cell = TestCell::new().await;
-    let worker = cell.worker_with(registry(), forgetful()).await;
+    let registry = registry().workflow::<Waits>().activity(Lazy);
+    let worker = cell.worker_with(registry, WorkerConfig::default()).await;
     let plan = Plan::new();
-    world().fail_early(&plan, "book one", &[Fault::Retryable; 2]);
-    let gate = world().hang(&plan, "before book one");
-    let run = cell.start::<Steps4>("s1", &plan).await;
-    cell.until("it is held", "select exists (select 1 from tasks where owner is not null)").await;
-    cell.until(
-        "the step is intended",
-        "select exists (select 1 from steps where next is not null)",
-    )
-    .await;
+    let gate = world().hang(&plan, "lazy");
+    let run = cell.start::<Waits>("w1", &plan).await;
+    world().until_met(&plan, "lazy", 1).await;
     assert_eq!(ada(&cell).pause(run).await.unwrap(), Carried::Ordered);
-    gate.add_permits(1);
-    cell.until("it is paused", PAUSED).await;
     gate.add_permits(10);
-    assert_eq!(world().times(&plan, "book one"), 0, "the second attempt was not made");
-    ada(&cell).resume(run).await.unwrap();
-    assert_eq!(cell.ended::<Steps4>(run).await.output, Some(4));
+    cell.until("it is paused", PAUSED).await;
+    assert_eq!(world().times(&plan, "lazy"), 1, "the second attempt was not made");
+    assert_eq!(ada(&cell).terminate(run).await.unwrap(), Carried::Done);
+    assert_eq!(cell.ended::<Waits>(run).await.state, "CLOSED");
     worker.drain().await.unwrap();
     cell.audited().await;
 }

@@ -30,6 +30,7 @@ const FOLDERS: &[&str] = &[
     "devpg",
     "gateway-sandbox",
     "bench",
+    "examples",
     "docs",
 ];
 

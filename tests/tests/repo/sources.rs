@@ -80,12 +80,18 @@ pub(crate) fn tree() -> Vec<Source> {
     found
 }
 
+/// Behind features that no release build turns on.
+const NEVER_SHIPPED: &[&str] = &["engine/src/testkit"];
+
 /// The Rust files of the shipped crates, without those that hold only tests.
 pub(crate) fn shipped() -> Vec<Source> {
     let in_src = |file: &Source| {
         SHIPPED.iter().any(|folder| file.path.starts_with(&format!("{folder}/src/")))
     };
-    let tests_only = |file: &Source| file.path.ends_with("/tests.rs");
+    let tests_only = |file: &Source| {
+        let path = file.path.as_str();
+        path.ends_with("/tests.rs") || NEVER_SHIPPED.iter().any(|place| path.starts_with(place))
+    };
     tree().into_iter().filter(|file| file.is_rust() && in_src(file) && !tests_only(file)).collect()
 }
 

@@ -85,6 +85,13 @@ const CHECKS: &[Check] = &[
               limit 100",
     },
     Check {
+        invariant: "a task is in a lane",
+        sql: "select k.run_id::text as subject, 'lane ' || k.lane || ' is not there' as detail
+              from tasks k
+              where not exists (select 1 from lanes l where l.lane = k.lane)
+              limit 100",
+    },
+    Check {
         invariant: "a run is held by a living worker",
         sql: "select k.run_id::text as subject, 'held by the dead ' || k.owner::text as detail
               from tasks k

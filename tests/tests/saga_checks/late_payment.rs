@@ -1,0 +1,100 @@
+//! Money that comes late, and whose refund takes its days.
+
+use activities::gateway::{Gateway, NewGatewayOrder};
+use activities::orders::PlacedOrder;
+use domain::OrderStatus;
+use gateway_sandbox::RefundMode;
+use makegood::testkit::{Kit, Place, Refusal, Result, Scenario, Stage};
+use makegood::{LateSignal, Registry};
+use serde_json::json;
+use store::orders::{self, StatusChange};
+use uuid::Uuid;
+use workflows::LatePayment;
+
+use crate::counter::{
+    fresh_shop, gateway, meddle, pay, place_order, registry, stock_and_money, truth, whole_trace,
+};
+
+/// An order has failed, and is paid for all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refund {
+    AtOnce,
+    Slow,
+}
+
+impl Scenario for Refund {
+    type Saga = LatePayment;
+
+    fn name(&self) -> String {
+        format!("late_payment {self:?}")
+    }
+
+    async fn place(&self) -> Result<Place> {
+        let slow = *self == Self::Slow;
+        fresh_shop(if slow { RefundMode::Pending } else { RefundMode::Processed }).await
+    }
+
+    fn registry(&self, place: &Place) -> Result<Registry> {
+        registry(place)
+    }
+
+    async fn prepare(&self, stage: &Stage) -> Result<LateSignal<PlacedOrder>> {
+        let order = place_order(stage).await?;
+        let change = StatusChange {
+            order_id: order.order_id,
+            from: &[OrderStatus::Pending],
+            to: OrderStatus::Failed,
+            actor: "checkout",
+            reason_code: Some("TEST"),
+            reason_detail: None,
+        };
+        let mut tx = stage.pool().begin().await?;
+        orders::set_status(&mut tx, &change).await?;
+        tx.commit().await?;
+        let notes = [("order_id".to_owned(), order.order_id.to_string())].into();
+        let new = NewGatewayOrder { receipt: order.receipt.clone(), amount: order.total, notes };
+        let opened = gateway(stage.place())?.create_order(&new).await?;
+        let payment = pay(stage.place(), opened.id.as_str()).await?;
+        let payload = json!({"gateway_payment_id": payment, "source": "webhook"});
+        let (kind, signal_id) = ("payment_hint".to_owned(), "late".to_owned());
+        Ok(LateSignal { run_id: Uuid::now_v7(), input: order, kind, signal_id, payload })
+    }
+
+    async fn drive(&self, stage: &Stage) -> Result<()> {
+        if *self == Self::Slow {
+            stage.until_recorded("record_returns").await?;
+            for refund in truth(stage.place()).await?.refunds {
+                meddle(stage.place(), &format!("refunds/{}/process", refund.id), &json!({}))
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn slate(&self, stage: &Stage) -> Result<Vec<String>> {
+        stock_and_money(stage).await
+    }
+
+    async fn outcome(&self, stage: &Stage) -> Result<Vec<String>> {
+        whole_trace(stage).await
+    }
+
+    /// Whatever cannot go back is for a person.
+    fn refused(&self, _: &str) -> Refusal {
+        Refusal::Never
+    }
+}
+
+// SAGA-04, PAY-15
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_payment_keeps_the_promises_of_sagas() -> Result<()> {
+    assert_eq!(Kit::of(Refund::AtOnce).all().await?.len(), 4, "it undoes nothing");
+    Ok(())
+}
+
+// SAGA-04, PAY-15
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_of_days_keeps_the_promises_of_sagas() -> Result<()> {
+    assert_eq!(Kit::of(Refund::Slow).all().await?.len(), 4, "it undoes nothing");
+    Ok(())
+}
