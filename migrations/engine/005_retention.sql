@@ -13,6 +13,7 @@ create table archived_runs (
   ended_state text not null,
   output jsonb,
   cause jsonb,
+  attributes jsonb,
   started_at timestamptz not null,
   ended_at timestamptz not null,
   archived_at timestamptz not null,
@@ -22,6 +23,9 @@ create table archived_runs (
 -- Read by every start, which must not repeat what was archived. The index is not unique: a doubtful row must not
 -- keep the others from being archived.
 create index archived_runs_by_id on archived_runs (workflow_id, workflow);
+
+create index archived_runs_by_attribute on archived_runs using gin (attributes jsonb_path_ops)
+  where attributes is not null;
 
 create index archived_runs_by_start on archived_runs (started_at);
 

@@ -131,7 +131,8 @@ async fn moved_by_workers(cell: &TestCell, config: WorkerConfig) {
         in_state(cell, stuck, RunState::Stuck).await;
         operator.carry_out(stuck, &verb).await.unwrap();
     }
-    for (id, verb) in [("paused", Verb::Pause), ("cancelled", Verb::Cancel), ("ended", Verb::Terminate)]
+    for (id, verb) in
+        [("paused", Verb::Pause), ("cancelled", Verb::Cancel), ("ended", Verb::Terminate)]
     {
         let parcel = cell.start::<Parcel>(id, &waiting(LONG)).await;
         in_state(cell, parcel, RunState::Waiting).await;
@@ -142,8 +143,11 @@ async fn moved_by_workers(cell: &TestCell, config: WorkerConfig) {
     in_state(cell, paused, RunState::Waiting).await;
     signal::<Parcel>(cell, "paused").await;
     for run in [paused, ended, refused, stuck] {
-        cell.until("it ends", &format!("select ended_at is not null from runs where run_id = '{run}'"))
-            .await;
+        cell.until(
+            "it ends",
+            &format!("select ended_at is not null from runs where run_id = '{run}'"),
+        )
+        .await;
     }
     cell.until("all end", "select not exists (select 1 from tasks)").await;
     worker.drain().await.unwrap();

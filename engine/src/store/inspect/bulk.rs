@@ -131,7 +131,7 @@ pub async fn bulk_items(
     limit: i64,
 ) -> Result<Vec<BulkItem>, sqlx::Error> {
     sqlx::query_as(
-        "select i.run_id, i.outcome, i.why, i.at, s.state, n.class as incident
+        "select i.run_id, i.outcome, i.why, i.at, s.state, n.class as incident, s.attributes
          from bulk_items i
          left join run_states s on s.run_id = i.run_id
          left join incidents n on n.run_id = i.run_id and n.resolved_at is null
