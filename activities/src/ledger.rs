@@ -10,13 +10,23 @@ use uuid::Uuid;
 use crate::orders::PlacedOrder;
 
 /// Money that pays an order: the gateway owes us the total; sales and tax earn it.
-pub(crate) async fn post_capture(
-    tx: &mut Conn,
-    order: &PlacedOrder,
-    payment: &GatewayPaymentId,
-) -> Result<bool, store::Error> {
-    let entries = sale(order).map_err(|e| store::Error::InvalidRow(e.to_string()))?;
-    post(tx, order, LedgerKind::Capture, payment.as_str(), &entries).await
+pub(crate) fn sale(order: &PlacedOrder) -> Result<Vec<Entry>, MoneyError> {
+    let net = order.total.checked_sub(order.tax)?;
+    let mut entries =
+        vec![Entry::debit(Account::Gateway, order.total), Entry::credit(Account::Sales, net)];
+    if order.tax.minor() > 0 {
+        entries.push(Entry::credit(Account::Tax, order.tax));
+    }
+    Ok(entries)
+}
+
+/// A sale as the ledger takes it; the gateway's payment is its reference.
+pub(crate) fn capture<'a>(
+    order: &'a PlacedOrder,
+    payment: &'a GatewayPaymentId,
+    entries: &'a [Entry],
+) -> Posting<'a> {
+    posting(order, LedgerKind::Capture, payment.as_str(), entries)
 }
 
 /// Money that pays nothing: the gateway owes us what we owe the customer.
@@ -43,16 +53,6 @@ pub(crate) async fn post_stray_refund(
     post(tx, order, LedgerKind::StrayRefund, &refund.to_string(), &entries).await
 }
 
-fn sale(order: &PlacedOrder) -> Result<Vec<Entry>, MoneyError> {
-    let net = order.total.checked_sub(order.tax)?;
-    let mut entries =
-        vec![Entry::debit(Account::Gateway, order.total), Entry::credit(Account::Sales, net)];
-    if order.tax.minor() > 0 {
-        entries.push(Entry::credit(Account::Tax, order.tax));
-    }
-    Ok(entries)
-}
-
 async fn post(
     tx: &mut Conn,
     order: &PlacedOrder,
@@ -60,13 +60,21 @@ async fn post(
     payment_ref: &str,
     entries: &[Entry],
 ) -> Result<bool, store::Error> {
-    let posting = Posting {
+    ledger::post(tx, &posting(order, kind, payment_ref, entries)).await
+}
+
+fn posting<'a>(
+    order: &'a PlacedOrder,
+    kind: LedgerKind,
+    payment_ref: &'a str,
+    entries: &'a [Entry],
+) -> Posting<'a> {
+    Posting {
         ledger_transaction_id: LedgerTransactionId::from(Uuid::now_v7()),
         tenant_id: &order.tenant_id,
         subject: Subject::Order(order.order_id),
         kind,
         payment_ref,
         entries,
-    };
-    ledger::post(tx, &posting).await
+    }
 }

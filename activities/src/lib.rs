@@ -1,11 +1,13 @@
 //! Side effects, one file per resource: the business words. The SQL is in `store`.
 
+mod batch;
 pub mod gateway;
 pub mod ledger;
 pub mod notify;
 pub mod orders;
 pub mod payments;
 pub mod refunds;
+pub mod settlement;
 pub mod stock;
 
 use std::sync::Arc;
@@ -22,7 +24,7 @@ pub fn register(registry: Registry, gateway: Arc<dyn Gateway>) -> Registry {
         .activity(payments::CreateGatewayOrder(Arc::clone(&gateway)))
         .activity(payments::OpenPayment)
         .activity(payments::ReadPayment(Arc::clone(&gateway)))
-        .activity(payments::SettlePayment)
+        .activity(settlement::SettlePayment)
         .activity(refunds::ReturnCaptures(Arc::clone(&gateway)))
         .activity(refunds::FindKept)
         .activity(refunds::ReturnStrays(gateway))

@@ -1,10 +1,13 @@
 //! Orders as a checkout carries them, and how one that is made good ends.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
-use domain::{CartLine, HoldId, Money, OrderId, OrderStatus, PaymentStatus, TenantId};
-use makegood::{Activity, ActivityError, ActivityResult, Cause, InTransaction, MadeGood};
+use domain::{CartLine, HoldId, Money, OrderId, OrderStatus, TenantId};
+use makegood::{Activity, ActivityError, ActivityResult, Cause, InBatch, MadeGood};
 use serde::{Deserialize, Serialize};
 use store::orders::StatusChange;
+use store::payments::NotPaid;
 use store::{Conn, orders, payments};
 
 use crate::refunds::{self, Returned};
@@ -52,63 +55,75 @@ pub struct CancelRequest {
     pub reason: String,
 }
 
-/// Gives a made-good order its last status, with the reason, in the commit that ends its checkout;
-/// writes down the money that went back on the way.
+/// Gives made-good orders their last status, with the reason, in the commit that ends their
+/// checkouts; writes down the money that went back on the way.
 pub struct CloseOrder;
 
 impl Activity for CloseOrder {
     const NAME: &'static str = "close_order";
-    type Kind = InTransaction;
+    type Kind = InBatch;
     type Input = MadeGood<PlacedOrder>;
     type Output = OrderStatus;
 
     async fn run(
         &self,
         tx: &mut Conn,
-        ended: MadeGood<PlacedOrder>,
-    ) -> ActivityResult<OrderStatus> {
-        let closing = Closing::of(&ended.cause)?;
-        let change = StatusChange {
-            order_id: ended.input.order_id,
-            from: &[OrderStatus::Pending, OrderStatus::Reserved],
-            to: closing.status,
-            actor: &closing.actor,
-            reason_code: Some(&closing.code),
-            reason_detail: Some(&closing.detail),
-        };
-        if !orders::set_status(tx, &change).await? {
-            let message = format!("order {} is not open", ended.input.order_id);
-            return Err(ActivityError::review("order_status", message));
+        ended: Vec<MadeGood<PlacedOrder>>,
+    ) -> ActivityResult<Vec<ActivityResult<OrderStatus>>> {
+        let closings: Vec<_> = ended.iter().map(Closing::of).collect();
+        let readable: Vec<&Closing<'_>> = closings.iter().flatten().collect();
+        let changes: Vec<StatusChange<'_>> = readable.iter().map(|c| c.change()).collect();
+        let open = [OrderStatus::Pending, OrderStatus::Reserved];
+        let closed = orders::set_status(tx, &open, &changes).await?;
+        let mut closed: BTreeSet<OrderId> = closed.into_iter().collect();
+        let unpaid: Vec<NotPaid<'_>> = readable
+            .iter()
+            .filter(|closing| closed.contains(&closing.order.order_id))
+            .map(|c| NotPaid { order_id: c.order.order_id, failure_code: &c.code })
+            .collect();
+        payments::mark_failed(tx, &unpaid).await?;
+        let mut answers = Vec::with_capacity(closings.len());
+        for closing in closings {
+            answers.push(match closing {
+                Ok(closing) if closed.remove(&closing.order.order_id) => {
+                    for back in &closing.returned {
+                        refunds::record(tx, closing.order, back).await?;
+                    }
+                    Ok(closing.status)
+                }
+                Ok(closing) => {
+                    let message = format!("order {} is not open", closing.order.order_id);
+                    Err(ActivityError::review("order_status", message))
+                }
+                Err(error) => Err(error.into()),
+            });
         }
-        for payment in payments::by_order(tx, ended.input.order_id).await? {
-            if payment.status == PaymentStatus::Pending {
-                payments::mark_failed(tx, payment.payment_id, &closing.code).await?;
-            }
-        }
-        let returned: Option<Vec<Returned>> = ended.undo_of("create_gateway_order")?;
-        for back in returned.unwrap_or_default() {
-            refunds::record(tx, &ended.input, &back).await?;
-        }
-        Ok(closing.status)
+        Ok(answers)
     }
 }
 
-struct Closing {
+/// How an order ends.
+struct Closing<'a> {
+    order: &'a PlacedOrder,
+    returned: Vec<Returned>,
     status: OrderStatus,
     actor: String,
     code: String,
     detail: String,
 }
 
-impl Closing {
-    fn of(cause: &Cause) -> Result<Self, serde_json::Error> {
+impl<'a> Closing<'a> {
+    fn of(ended: &'a MadeGood<PlacedOrder>) -> Result<Self, serde_json::Error> {
+        let returned: Option<Vec<Returned>> = ended.undo_of("create_gateway_order")?;
         let of = |status, code: &str, detail: String| Self {
+            order: &ended.input,
+            returned: returned.unwrap_or_default(),
             status,
             actor: "checkout".to_owned(),
             code: code.to_owned(),
             detail,
         };
-        Ok(match cause {
+        Ok(match &ended.cause {
             Cause::Rejected(rejection) => {
                 of(OrderStatus::Failed, &rejection.code, rejection.message.clone())
             }
@@ -128,5 +143,15 @@ impl Closing {
                 Self { actor: actor.clone(), ..undone }
             }
         })
+    }
+
+    fn change(&self) -> StatusChange<'_> {
+        StatusChange {
+            order_id: self.order.order_id,
+            to: self.status,
+            actor: &self.actor,
+            reason_code: Some(&self.code),
+            reason_detail: Some(&self.detail),
+        }
     }
 }

@@ -1,24 +1,21 @@
-//! The payment of an order: the order at the gateway, what the gateway says of it, and the one
-//! place where money counts as ours.
+//! The payment of an order: the order at the gateway, and what the gateway says of it.
+//! It never makes an order paid: `settlement` does.
 
 use std::sync::Arc;
 
-use domain::{Disposition, GatewayOrderId, GatewayPaymentId, Money, OrderStatus, PaymentId};
+use domain::{GatewayOrderId, GatewayPaymentId, Money, PaymentId};
 use makegood::{
     Activity, ActivityError, ActivityResult, Attempt, InTransaction, Outside, ReadOnly, Resolution,
     RetryPolicy,
 };
 use serde::{Deserialize, Serialize};
-use store::captures::NewCapture;
-use store::orders::StatusChange;
 use store::payments::NewPayment;
-use store::{Conn, captures, orders, payments, stock};
+use store::{Conn, payments};
 use uuid::Uuid;
 
 use crate::gateway::{
     Gateway, GatewayError, GatewayOrder, GatewayPayment, GatewayPaymentStatus, NewGatewayOrder,
 };
-use crate::ledger;
 use crate::orders::PlacedOrder;
 
 /// The gateway's name in the tables.
@@ -187,65 +184,6 @@ fn reading(payments: &[GatewayPayment], total: Money) -> ActivityResult<Reading>
     Ok(failed.map_or(Reading::Pending, |p| Reading::Failed {
         why: p.failure.clone().unwrap_or_else(|| "payment_failed".to_owned()),
     }))
-}
-
-/// What is settled.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Settlement {
-    /// The order and its name at the gateway.
-    pub session: Session,
-    /// The payment that pays it.
-    pub paid: Paid,
-}
-
-/// Makes an order paid: status, stock, payment, capture and ledger, in one transaction.
-///
-/// The only code that does. Whatever does not fit is for a person: money is never guessed about.
-pub struct SettlePayment;
-
-impl Activity for SettlePayment {
-    const NAME: &'static str = "settle_payment";
-    type Kind = InTransaction;
-    type Input = Settlement;
-    type Output = GatewayPaymentId;
-
-    async fn run(&self, tx: &mut Conn, settled: Settlement) -> ActivityResult<GatewayPaymentId> {
-        let Settlement { session: Session { order, gateway_order_id }, paid } = settled;
-        let unfit = |what: &str| ActivityError::review("unsettled_payment", what.to_owned());
-        let becomes_paid = StatusChange {
-            order_id: order.order_id,
-            from: &[OrderStatus::Reserved],
-            to: OrderStatus::Paid,
-            actor: "checkout",
-            reason_code: None,
-            reason_detail: None,
-        };
-        if !orders::set_status(tx, &becomes_paid).await? {
-            return Err(unfit("the order is not reserved"));
-        }
-        if !stock::finalise(tx, order.hold_id).await? {
-            return Err(unfit("the order's stock is not held"));
-        }
-        let payment = payments::by_gateway_order(tx, GATEWAY, &gateway_order_id).await?;
-        let id = &paid.gateway_payment_id;
-        if !payments::mark_success(tx, payment.payment_id, id).await? {
-            return Err(unfit("the payment is not awaited"));
-        }
-        let capture = NewCapture {
-            gateway_payment_id: id,
-            gateway_order_id: &gateway_order_id,
-            order_id: Some(order.order_id),
-            amount: paid.amount,
-        };
-        captures::record(tx, &capture).await?;
-        if !captures::dispose(tx, id, Disposition::Fulfilled, None).await? {
-            return Err(unfit("the payment was sent back already"));
-        }
-        if !ledger::post_capture(tx, &order, id).await? {
-            return Err(unfit("the payment is in the ledger already"));
-        }
-        Ok(paid.gateway_payment_id)
-    }
 }
 
 #[cfg(test)]

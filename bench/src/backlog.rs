@@ -18,6 +18,12 @@ pub enum Error {
     /// The database did not answer.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
+    /// The shop's tables did not take what was to be measured.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// What was to be measured makes no sense.
+    #[error("{0} is not usable")]
+    Setting(&'static str),
 }
 
 /// Does nothing outside, durably.

@@ -19,7 +19,7 @@ use crate::fault;
 use crate::incident::{IncidentClass, NewIncident};
 use crate::journal::Payload;
 use crate::registry::KindOf;
-use crate::run::{Answer, Run};
+use crate::run::{Answer, Mark, Run};
 use crate::runtime::Engine;
 use crate::store::workers;
 use crate::transaction::{
@@ -218,10 +218,11 @@ async fn attempt(
     fault::point("in the transaction, after", &activity);
     let mut told = Vec::new();
     for ((at, member), answer) in group.into_iter().zip(answers) {
+        let before = member.run.mark();
         match answered(engine, member, answer) {
             Ok((mut run, call)) => {
                 let action = follow(engine, &mut tx, &mut run).await;
-                told.push((at, run, call, action));
+                told.push(Told { at, run, call, action, before });
             }
             Err(undone) => put(results, at, *undone),
         }
@@ -336,23 +337,32 @@ async fn follow(engine: &Engine, tx: &mut Transaction<'_, Postgres>, run: &mut R
     }
 }
 
+/// A run that was told its answer, and what it does next.
+struct Told {
+    at: usize,
+    run: Box<Run>,
+    call: Call,
+    action: Action,
+    before: Mark,
+}
+
 /// Writes the runs' turns and commits them with the batch.
 async fn settle(
     engine: &Engine,
     tx: Transaction<'_, Postgres>,
     activity: &str,
-    mut told: Vec<(usize, Box<Run>, Call, Action)>,
+    mut told: Vec<Told>,
     results: &mut [Option<Transacted>],
 ) {
     let mut turns = Vec::new();
-    for (_, run, _, action) in &mut told {
+    for Told { run, action, .. } in &mut told {
         intend(run, action);
         turns.push(Turn::of(run, disposition(action)));
     }
     let borrowed: Vec<&Turn> = turns.iter().collect();
     match write_and_commit(engine, tx, &borrowed, activity).await {
         Ok(committed) => {
-            for ((at, mut run, _, action), committed) in told.into_iter().zip(committed) {
+            for (Told { at, mut run, action, .. }, committed) in told.into_iter().zip(committed) {
                 let transacted = match committed {
                     Some(committed) => match next(engine, &mut run, committed, action) {
                         Some(action) => Transacted::Next(run, action),
@@ -364,8 +374,10 @@ async fn settle(
             }
         }
         Err(unwritten) => {
-            for (at, run, call, _) in told {
+            for (Told { at, mut run, call, before, .. }, turn) in told.into_iter().zip(turns) {
                 // Ahead of their record: each starts over, alone.
+                run.turn = turn.records;
+                run.return_to(before);
                 let undone = unwritten.alone(&call);
                 put(results, at, Transacted::Undone(run, undone));
             }

@@ -56,7 +56,7 @@ pub(crate) fn next(run: &Run, registry: &Registry) -> Unwind {
                 input: edited.unwrap_or_else(|| to_raw_value(&input).unwrap_or_else(|_| null())),
                 role: Role::Closing,
                 uncertain: false,
-                kind: KindOf::InTransaction,
+                kind: registry.kind_of(closing).unwrap_or(KindOf::InTransaction),
             };
             Unwind::Undo(call)
         }

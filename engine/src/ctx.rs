@@ -64,7 +64,8 @@ impl<S> Ctx<S> {
     }
 
     /// Calls an activity once and for all: its recorded result is the answer on every replay.
-    /// Behind the pivot it is retried until done or parked.
+    /// Behind the pivot it is retried until done or parked: a refusal there parks the run before
+    /// the program sees it, and a retry tries the step again.
     pub fn step<A: Activity>(&self, input: &A::Input) -> Step<A, S> {
         Step::new(&self.desk, input)
     }

@@ -58,6 +58,8 @@ pub(crate) struct Run {
     desk: Arc<Desk>,
     /// Whether the program was told something since it was polled last.
     stirred: bool,
+    /// A transaction was rolled back: the program knows more than the record.
+    ahead: bool,
     /// Steps that the program asked for and that nobody works on.
     wanted: VecDeque<Call>,
     /// Calls under way, by [`Call::key`].
@@ -110,12 +112,13 @@ pub(crate) struct Answer {
 }
 
 /// A point in a turn to which a run can return.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Mark {
     rows: usize,
     children: usize,
-    published: usize,
+    published: Vec<(String, Payload)>,
     next_seq: i32,
+    unwinding: bool,
 }
 
 /// What the claim read about a run.
@@ -171,6 +174,7 @@ impl Run {
             mode,
             desk,
             stirred: true,
+            ahead: false,
             wanted: VecDeque::new(),
             flying: HashSet::new(),
             waits: Vec::new(),
@@ -236,8 +240,11 @@ impl Run {
         let Mode::Program(program) = &mut self.mode else { return Ok(()) };
         let mut context = Context::from_waker(Waker::noop());
         let poll = std::panic::AssertUnwindSafe(|| program.as_mut().poll(&mut context));
-        let polled = std::panic::catch_unwind(poll)
-            .map_err(|panic| NewIncident::new(IncidentClass::Panic, None, &panic_text(&*panic)))?;
+        let polled = std::panic::catch_unwind(poll).map_err(|panic| {
+            // It has not seen to the end what it was told.
+            self.stirred = true;
+            NewIncident::new(IncidentClass::Panic, None, &panic_text(&*panic))
+        })?;
         self.collect(registry)?;
         if let Poll::Ready(ending) = polled {
             self.program_ended(ending)?;
@@ -290,14 +297,12 @@ impl Run {
             Err(Failure::MadeGood(reason)) => Cause::MadeGood { reason },
         };
         if self.journal.pivoted {
-            let occurrence = self.unrecord_refusal(&cause);
             let (step, message) = match &cause {
                 Cause::Rejected(r) => (Some(r.step.clone()), format!("{}: {}", r.code, r.message)),
                 other => (None, format!("{other:?}")),
             };
             let class = IncidentClass::RejectedPastPivot;
-            let incident = NewIncident::new(class, step.as_deref(), &message);
-            return Err(NewIncident { occurrence, ..incident });
+            return Err(NewIncident::new(class, step.as_deref(), &message));
         }
         self.mode = Mode::Leaving(Leaving::MadeGood(cause));
         Ok(())
@@ -370,7 +375,12 @@ impl Run {
     }
 
     pub(crate) fn is_unwinding(&self) -> bool {
-        matches!(self.mode, Mode::Unwinding)
+        self.journal.compensating.is_some()
+    }
+
+    /// Whether the program has not seen yet what was recorded last, and will not in this memory.
+    fn has_unseen_answer(&self) -> bool {
+        self.stirred && (self.ahead || matches!(self.mode, Mode::Program(_)))
     }
 
     fn is_leaving(&self) -> bool {

@@ -37,13 +37,16 @@ async fn drive_on(
 ) -> Option<(Run, Undone)> {
     let mut action = run.next(&engine.registry);
     loop {
-        if engine.is_draining() && matches!(action, Action::Call(_) | Action::Transact(_)) {
+        while engine.is_draining() && matches!(action, Action::Call(_) | Action::Transact(_)) {
             // Handed back, with what it has done so far, when what is under way is answered.
             run.put_back(action);
-            while let Some((call, acted)) = flight.next().await {
-                land(&mut run, call, acted)?;
-            }
-            action = Action::Park(Park::pause(Duration::ZERO));
+            action = match flight.next().await {
+                Some((call, acted)) => {
+                    land(&mut run, call, acted)?;
+                    run.next(&engine.registry)
+                }
+                None => Action::Park(Park::pause(Duration::ZERO)),
+            };
         }
         action = match action {
             Action::Call(calls) => {

@@ -6,9 +6,10 @@ use std::ops::RangeInclusive;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::activity::{Activity, InTransaction};
+use crate::activity::{Activity, Kind};
 use crate::ctx::{Ctx, Signal};
 
 /// A named, deterministic program.
@@ -76,10 +77,11 @@ pub struct Closing<W: Workflow> {
 }
 
 impl<W: Workflow> Closing<W> {
-    /// The activity `A` ends a made-good run.
+    /// The activity `A`, which is one in the database, ends a made-good run.
     pub fn by<A>() -> Self
     where
-        A: Activity<Kind = InTransaction, Input = MadeGood<W::Input>>,
+        A: Activity<Input = MadeGood<W::Input>>,
+        A::Kind: Kind<Context = PgConnection>,
     {
         Self { name: A::NAME, workflow: std::marker::PhantomData }
     }

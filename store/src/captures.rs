@@ -1,9 +1,12 @@
 //! Captured payments that the shop learned of, and what became of each.
 //! Never forgotten: one that stays OPEN after its saga has ended is a finding of the audit.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use domain::{Disposition, GatewayOrderId, GatewayPaymentId, Money, OrderId, RefundId};
 use sqlx::postgres::PgRow;
+use uuid::Uuid;
 
 use crate::{Conn, Error, Result, row};
 
@@ -16,6 +19,19 @@ pub struct NewCapture<'a> {
     pub gateway_order_id: &'a GatewayOrderId,
     /// The order, when it is known.
     pub order_id: Option<OrderId>,
+    /// How much the gateway says.
+    pub amount: Money,
+}
+
+/// A captured payment that an order keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct Fulfilled<'a> {
+    /// The gateway's payment.
+    pub gateway_payment_id: &'a GatewayPaymentId,
+    /// The gateway's order.
+    pub gateway_order_id: &'a GatewayOrderId,
+    /// The order, which was paid.
+    pub order_id: OrderId,
     /// How much the gateway says.
     pub amount: Money,
 }
@@ -78,6 +94,44 @@ pub async fn dispose(
     .execute(conn)
     .await?;
     Ok(changed.rows_affected() == 1)
+}
+
+/// Keeps the captures as FULFILLED, as of when their orders were paid; answers those that are so
+/// now and were not before. One that went back, or that belongs to another order, stays as it is.
+pub async fn fulfil(conn: &mut Conn, captures: &[Fulfilled<'_>]) -> Result<Vec<GatewayPaymentId>> {
+    let mut seen = BTreeSet::new();
+    let captures: Vec<_> =
+        captures.iter().filter(|c| seen.insert(c.gateway_payment_id.as_str())).collect();
+    let payments: Vec<&str> = captures.iter().map(|c| c.gateway_payment_id.as_str()).collect();
+    let at_gateway: Vec<&str> = captures.iter().map(|c| c.gateway_order_id.as_str()).collect();
+    let orders: Vec<Uuid> = captures.iter().map(|c| c.order_id.as_uuid()).collect();
+    let amounts: Vec<i64> = captures.iter().map(|c| c.amount.minor()).collect();
+    let currencies: Vec<&str> = captures.iter().map(|c| c.amount.currency().as_str()).collect();
+    let rows = sqlx::query(
+        "insert into gateway_captures (gateway_payment_id, gateway_order_id, order_id,
+                                       amount_minor, currency, disposition, at, updated_at)
+         select c.gateway_payment_id, c.gateway_order_id, o.order_id, c.amount_minor, c.currency,
+                'FULFILLED', o.paid_at, o.paid_at
+         from orders o
+         join unnest($1::text[], $2::text[], $3::uuid[], $4::bigint[], $5::text[])
+           as c (gateway_payment_id, gateway_order_id, order_id, amount_minor, currency)
+           on c.order_id = o.order_id
+         where o.paid_at is not null
+         on conflict (gateway_payment_id) do update
+         set disposition = excluded.disposition, order_id = excluded.order_id
+         where gateway_captures.disposition in ('OPEN', 'REVIEW')
+           and (gateway_captures.order_id is null
+                or gateway_captures.order_id = excluded.order_id)
+         returning gateway_payment_id",
+    )
+    .bind(payments)
+    .bind(at_gateway)
+    .bind(orders)
+    .bind(amounts)
+    .bind(currencies)
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(|r| row::word(r, "gateway_payment_id")).collect()
 }
 
 /// The capture, or `NotFound`.

@@ -1,6 +1,8 @@
 //! The ledger: double entry, written in the transaction that moves the money.
 //! Never changed: a correction is a new transaction with the sides reversed.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use domain::{Account, Entry, LedgerKind, LedgerTransactionId, Money, OrderId, Side, TenantId};
 use uuid::Uuid;
@@ -53,33 +55,30 @@ pub struct Posted {
 /// # Errors
 /// `Unbalanced` when debits and credits differ.
 pub async fn post(conn: &mut Conn, posting: &Posting<'_>) -> Result<bool> {
-    let balanced = Entry::balance(posting.entries);
-    if !balanced.map_err(|e| Error::InvalidRow(e.to_string()))? {
-        return Err(Error::Unbalanced);
+    Ok(!post_all(conn, std::slice::from_ref(posting)).await?.is_empty())
+}
+
+/// Writes balanced transactions; answers those that were added. Each kind exists once for a payment.
+///
+/// # Errors
+/// `Unbalanced`, with nothing written, when debits and credits of one differ.
+pub async fn post_all(
+    conn: &mut Conn,
+    postings: &[Posting<'_>],
+) -> Result<Vec<LedgerTransactionId>> {
+    for posting in postings {
+        let balanced = Entry::balance(posting.entries);
+        if !balanced.map_err(|e| Error::InvalidRow(e.to_string()))? {
+            return Err(Error::Unbalanced);
+        }
     }
-    let (order, job) = match posting.subject {
-        Subject::Order(order) => (Some(order.as_uuid()), None),
-        Subject::Job(job) => (None, Some(job)),
-    };
-    let added = sqlx::query(
-        "insert into ledger_transactions (ledger_transaction_id, tenant_id, order_id, job_id, kind,
-                                          payment_ref)
-         values ($1, $2, $3, $4, $5, $6)
-         on conflict (payment_ref, kind) do nothing",
-    )
-    .bind(posting.ledger_transaction_id.as_uuid())
-    .bind(posting.tenant_id.as_str())
-    .bind(order)
-    .bind(job)
-    .bind(posting.kind.as_str())
-    .bind(posting.payment_ref)
-    .execute(&mut *conn)
-    .await?;
-    if added.rows_affected() == 0 {
-        return Ok(false);
+    let added = insert_transactions(conn, postings).await?;
+    let written: Vec<_> =
+        postings.iter().filter(|p| added.contains(&p.ledger_transaction_id)).collect();
+    if !written.is_empty() {
+        insert_entries(conn, &written).await?;
     }
-    insert_entries(conn, posting.ledger_transaction_id, posting.entries).await?;
-    Ok(true)
+    Ok(written.iter().map(|posting| posting.ledger_transaction_id).collect())
 }
 
 /// The entries of an order, in the order they were written.
@@ -115,35 +114,79 @@ pub async fn by_order(conn: &mut Conn, order: OrderId) -> Result<Vec<Posted>> {
         .collect()
 }
 
-/// All entries in one statement: the database checks the balance when it ends.
-async fn insert_entries(
+async fn insert_transactions(
     conn: &mut Conn,
-    transaction: LedgerTransactionId,
-    entries: &[Entry],
-) -> Result<()> {
-    let (mut accounts, mut debits, mut credits, mut currencies) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for entry in entries {
-        let (debit, credit, amount) = match entry.side {
-            Side::Debit(amount) => (amount.minor(), 0, amount),
-            Side::Credit(amount) => (0, amount.minor(), amount),
-        };
-        accounts.push(entry.account.as_str());
-        debits.push(debit);
-        credits.push(credit);
-        currencies.push(amount.currency().as_str());
+    postings: &[Posting<'_>],
+) -> Result<BTreeSet<LedgerTransactionId>> {
+    let at: DateTime<Utc> =
+        row::get(&sqlx::query("select now() as at").fetch_one(&mut *conn).await?, "at")?;
+    let ids: Vec<Uuid> = postings.iter().map(|p| p.ledger_transaction_id.as_uuid()).collect();
+    let tenants: Vec<&str> = postings.iter().map(|p| p.tenant_id.as_str()).collect();
+    let (orders, jobs): (Vec<_>, Vec<_>) = postings
+        .iter()
+        .map(|posting| match posting.subject {
+            Subject::Order(order) => (Some(order.as_uuid()), None),
+            Subject::Job(job) => (None, Some(job)),
+        })
+        .unzip();
+    let kinds: Vec<&str> = postings.iter().map(|p| p.kind.as_str()).collect();
+    let references: Vec<&str> = postings.iter().map(|p| p.payment_ref).collect();
+    let rows = sqlx::query(
+        "insert into ledger_transactions (ledger_transaction_id, tenant_id, order_id, job_id, kind,
+                                          payment_ref, at)
+         select p.ledger_transaction_id, t.tenant_id, p.order_id, p.job_id, p.kind, p.payment_ref,
+                $7
+         from tenants t
+         join unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[])
+           with ordinality
+           as p (ledger_transaction_id, tenant_id, order_id, job_id, kind, payment_ref, place)
+           on p.tenant_id = t.tenant_id
+         order by p.place
+         on conflict (payment_ref, kind) do nothing
+         returning ledger_transaction_id",
+    )
+    .bind(ids)
+    .bind(tenants)
+    .bind(orders)
+    .bind(jobs)
+    .bind(kinds)
+    .bind(references)
+    .bind(at)
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(|r| row::id(r, "ledger_transaction_id")).collect()
+}
+
+/// All entries in one statement: the database checks the balances when it ends.
+async fn insert_entries(conn: &mut Conn, postings: &[&Posting<'_>]) -> Result<()> {
+    let (mut of, mut places, mut accounts) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut debits, mut credits, mut currencies) = (Vec::new(), Vec::new(), Vec::new());
+    for posting in postings {
+        for (place, entry) in (1_i64..).zip(posting.entries) {
+            let (debit, credit, amount) = match entry.side {
+                Side::Debit(amount) => (amount.minor(), 0, amount),
+                Side::Credit(amount) => (0, amount.minor(), amount),
+            };
+            of.push(posting.ledger_transaction_id.as_uuid());
+            places.push(place);
+            accounts.push(entry.account.as_str());
+            debits.push(debit);
+            credits.push(credit);
+            currencies.push(amount.currency().as_str());
+        }
     }
     sqlx::query(
         "insert into ledger_entries (ledger_transaction_id, entry_no, account, debit_minor,
                                      credit_minor, currency)
          select t.ledger_transaction_id, e.entry_no, e.account, e.debit_minor, e.credit_minor,
                 e.currency
-         from ledger_transactions t,
-           unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[]) with ordinality
-             as e (account, debit_minor, credit_minor, currency, entry_no)
-         where t.ledger_transaction_id = $1",
+         from ledger_transactions t
+         join unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::text[])
+           as e (ledger_transaction_id, entry_no, account, debit_minor, credit_minor, currency)
+           on e.ledger_transaction_id = t.ledger_transaction_id",
     )
-    .bind(transaction.as_uuid())
+    .bind(of)
+    .bind(places)
     .bind(accounts)
     .bind(debits)
     .bind(credits)

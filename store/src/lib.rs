@@ -15,6 +15,7 @@ pub mod payments;
 pub mod products;
 pub mod refunds;
 mod row;
+pub mod settlements;
 pub mod stock;
 pub mod tenants;
 pub mod users;

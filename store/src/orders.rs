@@ -14,10 +14,8 @@ use crate::{Result, row};
 
 pub use insert::{NewOrder, insert};
 pub use lines::{OrderEvent, OrderItem, events, items};
-pub use read::{
-    Page, by_key, by_workflow, expired, get, get_for_update, list_by_status, list_by_user,
-};
-pub use status::{Reopening, StatusChange, reopen, set_status};
+pub use read::{Page, by_key, by_workflow, expired, get, list_by_status, list_by_user};
+pub use status::{Reopening, StatusChange, lock, reopen, set_status};
 
 /// An order.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,11 +1,14 @@
 //! Payments: what was asked of the gateway for an order, and whether it was paid.
 //! Never two that were paid for one order, strays aside: the database refuses the second.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use domain::{
     GatewayOrderId, GatewayPaymentId, Money, OrderId, PaymentId, PaymentStatus, TenantId,
 };
 use sqlx::postgres::PgRow;
+use uuid::Uuid;
 
 use crate::{Conn, Error, Result, row};
 
@@ -24,6 +27,24 @@ pub struct NewPayment<'a> {
     pub gateway_order_id: &'a GatewayOrderId,
     /// How much.
     pub amount: Money,
+}
+
+/// A payment and what pays it.
+#[derive(Clone, Copy, Debug)]
+pub struct PaidBy<'a> {
+    /// The payment.
+    pub payment_id: PaymentId,
+    /// The gateway's payment.
+    pub gateway_payment_id: &'a GatewayPaymentId,
+}
+
+/// An order that was not paid, and why.
+#[derive(Clone, Copy, Debug)]
+pub struct NotPaid<'a> {
+    /// The order.
+    pub order_id: OrderId,
+    /// Why, as a code.
+    pub failure_code: &'a str,
 }
 
 /// A payment.
@@ -133,39 +154,46 @@ pub async fn by_gateway_order(
     read(&found.ok_or(Error::NotFound)?)
 }
 
-/// PENDING or `COD_DUE` becomes SUCCESS, paid by `gateway_payment`; `false` in any other status.
+/// Each payment that is PENDING or `COD_DUE` becomes SUCCESS; answers those that changed.
 ///
 /// # Errors
-/// `Conflict` when the order has a paid payment already.
-pub async fn mark_success(
-    conn: &mut Conn,
-    payment: PaymentId,
-    gateway_payment: &GatewayPaymentId,
-) -> Result<bool> {
-    let changed = sqlx::query(
-        "update payments
-         set status = 'SUCCESS', gateway_payment_id = $2, failure_code = null
-         where payment_id = $1 and status in ('PENDING', 'COD_DUE')",
+/// `Conflict` when one of the orders has a paid payment already.
+pub async fn mark_success(conn: &mut Conn, paid: &[PaidBy<'_>]) -> Result<Vec<PaymentId>> {
+    let payments: Vec<Uuid> = paid.iter().map(|p| p.payment_id.as_uuid()).collect();
+    let paid_by: Vec<&str> = paid.iter().map(|p| p.gateway_payment_id.as_str()).collect();
+    let rows = sqlx::query(
+        "update payments p
+         set status = 'SUCCESS', gateway_payment_id = paid.gateway_payment_id, failure_code = null
+         from unnest($1::uuid[], $2::text[]) as paid (payment_id, gateway_payment_id)
+         where p.payment_id = paid.payment_id and p.status in ('PENDING', 'COD_DUE')
+         returning p.payment_id",
     )
-    .bind(payment.as_uuid())
-    .bind(gateway_payment.as_str())
-    .execute(conn)
+    .bind(payments)
+    .bind(paid_by)
+    .fetch_all(conn)
     .await?;
-    Ok(changed.rows_affected() == 1)
+    rows.iter().map(|r| row::id(r, "payment_id")).collect()
 }
 
-/// PENDING or `COD_DUE` becomes FAILED; `false` in any other status.
-pub async fn mark_failed(conn: &mut Conn, payment: PaymentId, failure_code: &str) -> Result<bool> {
-    let changed = sqlx::query(
-        "update payments
-         set status = 'FAILED', failure_code = $2
-         where payment_id = $1 and status in ('PENDING', 'COD_DUE')",
+/// The payments of these orders that are PENDING or `COD_DUE` become FAILED; answers those that
+/// changed. Of several codes for one order the first counts.
+pub async fn mark_failed(conn: &mut Conn, failed: &[NotPaid<'_>]) -> Result<Vec<PaymentId>> {
+    let mut seen = BTreeSet::new();
+    let failed: Vec<_> = failed.iter().filter(|f| seen.insert(f.order_id)).collect();
+    let orders: Vec<Uuid> = failed.iter().map(|f| f.order_id.as_uuid()).collect();
+    let codes: Vec<&str> = failed.iter().map(|f| f.failure_code).collect();
+    let rows = sqlx::query(
+        "update payments p
+         set status = 'FAILED', failure_code = failed.failure_code
+         from unnest($1::uuid[], $2::text[]) as failed (order_id, failure_code)
+         where p.order_id = failed.order_id and p.status in ('PENDING', 'COD_DUE')
+         returning p.payment_id",
     )
-    .bind(payment.as_uuid())
-    .bind(failure_code)
-    .execute(conn)
+    .bind(orders)
+    .bind(codes)
+    .fetch_all(conn)
     .await?;
-    Ok(changed.rows_affected() == 1)
+    rows.iter().map(|r| row::id(r, "payment_id")).collect()
 }
 
 /// A paid payment takes the status that its refunds give it; `false` when that changes nothing.

@@ -8,8 +8,8 @@ use domain::{Sku, TenantId};
 
 use crate::{Conn, Error, Result, row};
 
-pub use end::{finalise, finalise_many, release, release_many, restock};
-pub use take::{HoldRequest, ShortLine, Taken, take_all, take_many};
+pub use end::{finalise, release, restock};
+pub use take::{HoldRequest, ShortLine, Taken, take};
 
 /// The counters of one SKU; `available + reserved + sold = received`.
 #[derive(Clone, Debug, PartialEq, Eq)]

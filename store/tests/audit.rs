@@ -154,7 +154,7 @@ async fn an_order_cancelled_before_payment_breaks_nothing() {
     let (hold, _) = db.hold(order, &[(&sku, 2)]).await;
     assert_eq!(db.violations().await, [], "while it waits");
     let mut conn = db.conn().await;
-    assert!(store::stock::release(&mut conn, hold).await.unwrap());
+    assert_eq!(store::stock::release(&mut conn, &[hold]).await.unwrap(), [hold]);
     assert!(db.move_to(order, domain::OrderStatus::Cancelled).await);
     assert_eq!(db.violations().await, [], "and when it is called off");
 }

@@ -60,11 +60,11 @@ async fn a_second_paid_payment_of_an_order_is_refused() {
     let second = support::payment(settled.order, &other, inr(2_000));
     let mut conn = db.conn().await;
     payments::insert_pending(&mut conn, &second).await.unwrap();
-    let refused = payments::mark_success(&mut conn, second.payment_id, &other.payment).await;
+    let refused = support::paid(&mut conn, second.payment_id, &other.payment).await;
     assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
-    let again = payments::mark_success(&mut conn, settled.payment, &settled.names.payment).await;
+    let again = support::paid(&mut conn, settled.payment, &settled.names.payment).await;
     assert!(!again.unwrap(), "marking the first again changes nothing");
-    assert!(payments::mark_failed(&mut conn, second.payment_id, "second").await.unwrap());
+    assert!(support::declined(&mut conn, settled.order).await.unwrap());
     assert_eq!(db.violations().await, []);
 }
 
@@ -83,7 +83,7 @@ async fn a_refunded_payment_still_counts_as_the_one_payment() {
     };
     let second = support::payment(settled.order, &other, inr(2_000));
     payments::insert_pending(&mut conn, &second).await.unwrap();
-    let refused = payments::mark_success(&mut conn, second.payment_id, &other.payment).await;
+    let refused = support::paid(&mut conn, second.payment_id, &other.payment).await;
     assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
 }
 
@@ -95,11 +95,11 @@ async fn money_may_come_to_the_gateway_order_of_a_failed_payment() {
     let first = support::payment(order, &names, inr(1_000));
     let mut conn = db.conn().await;
     payments::insert_pending(&mut conn, &first).await.unwrap();
-    payments::mark_failed(&mut conn, first.payment_id, "declined").await.unwrap();
+    support::declined(&mut conn, order).await.unwrap();
     let second = NewPayment { payment_id: PaymentId::from(Uuid::now_v7()), ..first };
     let revived = payments::insert_pending(&mut conn, &second).await.unwrap();
     assert_eq!(revived.payment_id, second.payment_id, "a payment of its own");
-    assert!(payments::mark_success(&mut conn, second.payment_id, &names.payment).await.unwrap());
+    assert!(support::paid(&mut conn, second.payment_id, &names.payment).await.unwrap());
     let found = payments::by_gateway_order(&mut conn, "razorpay", &names.order).await.unwrap();
     assert_eq!(found.status, PaymentStatus::Success, "the one that did not fail comes first");
 }

@@ -30,8 +30,8 @@ async fn an_order_reads_back_as_it_was_placed() {
     let workflow = format!("checkout/{id}/1");
     let found = orders::by_workflow(&mut conn, &tenant(), &workflow).await.unwrap();
     assert_eq!(found, order, "the workflow finds its order");
-    let locked = orders::get_for_update(&mut conn, id).await.unwrap();
-    assert_eq!(locked, order);
+    let locked = orders::lock(&mut conn, &[Uuid::nil().into(), id]).await.unwrap();
+    assert_eq!(locked, [(id, order.status)].into(), "those that exist");
     let missing = orders::get(&mut conn, Uuid::nil().into()).await;
     assert!(matches!(missing, Err(Error::NotFound)), "{missing:?}");
 }
@@ -94,16 +94,9 @@ async fn a_failed_order_is_tried_again_as_often_as_allowed() {
 async fn a_failed_statement_leaves_nothing_of_its_transaction() {
     let db = test_database().await;
     let id = db.order(&[(&sku("A"), 1)]).await;
-    let change = StatusChange {
-        order_id: id,
-        from: &[OrderStatus::Pending],
-        to: OrderStatus::Reserved,
-        actor: "",
-        reason_code: None,
-        reason_detail: None,
-    };
+    let change = StatusChange::new(id, OrderStatus::Reserved, "");
     let mut tx = db.pool.begin().await.unwrap();
-    let refused = orders::set_status(&mut tx, &change).await;
+    let refused = orders::set_status(&mut tx, &[OrderStatus::Pending], &[change]).await;
     assert!(matches!(refused, Err(Error::Refused(_))), "an event needs an actor: {refused:?}");
     drop(tx);
     let order = orders::get(&mut *db.conn().await, id).await.unwrap();

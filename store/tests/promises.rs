@@ -15,19 +15,19 @@ async fn led_to(db: &TestDatabase, hold: HoldId, moves: &str) {
     let mut conn = db.conn().await;
     for step in moves.chars() {
         let done = match step {
-            'f' => stock::finalise(&mut conn, hold).await,
-            'r' => stock::release(&mut conn, hold).await,
-            _ => stock::restock(&mut conn, hold).await,
+            'f' => stock::finalise(&mut conn, &[hold]).await,
+            'r' => stock::release(&mut conn, &[hold]).await,
+            _ => stock::restock(&mut conn, &[hold]).await,
         };
-        assert!(done.unwrap(), "{step} of {moves}");
+        assert_eq!(done.unwrap(), [hold], "{step} of {moves}");
     }
 }
 
 async fn take(db: &TestDatabase, wanted: &HoldRequest) -> Taken {
     let mut tx = db.pool.begin().await.unwrap();
-    let taken = stock::take_all(&mut tx, wanted).await.unwrap();
+    let mut taken = stock::take(&mut tx, std::slice::from_ref(wanted)).await.unwrap();
     tx.commit().await.unwrap();
-    taken
+    taken.remove(0)
 }
 
 #[tokio::test]

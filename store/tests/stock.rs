@@ -39,9 +39,9 @@ async fn the_worked_case_ends_with_ninety_available() {
     let (fails, _) = db.hold(second, &[(&a, 10)]).await;
     assert_eq!(counters(&db, "A").await, (100, 80, 20, 0), "both hold ten");
     let mut conn = db.conn().await;
-    assert!(stock::finalise(&mut conn, pays).await.unwrap());
+    assert_eq!(stock::finalise(&mut conn, &[pays]).await.unwrap(), [pays]);
     assert_eq!(counters(&db, "A").await, (90, 80, 10, 10), "the first is sold");
-    assert!(stock::release(&mut conn, fails).await.unwrap());
+    assert_eq!(stock::release(&mut conn, &[fails]).await.unwrap(), [fails]);
     assert_eq!(counters(&db, "A").await, (90, 90, 0, 10), "the second is back on sale");
     assert_movements_replay(&db).await;
 }
@@ -76,9 +76,9 @@ async fn crossing_carts_do_not_deadlock_and_hold_all_or_nothing() {
                 wanted.lines.reverse();
             }
             let mut tx = db.pool.begin().await.unwrap();
-            let taken = stock::take_all(&mut tx, &wanted).await.unwrap();
+            let mut taken = stock::take(&mut tx, &[wanted]).await.unwrap();
             tx.commit().await.unwrap();
-            taken
+            taken.remove(0)
         });
     }
     let answers = buyers.join_all().await;
@@ -114,7 +114,7 @@ async fn a_batch_serves_requests_in_turn_and_each_hold_once() {
     let last = request(new_order(), &[(&a, 1), (&b, 2)]);
     let batch = [first.clone(), too_much, last, first];
     let mut tx = db.pool.begin().await.unwrap();
-    let taken = stock::take_many(&mut tx, &batch).await.unwrap();
+    let taken = stock::take(&mut tx, &batch).await.unwrap();
     tx.commit().await.unwrap();
     let short = ShortLine { sku: a, wanted: 2, available: 1 };
     let wanted = [Taken::Held, Taken::Short(vec![short]), Taken::Held, Taken::AlreadyKnown];
@@ -123,9 +123,9 @@ async fn a_batch_serves_requests_in_turn_and_each_hold_once() {
     assert_eq!(counters(&db, "B").await, (3, 0, 3, 0));
     let ids: Vec<HoldId> = batch.iter().map(|r| r.hold_id).collect();
     let mut conn = db.conn().await;
-    let sold = stock::finalise_many(&mut conn, &ids).await.unwrap();
+    let sold = stock::finalise(&mut conn, &ids).await.unwrap();
     assert_eq!(sold.len(), 2, "what was held is sold, in one go");
-    assert!(stock::release_many(&mut conn, &ids).await.unwrap().is_empty(), "and not released");
+    assert!(stock::release(&mut conn, &ids).await.unwrap().is_empty(), "and not released");
     assert_eq!(counters(&db, "A").await, (0, 0, 0, 3));
     assert_movements_replay(&db).await;
 }
@@ -161,11 +161,11 @@ async fn every_order_of_moves_changes_a_hold_at_most_as_the_model_does() {
         for step in steps {
             let (next, changes) = model(state, step);
             let done = match step {
-                Move::Finalise => stock::finalise(&mut conn, hold).await,
-                Move::Release => stock::release(&mut conn, hold).await,
-                Move::Restock => stock::restock(&mut conn, hold).await,
+                Move::Finalise => stock::finalise(&mut conn, &[hold]).await,
+                Move::Release => stock::release(&mut conn, &[hold]).await,
+                Move::Restock => stock::restock(&mut conn, &[hold]).await,
             };
-            assert_eq!(done.unwrap(), changes, "{step:?} of a {state} hold");
+            assert_eq!(done.unwrap().len() == 1, changes, "{step:?} of a {state} hold");
             state = next;
         }
         let found = holds::get(&mut conn, hold).await.unwrap().state;
@@ -190,15 +190,15 @@ async fn finalise_and_release_at_the_same_time_end_a_hold_once() {
             racing.spawn(async move {
                 let mut conn = db.conn().await;
                 let done = if finalise {
-                    stock::finalise(&mut conn, hold).await
+                    stock::finalise(&mut conn, &[hold]).await
                 } else {
-                    stock::release(&mut conn, hold).await
+                    stock::release(&mut conn, &[hold]).await
                 };
-                i64::from(done.unwrap())
+                done.unwrap().len()
             });
         }
     }
-    let ended: i64 = racing.join_all().await.into_iter().sum();
+    let ended: usize = racing.join_all().await.into_iter().sum();
     assert_eq!(ended, 20, "each hold ended once");
     let (_, available, reserved, sold) = counters(&db, "A").await;
     assert_eq!((available + sold, reserved), (50, 0), "every unit is on sale or sold");
@@ -210,9 +210,9 @@ async fn undoing_a_hold_that_never_was_is_done() {
     let db = test_database().await;
     let mut conn = db.conn().await;
     let never = HoldId::from(Uuid::now_v7());
-    assert!(!stock::release(&mut conn, never).await.unwrap(), "nothing to release");
-    assert!(!stock::finalise(&mut conn, never).await.unwrap(), "nothing to sell");
-    assert!(!stock::restock(&mut conn, never).await.unwrap(), "nothing to restock");
+    assert_eq!(stock::release(&mut conn, &[never]).await.unwrap(), [], "nothing to release");
+    assert_eq!(stock::finalise(&mut conn, &[never]).await.unwrap(), [], "nothing to sell");
+    assert_eq!(stock::restock(&mut conn, &[never]).await.unwrap(), [], "nothing to restock");
 }
 
 #[tokio::test]
@@ -222,10 +222,10 @@ async fn an_order_has_one_live_hold() {
     let order = new_order();
     let (first, _) = db.hold(order, &[(&a, 1)]).await;
     let mut tx = db.pool.begin().await.unwrap();
-    let second = stock::take_all(&mut tx, &request(order, &[(&a, 1)])).await;
+    let second = stock::take(&mut tx, &[request(order, &[(&a, 1)])]).await;
     assert!(matches!(second, Err(Error::Conflict(_))), "{second:?}");
     tx.rollback().await.unwrap();
-    stock::release(&mut *db.conn().await, first).await.unwrap();
+    stock::release(&mut *db.conn().await, &[first]).await.unwrap();
     let (_, again) = db.hold(order, &[(&a, 1)]).await;
     assert_eq!(again, Taken::Held, "after a release the next attempt may hold");
 }

@@ -67,16 +67,9 @@ async fn the_database_allows_exactly_the_payment_moves_of_the_domain() {
 async fn an_illegal_change_is_refused_and_leaves_no_event() {
     let db = test_database().await;
     let order = db.order(&[(&support::sku("A"), 1)]).await;
-    let change = StatusChange {
-        order_id: order,
-        from: OrderStatus::ALL,
-        to: OrderStatus::Delivered,
-        actor: "test",
-        reason_code: None,
-        reason_detail: None,
-    };
+    let change = StatusChange::new(order, OrderStatus::Delivered, "test");
     let mut tx = db.pool.begin().await.unwrap();
-    let refused = orders::set_status(&mut tx, &change).await;
+    let refused = orders::set_status(&mut tx, OrderStatus::ALL, &[change]).await;
     let text = refused.as_ref().err().map(ToString::to_string).unwrap_or_default();
     assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
     assert!(text.contains("from PENDING to DELIVERED"), "the refusal names both: {text}");
@@ -89,20 +82,15 @@ async fn an_illegal_change_is_refused_and_leaves_no_event() {
 async fn a_change_applies_only_in_the_statuses_it_names() {
     let db = test_database().await;
     let order = db.order(&[(&support::sku("A"), 1)]).await;
-    let change = StatusChange {
-        order_id: order,
-        from: &[OrderStatus::Reserved],
-        to: OrderStatus::Paid,
-        actor: "test",
-        reason_code: None,
-        reason_detail: None,
-    };
+    let from = &[OrderStatus::Reserved];
+    let change = StatusChange::new(order, OrderStatus::Paid, "test");
     let mut conn = db.conn().await;
-    assert!(!orders::set_status(&mut conn, &change).await.unwrap(), "it is PENDING");
+    assert_eq!(orders::set_status(&mut conn, from, &[change]).await.unwrap(), [], "it is PENDING");
     let missing = StatusChange { order_id: OrderId::from(Uuid::nil()), ..change };
-    assert!(!orders::set_status(&mut conn, &missing).await.unwrap(), "there is no such order");
+    let changed = orders::set_status(&mut conn, from, &[missing]).await.unwrap();
+    assert_eq!(changed, [], "there is no such order");
     assert!(db.move_to(order, OrderStatus::Reserved).await);
-    assert!(orders::set_status(&mut conn, &change).await.unwrap());
+    assert_eq!(orders::set_status(&mut conn, from, &[change]).await.unwrap(), [order]);
     let paid = orders::get(&mut conn, order).await.unwrap();
     assert!(paid.paid_at.is_some(), "the time of payment is kept when PAID is entered");
     assert_eq!(paid.version, 3, "each change raises the version");
@@ -127,8 +115,8 @@ async fn payments_are_marked_once_and_only_from_where_they_may() {
     let mut conn = db.conn().await;
     store::payments::insert_pending(&mut conn, &payment).await.unwrap();
     let id = payment.payment_id;
-    assert!(store::payments::mark_failed(&mut conn, id, "declined").await.unwrap());
-    assert!(!store::payments::mark_failed(&mut conn, id, "declined").await.unwrap());
-    let late = store::payments::mark_success(&mut conn, id, &names.payment).await.unwrap();
+    assert!(support::declined(&mut conn, order).await.unwrap());
+    assert!(!support::declined(&mut conn, order).await.unwrap());
+    let late = support::paid(&mut conn, id, &names.payment).await.unwrap();
     assert!(!late, "what failed does not become paid");
 }

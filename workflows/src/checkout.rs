@@ -3,10 +3,9 @@
 use activities::gateway::NewGatewayOrder;
 use activities::notify::AnnounceOrder;
 use activities::orders::{CloseOrder, PlacedOrder, Reason};
-use activities::payments::{
-    CreateGatewayOrder, OpenPayment, Paid, ReadPayment, Reading, Session, SettlePayment, Settlement,
-};
+use activities::payments::{CreateGatewayOrder, OpenPayment, Paid, ReadPayment, Reading, Session};
 use activities::refunds::{RecordReturns, ReturnCaptures, ReturnStrays, Returns, Stray};
+use activities::settlement::{SettlePayment, Settlement};
 use activities::stock::{Hold, ReleaseStock, ReserveStock};
 use domain::{GatewayPaymentId, OrderId};
 use makegood::{Closing, Ctx, Late, Signal, Workflow, WorkflowResult};

@@ -2,6 +2,7 @@
 
 use serde_json::value::to_raw_value;
 
+use super::mail::CHILD;
 use super::{Leaving, Mode, Run};
 use crate::action::{Action, Call, End, Park, Role};
 use crate::children;
@@ -156,7 +157,9 @@ impl Run {
     ) -> End {
         let late = self.code.late.iter().flat_map(|handler| {
             let output = output.as_deref().map(serde_json::value::RawValue::get);
-            let left = self.signals.iter().filter(move |signal| handler.concerns(output, signal));
+            // The end of a child that nobody awaits any more is no news from outside.
+            let sent = self.signals.iter().filter(|signal| signal.kind != CHILD);
+            let left = sent.filter(move |signal| handler.concerns(output, signal));
             left.map(|signal| late::start(handler, self.hold.run_id, &self.input, signal))
         });
         let late = late.collect();

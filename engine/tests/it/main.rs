@@ -39,6 +39,7 @@ mod support;
 mod together;
 mod trades;
 mod undo_outputs;
+mod unseen;
 mod values;
 mod versions;
 mod world;

@@ -130,7 +130,7 @@ async fn an_archived_run_reads_as_before() {
     let mut conn = cell.pool.acquire().await.unwrap();
     let archived = inspect::archived(&mut conn, mended).await.unwrap().unwrap();
     let document = &archived.document;
-    assert_eq!(document["incidents"][0]["resolution"], "retried");
+    assert_eq!(document["incidents"][0]["resolution"], "retry");
     assert_eq!(document["actions"][0]["reason"], "the bank is back", "no action is lost");
     assert_eq!(document["run"]["workflow_id"], "trips:mended");
     let parcel = inspect::archived(&mut conn, signed).await.unwrap().unwrap();

@@ -30,22 +30,6 @@ pub async fn get(conn: &mut Conn, order: OrderId) -> Result<Order> {
     read_order(&found.ok_or(Error::NotFound)?)
 }
 
-/// The order, locked against other changes until the transaction ends, or `NotFound`.
-pub async fn get_for_update(conn: &mut Conn, order: OrderId) -> Result<Order> {
-    let found = sqlx::query(
-        "select order_id, tenant_id, order_number, user_id, status, reason_code, reason_detail,
-                currency, subtotal_minor, tax_minor, total_minor, attempt, version, workflow_id,
-                expires_at, created_at, updated_at, paid_at
-         from orders
-         where order_id = $1
-         for no key update",
-    )
-    .bind(order.as_uuid())
-    .fetch_optional(conn)
-    .await?;
-    read_order(&found.ok_or(Error::NotFound)?)
-}
-
 /// The order whose attempt this workflow carries, or `NotFound`.
 pub async fn by_workflow(conn: &mut Conn, tenant: &TenantId, workflow_id: &str) -> Result<Order> {
     let found = sqlx::query(

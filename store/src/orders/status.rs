@@ -1,9 +1,11 @@
 //! The one place where an order's status is written, always with its event.
 //! Never a move that the transition table lacks: the database refuses it as well.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use domain::{OrderId, OrderStatus};
+use uuid::Uuid;
 
 use super::insert::whole_seconds;
 use crate::{Conn, Result, row};
@@ -13,8 +15,6 @@ use crate::{Conn, Result, row};
 pub struct StatusChange<'a> {
     /// The order.
     pub order_id: OrderId,
-    /// The statuses in which the change applies.
-    pub from: &'a [OrderStatus],
     /// The new status.
     pub to: OrderStatus,
     /// Who does it.
@@ -23,6 +23,13 @@ pub struct StatusChange<'a> {
     pub reason_code: Option<&'a str>,
     /// Why, in words.
     pub reason_detail: Option<&'a str>,
+}
+
+impl<'a> StatusChange<'a> {
+    /// A change that needs no reason.
+    pub const fn new(order_id: OrderId, to: OrderStatus, actor: &'a str) -> Self {
+        Self { order_id, to, actor, reason_code: None, reason_detail: None }
+    }
 }
 
 /// Another attempt at an order whose last one failed.
@@ -40,42 +47,85 @@ pub struct Reopening<'a> {
     pub actor: &'a str,
 }
 
-/// Changes the status and writes the event; `false`, with nothing changed, in any other status.
+/// Locks orders against other changes until the transaction ends, in the order of their ids, and
+/// answers where they stand; one that does not exist is missing from the answer.
+pub async fn lock(conn: &mut Conn, orders: &[OrderId]) -> Result<BTreeMap<OrderId, OrderStatus>> {
+    let orders: Vec<Uuid> = orders.iter().map(|o| o.as_uuid()).collect();
+    let rows = sqlx::query(
+        "select order_id, status
+         from orders
+         where order_id = any($1)
+         order by order_id
+         for no key update",
+    )
+    .bind(orders)
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(|r| Ok((row::id(r, "order_id")?, row::word(r, "status")?))).collect()
+}
+
+/// Changes the status of each order that stands at one of `from`, and writes the events; answers
+/// the orders that changed. Of several changes to one order the first counts.
 ///
 /// # Errors
-/// `Refused` when the transition table does not allow the move.
-pub async fn set_status(conn: &mut Conn, change: &StatusChange<'_>) -> Result<bool> {
-    let from: Vec<&str> = change.from.iter().map(|s| s.as_str()).collect();
-    let changed = sqlx::query(
+/// `Refused` when the transition table does not allow a move.
+pub async fn set_status(
+    conn: &mut Conn,
+    from: &[OrderStatus],
+    changes: &[StatusChange<'_>],
+) -> Result<Vec<OrderId>> {
+    let mut seen = BTreeSet::new();
+    let changes: Vec<_> = changes.iter().filter(|c| seen.insert(c.order_id)).collect();
+    let from: Vec<&str> = from.iter().map(|s| s.as_str()).collect();
+    let orders: Vec<Uuid> = changes.iter().map(|c| c.order_id.as_uuid()).collect();
+    let statuses: Vec<&str> = changes.iter().map(|c| c.to.as_str()).collect();
+    let codes: Vec<Option<&str>> = changes.iter().map(|c| c.reason_code).collect();
+    let details: Vec<Option<&str>> = changes.iter().map(|c| c.reason_detail).collect();
+    let rows = sqlx::query(
         "with before as (
            select order_id, status
            from orders
-           where order_id = $1 and status = any($2)
+           where order_id = any($1) and status = any($2)
+           order by order_id
            for no key update
          )
          update orders o
-         set status = $3, reason_code = coalesce($4, o.reason_code),
-             reason_detail = coalesce($5, o.reason_detail), version = o.version + 1
+         set status = change.status, reason_code = coalesce(change.code, o.reason_code),
+             reason_detail = coalesce(change.detail, o.reason_detail), version = o.version + 1
          from before
+         join unnest($1::uuid[], $3::text[], $4::text[], $5::text[])
+           as change (order_id, status, code, detail)
+           on change.order_id = before.order_id
          where o.order_id = before.order_id
-         returning before.status as from_status",
+         returning o.order_id, before.status as from_status",
     )
-    .bind(change.order_id.as_uuid())
+    .bind(orders)
     .bind(from)
-    .bind(change.to.as_str())
-    .bind(change.reason_code)
-    .bind(change.reason_detail)
-    .fetch_optional(&mut *conn)
+    .bind(statuses)
+    .bind(codes)
+    .bind(details)
+    .fetch_all(&mut *conn)
     .await?;
-    let Some(changed) = changed else { return Ok(false) };
-    let event = Event {
-        from: row::word(&changed, "from_status")?,
-        to: change.to,
-        actor: change.actor,
-        reason: change.reason_code,
-    };
-    insert_event(conn, change.order_id, &event).await?;
-    Ok(true)
+    let before = rows
+        .iter()
+        .map(|r| Ok((row::id(r, "order_id")?, row::word(r, "from_status")?)))
+        .collect::<Result<BTreeMap<OrderId, OrderStatus>>>()?;
+    let events: Vec<Event<'_>> = changes
+        .iter()
+        .filter_map(|change| {
+            Some(Event {
+                order_id: change.order_id,
+                from: *before.get(&change.order_id)?,
+                to: change.to,
+                actor: change.actor,
+                reason: change.reason_code,
+            })
+        })
+        .collect();
+    if !events.is_empty() {
+        insert_events(conn, &events).await?;
+    }
+    Ok(events.iter().map(|event| event.order_id).collect())
 }
 
 /// FAILED to PENDING for another attempt; `false` when the order is not FAILED or was tried enough.
@@ -97,32 +147,45 @@ pub async fn reopen(conn: &mut Conn, again: &Reopening<'_>) -> Result<bool> {
         return Ok(false);
     }
     let event = Event {
+        order_id: again.order_id,
         from: OrderStatus::Failed,
         to: OrderStatus::Pending,
         actor: again.actor,
         reason: Some("RETRY"),
     };
-    insert_event(conn, again.order_id, &event).await?;
+    insert_events(conn, &[event]).await?;
     Ok(true)
 }
 
 struct Event<'a> {
+    order_id: OrderId,
     from: OrderStatus,
     to: OrderStatus,
     actor: &'a str,
     reason: Option<&'a str>,
 }
 
-async fn insert_event(conn: &mut Conn, order: OrderId, event: &Event<'_>) -> Result<()> {
+/// The events of orders that have just changed: their time is that of the change.
+async fn insert_events(conn: &mut Conn, events: &[Event<'_>]) -> Result<()> {
+    let orders: Vec<Uuid> = events.iter().map(|e| e.order_id.as_uuid()).collect();
+    let from: Vec<&str> = events.iter().map(|e| e.from.as_str()).collect();
+    let to: Vec<&str> = events.iter().map(|e| e.to.as_str()).collect();
+    let actors: Vec<&str> = events.iter().map(|e| e.actor).collect();
+    let reasons: Vec<Option<&str>> = events.iter().map(|e| e.reason).collect();
     sqlx::query(
-        "insert into order_events (order_id, from_status, to_status, actor, reason)
-         values ($1, $2, $3, $4, $5)",
+        "insert into order_events (order_id, from_status, to_status, actor, reason, at)
+         select o.order_id, event.from_status, event.to_status, event.actor, event.reason,
+                o.updated_at
+         from orders o
+         join unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
+           as event (order_id, from_status, to_status, actor, reason)
+           on event.order_id = o.order_id",
     )
-    .bind(order.as_uuid())
-    .bind(event.from.as_str())
-    .bind(event.to.as_str())
-    .bind(event.actor)
-    .bind(event.reason)
+    .bind(orders)
+    .bind(from)
+    .bind(to)
+    .bind(actors)
+    .bind(reasons)
     .execute(conn)
     .await?;
     Ok(())

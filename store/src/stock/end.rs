@@ -43,29 +43,19 @@ const RESTOCK: Ending = Ending {
     sold: -1,
 };
 
-/// Sells what is held; `false` when the hold is not held (any more).
-pub async fn finalise(conn: &mut Conn, hold: HoldId) -> Result<bool> {
-    Ok(!end(conn, &[hold], &FINALISE).await?.is_empty())
-}
-
 /// Sells what is held by each; answers the holds that changed.
-pub async fn finalise_many(conn: &mut Conn, holds: &[HoldId]) -> Result<Vec<HoldId>> {
+pub async fn finalise(conn: &mut Conn, holds: &[HoldId]) -> Result<Vec<HoldId>> {
     end(conn, holds, &FINALISE).await
 }
 
-/// Puts what is held back on sale; `false` when the hold is not held (any more) or never was.
-pub async fn release(conn: &mut Conn, hold: HoldId) -> Result<bool> {
-    Ok(!end(conn, &[hold], &RELEASE).await?.is_empty())
-}
-
 /// Puts what is held by each back on sale; answers the holds that changed.
-pub async fn release_many(conn: &mut Conn, holds: &[HoldId]) -> Result<Vec<HoldId>> {
+pub async fn release(conn: &mut Conn, holds: &[HoldId]) -> Result<Vec<HoldId>> {
     end(conn, holds, &RELEASE).await
 }
 
-/// Puts what was sold under the hold back on sale; `false` when it was not sold, or is back already.
-pub async fn restock(conn: &mut Conn, hold: HoldId) -> Result<bool> {
-    Ok(!end(conn, &[hold], &RESTOCK).await?.is_empty())
+/// Puts what was sold under each back on sale; answers the holds that changed.
+pub async fn restock(conn: &mut Conn, holds: &[HoldId]) -> Result<Vec<HoldId>> {
+    end(conn, holds, &RESTOCK).await
 }
 
 async fn end(conn: &mut Conn, holds: &[HoldId], ending: &Ending) -> Result<Vec<HoldId>> {

@@ -48,22 +48,13 @@ pub enum Taken {
 
 type StockKey = (String, String);
 
-/// Holds all lines of one request, or none.
-///
-/// # Errors
-/// `Conflict` when the order has another live hold.
-pub async fn take_all(conn: &mut Conn, request: &HoldRequest) -> Result<Taken> {
-    let mut taken = take_many(conn, std::slice::from_ref(request)).await?;
-    Ok(taken.pop().unwrap_or_else(|| Taken::Short(Vec::new())))
-}
-
 /// Holds each request wholly or not at all, first come first served, with one set of statements.
 ///
 /// Answers in the order of `requests`.
 ///
 /// # Errors
 /// `Conflict` when one of the orders has another live hold.
-pub async fn take_many(conn: &mut Conn, requests: &[HoldRequest]) -> Result<Vec<Taken>> {
+pub async fn take(conn: &mut Conn, requests: &[HoldRequest]) -> Result<Vec<Taken>> {
     let mut locked = lock(conn, requests).await?;
     let mut known = holds::known(conn, requests.iter().map(|r| r.hold_id)).await?;
     let mut answers = Vec::with_capacity(requests.len());

@@ -18,10 +18,10 @@ use rust_decimal::Decimal;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Postgres};
-use store::captures::NewCapture;
+use store::captures::Fulfilled;
 use store::ledger::{Posting, Subject};
 use store::orders::{NewOrder, StatusChange};
-use store::payments::NewPayment;
+use store::payments::{NewPayment, NotPaid, PaidBy};
 use store::products::Product;
 use store::stock::{HoldRequest, Taken};
 use store::users::{NewUser, PasswordHash};
@@ -175,21 +175,16 @@ impl TestDatabase {
     pub async fn hold(&self, order: OrderId, lines: &[(&Sku, i64)]) -> (HoldId, Taken) {
         let request = request(order, lines);
         let mut tx = self.pool.begin().await.unwrap();
-        let taken = stock::take_all(&mut tx, &request).await.unwrap();
+        let mut taken = stock::take(&mut tx, std::slice::from_ref(&request)).await.unwrap();
         tx.commit().await.unwrap();
-        (request.hold_id, taken)
+        (request.hold_id, taken.remove(0))
     }
 
     pub async fn move_to(&self, order: OrderId, to: OrderStatus) -> bool {
-        let change = StatusChange {
-            order_id: order,
-            from: OrderStatus::ALL,
-            to,
-            actor: "test",
-            reason_code: Some("TEST"),
-            reason_detail: None,
-        };
-        orders::set_status(&mut *self.conn().await, &change).await.unwrap()
+        let change =
+            StatusChange { reason_code: Some("TEST"), ..StatusChange::new(order, to, "test") };
+        let mut conn = self.conn().await;
+        !orders::set_status(&mut conn, OrderStatus::ALL, &[change]).await.unwrap().is_empty()
     }
 
     /// An order for two units of a new product, held, paid and settled as a checkout does it.
@@ -204,26 +199,18 @@ impl TestDatabase {
         let mut tx = self.pool.begin().await.unwrap();
         let payment = payment(order, &names, amount);
         payments::insert_pending(&mut tx, &payment).await.unwrap();
-        let capture = NewCapture {
+        let change = StatusChange::new(order, OrderStatus::Paid, "test");
+        let changed = orders::set_status(&mut tx, &[OrderStatus::Reserved], &[change]).await;
+        assert_eq!(changed.unwrap(), [order]);
+        assert_eq!(stock::finalise(&mut tx, &[hold]).await.unwrap(), [hold]);
+        assert!(paid(&mut tx, payment.payment_id, &names.payment).await.unwrap());
+        let capture = Fulfilled {
             gateway_payment_id: &names.payment,
             gateway_order_id: &names.order,
-            order_id: Some(order),
+            order_id: order,
             amount,
         };
-        assert!(captures::record(&mut tx, &capture).await.unwrap());
-        let change = StatusChange {
-            order_id: order,
-            from: &[OrderStatus::Reserved],
-            to: OrderStatus::Paid,
-            actor: "test",
-            reason_code: None,
-            reason_detail: None,
-        };
-        assert!(orders::set_status(&mut tx, &change).await.unwrap());
-        assert!(stock::finalise(&mut tx, hold).await.unwrap());
-        assert!(payments::mark_success(&mut tx, payment.payment_id, &names.payment).await.unwrap());
-        let disposition = domain::Disposition::Fulfilled;
-        assert!(captures::dispose(&mut tx, &names.payment, disposition, None).await.unwrap());
+        assert_eq!(captures::fulfil(&mut tx, &[capture]).await.unwrap().len(), 1);
         let entries =
             [Entry::debit(Account::Gateway, amount), Entry::credit(Account::Sales, amount)];
         let posting = posting(order, LedgerKind::Capture, names.payment.as_str(), &entries);
@@ -259,6 +246,22 @@ impl GatewayNames {
             payment: format!("pay_{order}").parse().unwrap(),
         }
     }
+}
+
+/// Marks one payment as paid; whether that changed it.
+pub async fn paid(
+    conn: &mut PgConnection,
+    payment_id: PaymentId,
+    gateway_payment_id: &GatewayPaymentId,
+) -> store::Result<bool> {
+    let paid = PaidBy { payment_id, gateway_payment_id };
+    Ok(!payments::mark_success(conn, &[paid]).await?.is_empty())
+}
+
+/// Marks an order's open payment as failed; whether there was one.
+pub async fn declined(conn: &mut PgConnection, order_id: OrderId) -> store::Result<bool> {
+    let failed = NotPaid { order_id, failure_code: "declined" };
+    Ok(!payments::mark_failed(conn, &[failed]).await?.is_empty())
 }
 
 pub fn tenant() -> TenantId {
