@@ -4,7 +4,6 @@ mod answers;
 mod queues;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -23,7 +22,7 @@ use crate::operator::{self, Operator, Refusal, VerbKind, refusal};
 use crate::run::CANCEL;
 use crate::store::runs::{self, NewRun};
 use crate::store::tasks::by_operator;
-use crate::store::{published, signals, steps, tasks};
+use crate::store::{signals, steps, tasks};
 use crate::wake::Hints;
 use crate::workflow::{Cause, Workflow};
 

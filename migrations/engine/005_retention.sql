@@ -13,11 +13,11 @@ create table archived_runs (
   ended_state text not null,
   output jsonb,
   cause jsonb,
-  attributes jsonb,
   started_at timestamptz not null,
   ended_at timestamptz not null,
   archived_at timestamptz not null,
-  document jsonb not null
+  document jsonb not null,
+  attributes jsonb
 ) with (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 
 -- Read by every start, which must not repeat what was archived. The index is not unique: a doubtful row must not

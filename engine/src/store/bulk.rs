@@ -74,7 +74,7 @@ pub(crate) async fn freeze(
            and ($7::timestamptz is null or r.started_at < $7)
            and (cardinality($8::uuid[]) = 0 or r.run_id = any($8))
            and ($9 or r.ended_state is null)
-           and ($11::jsonb is null or r.attributes @> $11)
+           and ($11::jsonb is null or r.attributes @> $11::jsonb)
          order by r.started_at
          limit $10",
     )

@@ -93,7 +93,7 @@ pub async fn list(
              left join incidents i on i.run_id = s.run_id and i.resolved_at is null
              where ($1::text is null or s.state = $1)
                and ($2::text is null or s.workflow = $2)
-               and ($4::jsonb is null or s.attributes @> $4)
+               and ($4::jsonb is null or s.attributes @> $4::jsonb)
              order by s.started_at desc
              limit $3
            )
@@ -104,7 +104,7 @@ pub async fn list(
              from archived_runs a
              where ($1::text is null or a.ended_state = $1)
                and ($2::text is null or a.workflow = $2)
-               and ($4::jsonb is null or a.attributes @> $4)
+               and ($4::jsonb is null or a.attributes @> $4::jsonb)
              order by a.started_at desc
              limit $3
            )
