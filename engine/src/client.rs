@@ -1,9 +1,9 @@
 //! The engine's client: start, signal, cancel and read runs. It drives none.
 
+mod answers;
 mod queues;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -22,7 +22,7 @@ use crate::operator::{self, Operator, Refusal, VerbKind, refusal};
 use crate::run::CANCEL;
 use crate::store::runs::{self, NewRun};
 use crate::store::tasks::by_operator;
-use crate::store::{published, signals, steps, tasks};
+use crate::store::{signals, steps, tasks};
 use crate::wake::Hints;
 use crate::workflow::{Cause, Workflow};
 
@@ -132,11 +132,12 @@ impl Client {
         self.start_with::<W>(conn, workflow_id, input, &StartOptions::default()).await
     }
 
-    /// Starts a run like [`Client::start`], in a queue, with a priority and on an account. A run
-    /// that was started before keeps those that it was started with.
+    /// Starts a run like [`Client::start`], in a queue, with a priority, on an account and with
+    /// attributes. A run that was started before keeps those that it was started with.
     ///
     /// # Errors
-    /// Those of [`Client::start`], and [`Error::Queue`] when a name is too long.
+    /// Those of [`Client::start`], and [`Error::Queue`] or [`Error::Attribute`] when a name is too
+    /// long.
     ///
     /// ```no_run
     /// # use makegood::{Client, Error, Priority, StartOptions, Workflow};
@@ -158,6 +159,7 @@ impl Client {
     ) -> Result<Started, Error> {
         options.check()?;
         let input = self.encode(W::NAME, input)?;
+        let attributes = options.attributes.json();
         let new = NewRun {
             run_id: Uuid::now_v7(),
             workflow: W::NAME,
@@ -165,6 +167,7 @@ impl Client {
             workflow_id,
             input: input.get(),
             lane: self.0.lanes.of(W::NAME, W::VERSION, options).await?,
+            attributes: attributes.as_deref(),
         };
         if runs::insert(&mut *conn, &new).await? {
             return Ok(Started { run_id: new.run_id, created: true });
@@ -224,6 +227,44 @@ impl Client {
         Ok(Delivery::Late)
     }
 
+    /// Sends a signal in the caller's transaction like [`Client::signal`], and starts the run first
+    /// if its id was never started. One that was keeps its input, whatever that is, and gets the
+    /// signal: for runs that collect what others send, whoever comes first.
+    ///
+    /// # Errors
+    /// Those of [`Client::start`] but [`Error::InputConflict`], and those of [`Client::signal`] but
+    /// [`Error::RunNotFound`].
+    ///
+    /// ```no_run
+    /// # use makegood::{Client, Error, Signal, Workflow};
+    /// # async fn example<Cart: Workflow<Input = String>, Added: Signal>(
+    /// #     client: &Client, tx: &mut sqlx::PgConnection, added: &Added,
+    /// # ) -> Result<(), Error> {
+    /// let customer = "81".to_owned();
+    /// client.signal_or_start::<Cart, Added>(tx, "cart-81", &customer, "click-5", added).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn signal_or_start<W: Workflow, S: Signal>(
+        &self,
+        conn: &mut PgConnection,
+        workflow_id: &str,
+        input: &W::Input,
+        signal_id: &str,
+        signal: &S,
+    ) -> Result<Delivery, Error> {
+        match self.signal::<W, S>(&mut *conn, workflow_id, signal_id, signal).await {
+            Err(Error::RunNotFound(_)) => {}
+            told => return told,
+        }
+        match self.start::<W>(&mut *conn, workflow_id, input).await {
+            // Somebody else has started it meanwhile.
+            Ok(_) | Err(Error::InputConflict { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        self.signal::<W, S>(conn, workflow_id, signal_id, signal).await
+    }
+
     /// Asks a run, in the caller's transaction, to end by undoing what it did.
     ///
     /// # Errors
@@ -256,41 +297,6 @@ impl Client {
     /// most one poll.
     pub fn wake(&self) {
         self.0.hints.hint();
-    }
-
-    /// How a run ended, waiting for it up to `limit`; `None` when it still lives then.
-    pub async fn ending<W: Workflow>(
-        &self,
-        run_id: Uuid,
-        limit: Duration,
-    ) -> Result<Option<Ending<W::Output>>, Error> {
-        let deadline = tokio::time::Instant::now().checked_add(limit);
-        let mut pause = Duration::from_millis(2);
-        loop {
-            if let Some((state, output, cause)) = runs::ending(&self.0.pool, run_id).await? {
-                let output = output.map(|text| decode(W::NAME, &text)).transpose()?;
-                let cause = cause.map(|text| decode(W::NAME, &text)).transpose()?;
-                return Ok(Some(Ending { state, output, cause }));
-            }
-            if deadline.is_none_or(|deadline| tokio::time::Instant::now() >= deadline) {
-                return Ok(None);
-            }
-            tokio::time::sleep(pause).await;
-            pause = pause.saturating_mul(2).min(Duration::from_millis(100));
-        }
-    }
-
-    /// What a run shows under a key; `None` when it has published nothing there yet.
-    ///
-    /// # Errors
-    /// [`Error::Json`] when the value is not a `T`.
-    pub async fn published<T: DeserializeOwned>(
-        &self,
-        run_id: Uuid,
-        key: &str,
-    ) -> Result<Option<T>, Error> {
-        let text = published::value(&self.0.pool, run_id, key).await?;
-        text.map(|text| decode(key, &text)).transpose()
     }
 
     /// The verbs of an operator, signed with a name and a reason.

@@ -44,6 +44,9 @@ pub enum Error {
     /// The name of a queue or share, or a limit, is out of its range: the text says which it has.
     #[error("{0}")]
     Queue(String),
+    /// A run's attributes are too many, too long or empty: the text says which.
+    #[error("{0}")]
+    Attribute(String),
     /// An operator's verb does not apply to the run as it stands; nothing was changed.
     #[error("{} of run {run_id} is refused: {refusal}; {}", verb.as_str(), refusal.next())]
     Refused {

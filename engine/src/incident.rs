@@ -35,6 +35,24 @@ pub enum IncidentClass {
 }
 
 impl IncidentClass {
+    /// Every class of the engine's own.
+    ///
+    /// ```
+    /// let classes = makegood::IncidentClass::ALL.map(|class| class.as_str().to_owned());
+    /// assert!(classes.contains(&"poison".to_owned()));
+    /// ```
+    pub const ALL: [Self; 9] = [
+        Self::RetriesUsedUp,
+        Self::CompensationFailed,
+        Self::UnknownOutcome,
+        Self::RejectedPastPivot,
+        Self::NonDeterminism,
+        Self::Poison,
+        Self::Unwritable,
+        Self::Panic,
+        Self::Paused,
+    ];
+
     /// The spelling in the table, in metrics and on the console.
     pub fn as_str(&self) -> &str {
         match self {

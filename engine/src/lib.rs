@@ -12,6 +12,7 @@
 mod act;
 mod action;
 pub mod activity;
+mod attributes;
 mod batch;
 pub mod bulk;
 mod children;
@@ -29,6 +30,7 @@ mod journal;
 mod lane;
 mod late;
 mod lease;
+mod life;
 pub mod operator;
 mod queue;
 mod reach;
@@ -52,6 +54,7 @@ pub use activity::{
     Activity, ActivityError, ActivityResult, Attempt, InBatch, InTransaction, Outside, ReadOnly,
     Resolution, Undoes,
 };
+pub use attributes::Attributes;
 pub use client::{Cancellation, Client, Delivery, Ending, QueueLimits, QueueStatus, Rate, Started};
 pub use config::{Database, WorkerConfig};
 pub use ctx::{

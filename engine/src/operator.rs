@@ -20,11 +20,12 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::run::Signature;
 
-pub use self::refusal::Refusal;
+pub use self::refusal::{Refusal, Standing, refusal};
 pub use self::verb::{Cut, GivenUndo, RunState, StepId, Verb, VerbKind};
 
+pub use crate::store::tasks::by_operator::Way;
+
 pub(crate) use self::act::{Acted, Signed, carry_out, standing};
-pub(crate) use self::refusal::refusal;
 
 /// One person, with a reason, at the verbs. Made by [`Client::operator`].
 ///

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::attributes::Attributes;
 use crate::operator::{RunState, VerbKind};
 use crate::store::bulk::Filter;
 
@@ -28,6 +29,7 @@ pub struct Selection {
     started_from: Option<DateTime<Utc>>,
     started_before: Option<DateTime<Utc>>,
     ids: Vec<Uuid>,
+    attributes: Attributes,
 }
 
 impl Selection {
@@ -73,6 +75,16 @@ impl Selection {
         Self { started_before: Some(at), ..self }
     }
 
+    /// Only runs that were started with this attribute, and with those named before.
+    ///
+    /// ```
+    /// let of_a_customer = makegood::bulk::Selection::new().attribute("customer", "81");
+    /// ```
+    #[must_use]
+    pub fn attribute(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { attributes: self.attributes.with(name, value), ..self }
+    }
+
     /// Only these runs.
     #[must_use]
     pub fn ids(self, ids: impl IntoIterator<Item = Uuid>) -> Self {
@@ -93,6 +105,7 @@ impl Selection {
             started_from: self.started_from,
             started_before: self.started_before,
             ids: &self.ids,
+            attributes: self.attributes.json(),
             // Who names ended runs is told that they have ended.
             ended_too: verb == VerbKind::Fork || !self.states.is_empty() || !self.ids.is_empty(),
             limit: LIMIT,

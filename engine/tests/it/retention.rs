@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use makegood::{Cancellation, Delivery, Error, Retention, Worker, WorkerConfig, Workflow, inspect};
+use makegood::{
+    Attributes, Cancellation, Delivery, Error, Retention, Worker, WorkerConfig, Workflow, inspect,
+};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -78,7 +80,8 @@ where
     let part = summary.workflow_id.split(':').next_back().unwrap();
     let by_part = inspect::run(&mut conn, part).await.unwrap();
     let steps = inspect::steps(&mut conn, run_id).await.unwrap();
-    let listed = inspect::list(&mut conn, Some(&summary.state), None, 50).await.unwrap();
+    let listed =
+        inspect::list(&mut conn, Some(&summary.state), None, &Attributes::new(), 50).await.unwrap();
     let counts = inspect::counts(&mut conn).await.unwrap();
     let ending = cell.client.ending::<W>(run_id, Duration::ZERO).await.unwrap();
     vec![

@@ -172,7 +172,7 @@ pub(crate) async fn bulk_sample(
 ) -> Result<Vec<RunSummary>, sqlx::Error> {
     sqlx::query_as(
         "select s.run_id, s.workflow, s.workflow_id, s.state, s.started_at, s.ended_at, s.due_at,
-           n.class as incident
+           n.class as incident, s.attributes
          from bulk_items i
          join run_states s on s.run_id = i.run_id
          left join incidents n on n.run_id = i.run_id and n.resolved_at is null

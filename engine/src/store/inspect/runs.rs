@@ -7,6 +7,7 @@ use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::archive;
+use crate::attributes::Attributes;
 
 /// A run in a list.
 #[derive(Debug, Clone, Serialize, FromRow)]
@@ -27,6 +28,9 @@ pub struct RunSummary {
     pub due_at: Option<DateTime<Utc>>,
     /// The class of its open incident.
     pub incident: Option<String>,
+    /// The attributes that it was started with, as an object.
+    #[sqlx(default)]
+    pub attributes: Option<Value>,
 }
 
 /// A record of a run.
@@ -54,11 +58,28 @@ pub struct StepView {
     pub at: DateTime<Utc>,
 }
 
-/// The newest runs, archived ones among them, optionally of one state or workflow.
+/// The newest runs, archived ones among them, that have these attributes; optionally of one state
+/// or workflow.
+///
+/// ```no_run
+/// # async fn example(conn: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
+/// use makegood::{Attributes, inspect};
+///
+/// let of_a_customer = Attributes::new().with("customer", "81");
+/// for run in inspect::list(conn, Some("STUCK"), None, &of_a_customer, 50).await? {
+///     println!("{} {}", run.workflow, run.workflow_id);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the database does not answer.
 pub async fn list(
     conn: &mut PgConnection,
     state: Option<&str>,
     workflow: Option<&str>,
+    attributes: &Attributes,
     limit: i64,
 ) -> Result<Vec<RunSummary>, sqlx::Error> {
     // Each part is cut by itself, so that each can follow its index.
@@ -67,20 +88,23 @@ pub async fn list(
          from (
            (
              select s.run_id, s.workflow, s.workflow_id, s.state, s.started_at, s.ended_at,
-               s.due_at, i.class as incident
+               s.due_at, i.class as incident, s.attributes
              from run_states s
              left join incidents i on i.run_id = s.run_id and i.resolved_at is null
-             where ($1::text is null or s.state = $1) and ($2::text is null or s.workflow = $2)
+             where ($1::text is null or s.state = $1)
+               and ($2::text is null or s.workflow = $2)
+               and ($4::jsonb is null or s.attributes @> $4::jsonb)
              order by s.started_at desc
              limit $3
            )
            union all
            (
              select a.run_id, a.workflow, a.workflow_id, a.ended_state, a.started_at, a.ended_at,
-               null, null
+               null, null, a.attributes
              from archived_runs a
              where ($1::text is null or a.ended_state = $1)
                and ($2::text is null or a.workflow = $2)
+               and ($4::jsonb is null or a.attributes @> $4::jsonb)
              order by a.started_at desc
              limit $3
            )
@@ -91,6 +115,7 @@ pub async fn list(
     .bind(state)
     .bind(workflow)
     .bind(limit)
+    .bind(attributes.json())
     .fetch_all(conn)
     .await
 }
@@ -99,7 +124,7 @@ pub async fn list(
 pub async fn run(conn: &mut PgConnection, id: &str) -> Result<Option<RunSummary>, sqlx::Error> {
     let found = sqlx::query_as(
         "select s.run_id, s.workflow, s.workflow_id, s.state, s.started_at, s.ended_at, s.due_at,
-           i.class as incident
+           i.class as incident, s.attributes
          from run_states s
          left join incidents i on i.run_id = s.run_id and i.resolved_at is null
          where s.run_id::text = $1
