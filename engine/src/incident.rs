@@ -10,6 +10,13 @@ use crate::journal::Payload;
 
 /// What kind of need it is. Activities add classes of their own through
 /// [`crate::ActivityError::Review`].
+///
+/// ```
+/// use makegood::IncidentClass;
+///
+/// let odd = IncidentClass::Review("amount_mismatch".into());
+/// assert_ne!(odd, IncidentClass::RetriesUsedUp);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IncidentClass {
     /// A step was tried as often as its policy allows.
@@ -36,6 +43,10 @@ pub enum IncidentClass {
 
 impl IncidentClass {
     /// The spelling in the table, in metrics and on the console.
+    ///
+    /// ```
+    /// assert_eq!(makegood::IncidentClass::RetriesUsedUp.as_str(), "retries_used_up");
+    /// ```
     pub fn as_str(&self) -> &str {
         match self {
             Self::RetriesUsedUp => "retries_used_up",
