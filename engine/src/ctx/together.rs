@@ -119,6 +119,8 @@ impl<S> Ctx<S> {
         at_most: usize,
         branches: impl IntoIterator<Item = impl Future<Output = WorkflowResult<T>>>,
     ) -> WorkflowResult<Vec<T>> {
+        // Made before the first is awaited, so that their order is the program's.
+        let branches: Vec<_> = branches.into_iter().collect();
         let mut answers = Vec::new();
         let mut running = stream::iter(branches).buffered(at_most.max(1));
         let mut failure = None;

@@ -28,7 +28,8 @@ fn item(line: &str) -> Option<&str> {
     let declared = line.strip_prefix("pub ")?;
     let kinds = ["fn ", "async fn ", "const fn ", "struct ", "enum ", "trait ", "type "];
     let is_item = kinds.iter().any(|kind| declared.starts_with(kind));
-    is_item.then(|| declared.split(['(', '{', ';', '=', '<', ':']).next().unwrap_or(declared).trim())
+    is_item
+        .then(|| declared.split(['(', '{', ';', '=', '<', ':']).next().unwrap_or(declared).trim())
 }
 
 #[test]
