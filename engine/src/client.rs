@@ -66,6 +66,15 @@ struct Inner {
 }
 
 /// A run that was started, or found.
+///
+/// ```
+/// use makegood::Started;
+///
+/// fn words(started: Started) -> String {
+///     let verb = if started.created { "is started" } else { "was started before" };
+///     format!("{} {verb}", started.run_id)
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Started {
     /// The run's id.
@@ -75,6 +84,19 @@ pub struct Started {
 }
 
 /// What became of a signal.
+///
+/// ```
+/// use makegood::Delivery;
+///
+/// /// What a webhook answers its sender: whatever came of it, it need not come again.
+/// fn status(delivery: Delivery) -> u16 {
+///     match delivery {
+///         Delivery::Queued | Delivery::Late => 202,
+///         Delivery::Repeated => 200,
+///     }
+/// }
+/// assert_eq!(status(Delivery::Repeated), 200);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
     /// It is stored, and its run will take it.
@@ -86,6 +108,19 @@ pub enum Delivery {
 }
 
 /// How a cancel was received.
+///
+/// ```
+/// use makegood::Cancellation;
+///
+/// fn words(answer: Cancellation) -> &'static str {
+///     match answer {
+///         Cancellation::Requested => "is being cancelled",
+///         Cancellation::PastPivot => "is on its way, and cannot be called back",
+///         Cancellation::Ended => "is over",
+///     }
+/// }
+/// assert_eq!(words(Cancellation::Ended), "is over");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancellation {
     /// The run will take it before its pivot, at its next wait or end, and undo what it did. If
@@ -98,6 +133,20 @@ pub enum Cancellation {
 }
 
 /// How a run ended.
+///
+/// ```
+/// use makegood::Ending;
+///
+/// fn words(ending: Ending<String>) -> String {
+///     match (ending.output, ending.cause) {
+///         (Some(output), _) => output,
+///         (None, Some(cause)) => format!("made good: {cause:?}"),
+///         (None, None) => ending.state,
+///     }
+/// }
+/// let ending = Ending { state: "CLOSED".to_owned(), output: None, cause: None };
+/// assert_eq!(words(ending), "CLOSED");
+/// ```
 #[derive(Debug, Clone)]
 pub struct Ending<T> {
     /// `COMPLETED`, `COMPENSATED` or `CLOSED`.
@@ -110,6 +159,19 @@ pub struct Ending<T> {
 
 impl Client {
     /// A client with a small pool of its own, for hints and reads.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), makegood::Error> {
+    /// use makegood::{Client, Database};
+    ///
+    /// let database = Database::new("postgres://localhost/shop", "makegood")?;
+    /// let client = Client::connect(&database).await?; // once; a clone is cheap
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Database`] when it does not answer.
     pub async fn connect(database: &Database) -> Result<Self, Error> {
         let pool = database.pool("makegood-client", 4).await?;
         let hints = Hints::start(database.lazy_pool("makegood-hints", 1).await?, database.cell());
@@ -120,6 +182,21 @@ impl Client {
 
     /// Starts a run in the caller's transaction. The same id again, with the same input, is the
     /// same run. Call [`Client::wake`] after the commit.
+    ///
+    /// ```no_run
+    /// # use makegood::{Client, Error, Workflow};
+    /// # async fn example<Greet: Workflow<Input = String>>(
+    /// #     client: &Client,
+    /// #     pool: &sqlx::PgPool,
+    /// # ) -> Result<(), Error> {
+    /// let mut tx = pool.begin().await?;
+    /// sqlx::query("insert into guests (name) values ('Ada')").execute(&mut *tx).await?;
+    /// client.start::<Greet>(&mut tx, "guest-ada", &"Ada".to_owned()).await?;
+    /// tx.commit().await?; // both, or neither
+    /// client.wake();
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::InputConflict`] when the id was started with another input.
@@ -181,6 +258,21 @@ impl Client {
     }
 
     /// Sends a signal in the caller's transaction. The sender's id makes a repeat harmless.
+    ///
+    /// ```no_run
+    /// # use makegood::{Client, Delivery, Error, Signal, Workflow};
+    /// # async fn example<Book: Workflow, Paid: Signal>(
+    /// #     client: &Client,
+    /// #     tx: &mut sqlx::PgConnection,
+    /// #     paid: Paid,
+    /// # ) -> Result<(), Error> {
+    /// let delivery = client.signal::<Book, Paid>(tx, "booking-1", "payment-81", &paid).await?;
+    /// if delivery == Delivery::Late {
+    ///     println!("the booking is over; its workflow's handler takes it");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::RunNotFound`] when the id was never started: keep the message and try again.
@@ -267,6 +359,22 @@ impl Client {
 
     /// Asks a run, in the caller's transaction, to end by undoing what it did.
     ///
+    /// ```no_run
+    /// # use makegood::{Client, Error, Workflow};
+    /// # async fn example<Book: Workflow>(
+    /// #     client: &Client,
+    /// #     tx: &mut sqlx::PgConnection,
+    /// # ) -> Result<(), Error> {
+    /// use makegood::Cancellation;
+    ///
+    /// let answer = client.cancel::<Book>(tx, "booking-1", &"changed her mind").await?;
+    /// if answer == Cancellation::PastPivot {
+    ///     println!("too late");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::RunNotFound`] when the id was never started.
     pub async fn cancel<W: Workflow>(
@@ -295,11 +403,30 @@ impl Client {
 
     /// Hints to the workers that something is due. Call it after the commit; a lost hint costs at
     /// most one poll.
+    ///
+    /// ```no_run
+    /// # async fn example(
+    /// #     client: &makegood::Client,
+    /// #     tx: sqlx::Transaction<'_, sqlx::Postgres>,
+    /// # ) -> Result<(), sqlx::Error> {
+    /// tx.commit().await?;
+    /// client.wake();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn wake(&self) {
         self.0.hints.hint();
     }
 
     /// The verbs of an operator, signed with a name and a reason.
+    ///
+    /// ```no_run
+    /// # async fn example(client: &makegood::Client, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
+    /// let ada = client.operator("ada", "the gateway answers again")?;
+    /// ada.retry(run_id).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Unsigned`] when either is empty.
@@ -309,6 +436,13 @@ impl Client {
 
     /// Puts a stuck run back into the queue: [`Operator::retry`] in one call.
     ///
+    /// ```no_run
+    /// # async fn example(client: &makegood::Client, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
+    /// client.retry(run_id, "ada", "the gateway answers again").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Refused`] when the run is not stuck.
     pub async fn retry(&self, run_id: Uuid, actor: &str, reason: &str) -> Result<(), Error> {
@@ -316,6 +450,18 @@ impl Client {
     }
 
     /// What an operator may do to a run as it stands: each verb, with why not if it does not apply.
+    ///
+    /// ```no_run
+    /// # async fn example(client: &makegood::Client, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
+    /// for (verb, why_not) in client.remedies(run_id).await? {
+    ///     match why_not {
+    ///         None => println!("{}", verb.as_str()),
+    ///         Some(refusal) => println!("not {}: {refusal}", verb.as_str()),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::RunNotFound`] when there is no such run.

@@ -21,6 +21,11 @@ use crate::store::histories::{self, History};
 const PAGE: i64 = 200;
 
 /// What a replay of all live records found.
+///
+/// ```
+/// let found = makegood::ReplayCheck::default();
+/// assert!(found.misfits.is_empty(), "deploy");
+/// ```
 #[derive(Debug, Default, Clone, serde::Serialize)]
 pub struct ReplayCheck {
     /// Runs that were replayed and fit.
@@ -32,6 +37,14 @@ pub struct ReplayCheck {
 }
 
 /// A run that this code could not carry on.
+///
+/// ```
+/// use makegood::{Misfit, ReplayCheck};
+///
+/// fn ids(found: &ReplayCheck) -> Vec<&str> {
+///     found.misfits.iter().map(|misfit: &Misfit| misfit.workflow_id.as_str()).collect()
+/// }
+/// ```
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Misfit {
     /// The run.

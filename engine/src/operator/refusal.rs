@@ -7,6 +7,13 @@ use super::verb::{RunState, StepId, VerbKind};
 use crate::store::tasks::by_operator::Way;
 
 /// Why a verb does not apply to a run as it stands.
+///
+/// ```
+/// use makegood::Refusal;
+///
+/// let refusal = Refusal::NotStuck;
+/// assert_eq!(refusal.to_string(), "it is not stuck");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(tag = "why", rename_all = "snake_case")]
 pub enum Refusal {
@@ -95,6 +102,10 @@ pub enum Refusal {
 
 impl Refusal {
     /// The next useful step.
+    ///
+    /// ```
+    /// assert_eq!(makegood::Refusal::NotBeingMadeGood.next(), "retry or resume it: it goes forward anyway");
+    /// ```
     pub fn next(&self) -> &'static str {
         match self {
             Self::Ended { .. } => "fork it, or start it anew under another id",

@@ -9,6 +9,14 @@ use uuid::Uuid;
 use super::RunSummary;
 
 /// A run in the archive.
+///
+/// ```
+/// use makegood::inspect::ArchivedRun;
+///
+/// fn words(run: &ArchivedRun) -> String {
+///     format!("{} {} ended as {} at {}", run.workflow, run.workflow_id, run.state, run.ended_at)
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, FromRow)]
 pub struct ArchivedRun {
     /// The run's id.

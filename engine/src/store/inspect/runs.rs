@@ -10,6 +10,17 @@ use super::archive;
 use crate::attributes::Attributes;
 
 /// A run in a list.
+///
+/// ```
+/// use makegood::inspect::RunSummary;
+///
+/// fn words(run: &RunSummary) -> String {
+///     match &run.incident {
+///         Some(class) => format!("{} {} needs a person: {class}", run.workflow, run.workflow_id),
+///         None => format!("{} {} is {}", run.workflow, run.workflow_id, run.state),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize, FromRow)]
 pub struct RunSummary {
     /// The run's id.
@@ -34,6 +45,14 @@ pub struct RunSummary {
 }
 
 /// A record of a run.
+///
+/// ```
+/// use makegood::inspect::StepView;
+///
+/// fn words(step: &StepView) -> String {
+///     format!("{:>3} {} {}#{}", step.seq, step.kind, step.name, step.occurrence)
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize, FromRow)]
 pub struct StepView {
     /// Its place in the record.
@@ -121,6 +140,20 @@ pub async fn list(
 }
 
 /// One run, archived or not, by its id, by the id that its starter chose, or by a part of that between colons.
+///
+/// ```no_run
+/// # async fn example(conn: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
+/// use makegood::inspect;
+///
+/// if let Some(run) = inspect::run(conn, "booking-1").await? {
+///     println!("{} is {}", run.run_id, run.state);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the database does not answer.
 pub async fn run(conn: &mut PgConnection, id: &str) -> Result<Option<RunSummary>, sqlx::Error> {
     let found = sqlx::query_as(
         "select s.run_id, s.workflow, s.workflow_id, s.state, s.started_at, s.ended_at, s.due_at,
@@ -143,6 +176,20 @@ pub async fn run(conn: &mut PgConnection, id: &str) -> Result<Option<RunSummary>
 }
 
 /// The record of a run, archived or not.
+///
+/// ```no_run
+/// # async fn example(conn: &mut sqlx::PgConnection, run_id: uuid::Uuid) -> Result<(), sqlx::Error> {
+/// use makegood::inspect;
+///
+/// for step in inspect::steps(conn, run_id).await? {
+///     println!("{} {} {}", step.at, step.kind, step.name);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the database does not answer.
 pub async fn steps(conn: &mut PgConnection, run_id: Uuid) -> Result<Vec<StepView>, sqlx::Error> {
     sqlx::query_as(
         "select seq, kind, name, occurrence, input, result, undo, attempts, next, at
@@ -166,6 +213,20 @@ pub async fn steps(conn: &mut PgConnection, run_id: Uuid) -> Result<Vec<StepView
 }
 
 /// How many runs there are in each state, archived ones among them.
+///
+/// ```no_run
+/// # async fn example(conn: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
+/// use makegood::inspect;
+///
+/// for (state, runs) in inspect::counts(conn).await? {
+///     println!("{runs} are {state}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the database does not answer.
 pub async fn counts(conn: &mut PgConnection) -> Result<Vec<(String, i64)>, sqlx::Error> {
     sqlx::query_as(
         "select state, count(*)
@@ -182,6 +243,15 @@ pub async fn counts(conn: &mut PgConnection) -> Result<Vec<(String, i64)>, sqlx:
 }
 
 /// What a stuck run needs a person for.
+///
+/// ```
+/// use makegood::inspect::OpenIncident;
+///
+/// fn words(incident: &OpenIncident) -> String {
+///     let step = incident.step.as_deref().unwrap_or("no step");
+///     format!("{} at {step} since {}: {}", incident.class, incident.opened_at, incident.message)
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize, FromRow)]
 pub struct OpenIncident {
     /// What kind of need it is.
@@ -201,6 +271,20 @@ pub struct OpenIncident {
 }
 
 /// The open incident of a run, if it has one.
+///
+/// ```no_run
+/// # async fn example(conn: &mut sqlx::PgConnection, run_id: uuid::Uuid) -> Result<(), sqlx::Error> {
+/// use makegood::inspect;
+///
+/// if let Some(incident) = inspect::open_incident(conn, run_id).await? {
+///     println!("{}: {}", incident.class, incident.message);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the database does not answer.
 pub async fn open_incident(
     conn: &mut PgConnection,
     run_id: Uuid,
