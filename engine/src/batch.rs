@@ -12,7 +12,7 @@ use sqlx::{Postgres, Transaction};
 use tokio::sync::oneshot;
 
 use crate::act::too_large;
-use crate::action::{Action, Call};
+use crate::action::{Action, AllTries, Call};
 use crate::activity::{ActivityError, ActivityResult};
 use crate::commit::Turn;
 use crate::fault;
@@ -230,19 +230,52 @@ async fn attempt(
         Err(error) => return Err((group, error)),
     };
     fault::point("in the transaction, after", &activity);
-    let mut told = Vec::new();
+    let (mut told, mut torn) = (Vec::new(), None);
     for ((at, member), answer) in group.into_iter().zip(answers) {
+<<<<<<< HEAD
         let before = member.run.mark();
         match answered(engine, member, answer) {
             Ok((mut run, call)) => {
                 let action = follow(engine, &mut tx, &mut run).await;
                 told.push(Told { at, run, call, before, action });
+=======
+        let (before, tries) = (member.run.mark(), member.run.tries.clone());
+        match answered(engine, member, answer) {
+            Ok((mut run, call)) => {
+                let action = match follow(engine, &mut tx, &mut run, &call).await {
+                    Ok(action) => action,
+                    Err((next, undone)) => {
+                        torn = Some(undone);
+                        Action::Transact(next)
+                    }
+                };
+                told.push(Told { at, run, call, action, before, tries });
+>>>>>>> shopbatch
             }
             Err(undone) => put(results, at, *undone),
         }
     }
-    settle(engine, tx, &activity, told, results).await;
+    match torn {
+        None => settle(engine, tx, &activity, told, results).await,
+        Some(undone) => tear(told, undone, results),
+    }
     Ok(())
+}
+
+/// What follows the pivot of one run failed: nothing is committed. Alone, it is that run's answer;
+/// of several each starts over.
+fn tear(mut told: Vec<Told>, undone: Undone, results: &mut [Option<Transacted>]) {
+    let message = undone.to_string();
+    if matches!(undone, Undone::Stuck(_))
+        && told.len() == 1
+        && let Some(only) = told.pop()
+    {
+        only.start_over(undone, results);
+    }
+    for told in told {
+        let failed = Undone::Failed { call: told.call.clone(), message: message.clone() };
+        told.start_over(failed, results);
+    }
 }
 
 /// A cancel that came before the pivot takes its run out of the batch.
@@ -335,19 +368,46 @@ fn answered(
 }
 
 /// What comes next; activities in the database that follow directly join the transaction, each
-/// under a savepoint. One that fails is left to a transaction of its own.
-async fn follow(engine: &Engine, tx: &mut Transaction<'_, Postgres>, run: &mut Run) -> Action {
+/// under a savepoint. One that fails is left to a transaction of its own, unless it follows the
+/// pivot: the two are committed together or not at all.
+async fn follow(
+    engine: &Engine,
+    tx: &mut Transaction<'_, Postgres>,
+    run: &mut Run,
+    after: &Call,
+) -> Result<Action, (Call, Undone)> {
     loop {
         match run.next(&engine.registry) {
             Action::Transact(call) if call.kind == KindOf::InTransaction && !call.is_pivot() => {
                 let failed_before = run.failures(&call);
                 match run_one(engine, tx, failed_before, &call).await {
                     Ok(answer) => run.finish(&call, answer),
-                    Err(_) => return Action::Transact(call),
+                    Err(undone) if after.is_pivot() => return Err((call, undone)),
+                    Err(_) => return Ok(Action::Transact(call)),
                 }
             }
-            other => return other,
+            other => return Ok(other),
         }
+    }
+}
+
+/// A run that was told its answer, and what it does next.
+struct Told {
+    at: usize,
+    run: Box<Run>,
+    call: Call,
+    action: Action,
+    before: Mark,
+    tries: AllTries,
+}
+
+impl Told {
+    /// Nothing was committed, and the program is ahead of its record: it starts over, alone.
+    fn start_over(self, undone: Undone, results: &mut [Option<Transacted>]) {
+        let Self { at, mut run, before, tries, .. } = self;
+        run.return_to(before);
+        run.tries = tries;
+        put(results, at, Transacted::Undone(run, undone));
     }
 }
 
@@ -379,6 +439,7 @@ async fn settle(
             }
         }
         Err(unwritten) => {
+<<<<<<< HEAD
             // Ahead of their record: each starts over from where it stood. Whose fault it is shows
             // when each is alone.
             let alone = told.len() == 1;
@@ -387,6 +448,12 @@ async fn settle(
                 run.return_to(before);
                 let undone = if alone { unwritten.of(&call) } else { unwritten.together(call) };
                 put(results, at, Transacted::Undone(run, undone));
+=======
+            for (mut told, turn) in told.into_iter().zip(turns) {
+                told.run.turn = turn.records;
+                let undone = unwritten.alone(&told.call);
+                told.start_over(undone, results);
+>>>>>>> shopbatch
             }
         }
     }

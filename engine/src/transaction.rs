@@ -46,15 +46,27 @@ pub(crate) enum Undone {
     Stuck(NewIncident),
 }
 
+impl std::fmt::Display for Undone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Lost => f.write_str("it is another worker's run"),
+            Self::Unavailable(message) | Self::Failed { message, .. } => f.write_str(message),
+            Self::Cancelled => f.write_str("it was cancelled"),
+            Self::Stuck(incident) => f.write_str(&incident.message),
+        }
+    }
+}
+
 /// Runs this activity and those that follow it directly.
 pub(crate) async fn transact(engine: Arc<Engine>, mut run: Run, call: Call) -> Transacted {
-    let before = run.mark();
+    let (before, tries) = (run.mark(), run.tries.clone());
     match attempt(&engine, &mut run, call).await {
         Ok(Next::Action(action)) => Transacted::Next(Box::new(run), action),
         Ok(Next::Left) => Transacted::Left,
         Ok(Next::Undone(undone)) => Transacted::Undone(Box::new(run), undone),
         Err(undone) => {
             run.return_to(before);
+            run.tries = tries;
             Transacted::Undone(Box::new(run), undone)
         }
     }

@@ -265,7 +265,8 @@ async fn a_settlement_that_fails_at_any_statement_leaves_nothing_and_is_made_who
         let proof = customer.pay(&session).await;
         let settling = customer.verify(&order, &proof);
         let failing = async {
-            let failed = "select exists (select from tasks where attempt >= 2)";
+            let failed = "select exists (select from tasks, jsonb_each(tries) t
+                          where (t.value ->> 'failed')::int >= 2)";
             shop.holds(&format!("settling fails at {table} more than once"), failed).await;
             let (summary, stock) = &before;
             // A claimed run may be on its way again; all else is as before.

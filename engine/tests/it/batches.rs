@@ -1,8 +1,8 @@
 //! Activities in batches: one transaction for many runs, and each run its own result.
 
 use makegood::{
-    Activity, ActivityError, ActivityResult, Ctx, InBatch, Registry, RetryPolicy, Undoes, Workflow,
-    WorkflowResult,
+    Activity, ActivityError, ActivityResult, Ctx, InBatch, InTransaction, Registry, RetryPolicy,
+    Undoes, Workflow, WorkflowResult,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -112,8 +112,50 @@ impl Workflow for Buy {
     }
 }
 
+/// Writes a receipt; for those with patience not before the printer is mended.
+struct PrintReceipt;
+
+impl Activity for PrintReceipt {
+    const NAME: &'static str = "print_receipt";
+    type Kind = InTransaction;
+    type Input = Wish;
+    type Output = ();
+
+    async fn run(&self, tx: &mut PgConnection, wish: Wish) -> ActivityResult<()> {
+        let mended = "select exists (select 1 from notes where note = 'mended')";
+        if wish.patience && !sqlx::query_scalar::<_, bool>(mended).fetch_one(&mut *tx).await? {
+            return Err(ActivityError::retryable("the printer is broken"));
+        }
+        sqlx::query("insert into notes (trip, note) values ($1, 'receipt')")
+            .bind(&wish.buyer)
+            .execute(tx)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Buys a ticket for good, with a receipt.
+struct BuyForGood;
+
+impl Workflow for BuyForGood {
+    const NAME: &'static str = "buy_for_good";
+    type Input = Wish;
+    type Output = usize;
+
+    async fn run(ctx: Ctx, wish: Wish) -> WorkflowResult<usize> {
+        let (batch, ctx) = ctx.pivot::<TakeTicket>(&wish).await?;
+        ctx.step::<PrintReceipt>(&wish).await?;
+        Ok(batch)
+    }
+}
+
 fn shop() -> Registry {
-    registry().workflow::<Buy>().activity(TakeTicket).activity(GiveBack)
+    registry()
+        .workflow::<Buy>()
+        .workflow::<BuyForGood>()
+        .activity(TakeTicket)
+        .activity(GiveBack)
+        .activity(PrintReceipt)
 }
 
 async fn cell_with(tickets: i64) -> TestCell {
@@ -125,10 +167,10 @@ async fn cell_with(tickets: i64) -> TestCell {
     cell
 }
 
-async fn start_all(cell: &TestCell, wishes: &[Wish]) {
+async fn start_all<W: Workflow<Input = Wish>>(cell: &TestCell, wishes: &[Wish]) {
     let mut tx = cell.pool.begin().await.unwrap();
     for wish in wishes {
-        cell.client.start::<Buy>(&mut tx, &wish.buyer, wish).await.unwrap();
+        cell.client.start::<W>(&mut tx, &wish.buyer, wish).await.unwrap();
     }
     tx.commit().await.unwrap();
     cell.client.wake();
@@ -143,7 +185,7 @@ async fn all_ended(cell: &TestCell) {
 async fn many_runs_share_one_transaction_and_each_gets_its_result() {
     let cell = cell_with(300).await;
     let wishes: Vec<Wish> = (0..500).map(wish).collect();
-    start_all(&cell, &wishes).await;
+    start_all::<Buy>(&cell, &wishes).await;
     let worker = cell.worker_with(shop(), forgetful()).await;
     all_ended(&cell).await;
     let sold: i64 = cell.scalar("select count(*) from notes where note = 'sold'").await;
@@ -166,7 +208,7 @@ async fn one_bad_input_fails_alone() {
     let cell = cell_with(300).await;
     let mut wishes: Vec<Wish> = (0..200).map(wish).collect();
     wishes[77].poison = true;
-    start_all(&cell, &wishes).await;
+    start_all::<Buy>(&cell, &wishes).await;
     let worker = cell.worker_with(shop(), forgetful()).await;
     all_ended(&cell).await;
     let completed: i64 =
@@ -185,7 +227,7 @@ async fn what_a_batch_did_is_undone_in_batches() {
     let cell = cell_with(100).await;
     let wishes: Vec<Wish> =
         (0..150).map(|number| Wish { patience: true, ..wish(number) }).collect();
-    start_all(&cell, &wishes).await;
+    start_all::<Buy>(&cell, &wishes).await;
     let worker = cell.worker_with(shop(), forgetful()).await;
     all_ended(&cell).await;
     let undone: i64 =
@@ -198,12 +240,41 @@ async fn what_a_batch_did_is_undone_in_batches() {
 }
 
 #[tokio::test]
+async fn what_follows_a_pivot_directly_is_committed_with_it_or_not_at_all() {
+    let cell = cell_with(100).await;
+    let mut wishes: Vec<Wish> = (0..60).map(wish).collect();
+    wishes[33].patience = true;
+    start_all::<BuyForGood>(&cell, &wishes).await;
+    let worker = cell.worker_with(shop(), forgetful()).await;
+    cell.until(
+        "its neighbours are served",
+        "select count(*) = 59 from runs where ended_state = 'COMPLETED'",
+    )
+    .await;
+    cell.until("its tries are used up", "select exists (select from incidents)").await;
+    let notes = "select count(*) filter (where note = 'sold') * 1000
+                      + count(*) filter (where note = 'receipt') from notes";
+    let notes: i64 = cell.scalar(notes).await;
+    assert_eq!(notes, 59_059, "no ticket without its receipt, no receipt without its ticket");
+    let broken = "select r.run_id from incidents i join runs r on r.run_id = i.run_id
+                  where r.workflow_id = 'buyer 33' and i.message = 'the printer is broken'";
+    let broken = cell.scalar(broken).await;
+    cell.execute("insert into notes (trip, note) values ('', 'mended')").await;
+    cell.client.retry(broken, "ada", "the printer prints").await.unwrap();
+    all_ended(&cell).await;
+    let receipts: i64 = cell.scalar("select count(*) from notes where note = 'receipt'").await;
+    assert_eq!(receipts, 60, "each has one");
+    worker.drain().await.unwrap();
+    cell.audited().await;
+}
+
+#[tokio::test]
 async fn a_batch_of_a_buried_worker_takes_nothing() {
     let cell = cell_with(100).await;
     let worker = cell.worker_with(shop(), forgetful()).await;
     let mut lock = cell.pool.begin().await.unwrap();
     sqlx::query("lock table notes in access exclusive mode").execute(&mut *lock).await.unwrap();
-    start_all(&cell, &(0..40).map(wish).collect::<Vec<_>>()).await;
+    start_all::<Buy>(&cell, &(0..40).map(wish).collect::<Vec<_>>()).await;
     cell.until_blocked_by(&mut lock).await;
     cell.execute("update workers set lease_until = now() - interval '1 hour'").await;
     let other = cell.worker_with(shop(), forgetful()).await;
