@@ -183,16 +183,6 @@ fn put(results: &mut [Option<Transacted>], at: usize, transacted: Transacted) {
 
 type Group = Vec<(usize, Member)>;
 
-/// A member that has its answer, in a transaction that is not committed yet.
-struct Told {
-    at: usize,
-    run: Box<Run>,
-    call: Call,
-    /// Where its turn stood before it was answered.
-    before: Mark,
-    action: Action,
-}
-
 /// One transaction for a group. An error hands the group back: nothing happened, and no program
 /// has learnt anything.
 async fn attempt(
@@ -232,13 +222,6 @@ async fn attempt(
     fault::point("in the transaction, after", &activity);
     let (mut told, mut torn) = (Vec::new(), None);
     for ((at, member), answer) in group.into_iter().zip(answers) {
-<<<<<<< HEAD
-        let before = member.run.mark();
-        match answered(engine, member, answer) {
-            Ok((mut run, call)) => {
-                let action = follow(engine, &mut tx, &mut run).await;
-                told.push(Told { at, run, call, before, action });
-=======
         let (before, tries) = (member.run.mark(), member.run.tries.clone());
         match answered(engine, member, answer) {
             Ok((mut run, call)) => {
@@ -250,7 +233,6 @@ async fn attempt(
                     }
                 };
                 told.push(Told { at, run, call, action, before, tries });
->>>>>>> shopbatch
             }
             Err(undone) => put(results, at, *undone),
         }
@@ -264,17 +246,18 @@ async fn attempt(
 
 /// What follows the pivot of one run failed: nothing is committed. Alone, it is that run's answer;
 /// of several each starts over.
-fn tear(mut told: Vec<Told>, undone: Undone, results: &mut [Option<Transacted>]) {
+fn tear(told: Vec<Told>, undone: Undone, results: &mut [Option<Transacted>]) {
     let message = undone.to_string();
-    if matches!(undone, Undone::Stuck(_))
-        && told.len() == 1
-        && let Some(only) = told.pop()
-    {
-        only.start_over(undone, results);
-    }
+    let alone = told.len() == 1;
+    let mut stuck = Some(undone).filter(|undone| alone && matches!(undone, Undone::Stuck(_)));
     for told in told {
-        let failed = Undone::Failed { call: told.call.clone(), message: message.clone() };
-        told.start_over(failed, results);
+        let (call, message) = (told.call.clone(), message.clone());
+        let undone = match (stuck.take(), alone) {
+            (Some(stuck), _) => stuck,
+            (None, true) => Undone::Failed { call, message },
+            (None, false) => Undone::Together { call, message },
+        };
+        told.start_over(undone, results);
     }
 }
 
@@ -439,21 +422,15 @@ async fn settle(
             }
         }
         Err(unwritten) => {
-<<<<<<< HEAD
-            // Ahead of their record: each starts over from where it stood. Whose fault it is shows
-            // when each is alone.
+            // Whose fault it is shows when each is alone.
             let alone = told.len() == 1;
-            for (Told { at, mut run, call, before, .. }, turn) in told.into_iter().zip(turns) {
-                run.turn = turn.records;
-                run.return_to(before);
-                let undone = if alone { unwritten.of(&call) } else { unwritten.together(call) };
-                put(results, at, Transacted::Undone(run, undone));
-=======
             for (mut told, turn) in told.into_iter().zip(turns) {
                 told.run.turn = turn.records;
-                let undone = unwritten.alone(&told.call);
+                let undone = match alone {
+                    true => unwritten.of(&told.call),
+                    false => unwritten.together(told.call.clone()),
+                };
                 told.start_over(undone, results);
->>>>>>> shopbatch
             }
         }
     }

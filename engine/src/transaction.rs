@@ -50,7 +50,9 @@ impl std::fmt::Display for Undone {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Lost => f.write_str("it is another worker's run"),
-            Self::Unavailable(message) | Self::Failed { message, .. } => f.write_str(message),
+            Self::Unavailable(message)
+            | Self::Together { message, .. }
+            | Self::Failed { message, .. } => f.write_str(message),
             Self::Cancelled => f.write_str("it was cancelled"),
             Self::Stuck(incident) => f.write_str(&incident.message),
         }
