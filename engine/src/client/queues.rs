@@ -194,9 +194,8 @@ impl Client {
     ///
     /// ```no_run
     /// # async fn example(client: &makegood::Client) -> Result<(), makegood::Error> {
-    /// for queue in client.queues().await? {
-    ///     println!("{}: {} due, {} in memory", queue.name, queue.due, queue.held);
-    /// }
+    /// let queues = client.queues().await?;
+    /// let backlog: u64 = queues.iter().filter(|queue| !queue.paused).map(|queue| queue.due).sum();
     /// # Ok(())
     /// # }
     /// ```
