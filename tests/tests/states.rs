@@ -211,7 +211,7 @@ fn verbs(text: &mut String) {
         "\n## What an operator may do\n\n`yes`, or why not. These depend on the state of the run:\n\n",
     );
     let states: Vec<&str> = RunState::ALL.iter().map(|state| state.as_str()).collect();
-    head(text, &[&["verb"], states.as_slice()].concat());
+    head(text, &[&["verb"][..], &states].concat());
     for verb in VerbKind::ALL.into_iter().filter(|verb| !by_way(*verb)) {
         let mut cells = vec![code(verb.as_str())];
         for state in RunState::ALL {
@@ -231,7 +231,7 @@ fn verbs(text: &mut String) {
         Way::Back => "being made good, nothing undone",
         Way::Undoing => "being made good, something undone",
     });
-    head(text, &[&["verb"], titles.as_slice()].concat());
+    head(text, &[&["verb"][..], &titles].concat());
     for verb in VerbKind::ALL.into_iter().filter(|verb| by_way(*verb)) {
         let mut cells = vec![code(verb.as_str())];
         for way in Way::ALL {
