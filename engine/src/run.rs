@@ -119,6 +119,7 @@ pub(crate) struct Mark {
     children: usize,
     published: usize,
     next_seq: i32,
+    unwinding: bool,
 }
 
 /// What the claim read about a run.
@@ -374,7 +375,7 @@ impl Run {
     }
 
     pub(crate) fn is_unwinding(&self) -> bool {
-        matches!(self.mode, Mode::Unwinding)
+        self.journal.compensating.is_some()
     }
 
     fn is_leaving(&self) -> bool {

@@ -106,6 +106,7 @@ impl Run {
             children: children.len(),
             published: published.len(),
             next_seq: self.journal.next_seq,
+            unwinding: self.is_unwinding(),
         }
     }
 
@@ -119,6 +120,9 @@ impl Run {
         self.turn.published.truncate(mark.published);
         self.turn.intents.clear();
         self.journal.next_seq = mark.next_seq;
+        if !mark.unwinding {
+            self.journal.compensating = None;
+        }
     }
 
     /// A step without an intent keeps its undo with its result.
