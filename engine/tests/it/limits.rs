@@ -211,6 +211,29 @@ async fn runs_begin_no_faster_than_the_rate_by_the_database_s_clock() {
 }
 
 #[tokio::test]
+async fn no_more_runs_than_the_rate_begin_until_there_are_tokens_again() {
+    let cell = TestCell::new().await;
+    let rate = QueueLimits::new().rate(5, Duration::from_hours(1));
+    cell.client.set_queue("slow", rate).await.unwrap();
+    cell.start_all::<Glance>(ids("g", 15), &(), &StartOptions::new().queue("slow")).await;
+    let one = cell.worker_with(registry(), forgetful()).await;
+    let two = cell.worker_with(registry(), forgetful()).await;
+    cell.until("five begin and end", "select count(*) = 10 from tasks").await;
+    for other in ["o1", "o2", "o3"] {
+        let run = cell.start::<Glance>(other, &()).await;
+        assert_eq!(cell.ended::<Glance>(run).await.state, "COMPLETED", "other queues are served");
+    }
+    let untouched = "select count(*) from tasks where epoch = 0";
+    assert_eq!(cell.scalar::<i64>(untouched).await, 10, "the others wait for their tokens");
+    let rate = QueueLimits::new().rate(5, Duration::from_millis(100));
+    cell.client.set_queue("slow", rate).await.unwrap();
+    cell.until("they come with a higher rate", "select not exists (select 1 from tasks)").await;
+    one.drain().await.unwrap();
+    two.drain().await.unwrap();
+    cell.audited().await;
+}
+
+#[tokio::test]
 async fn runs_that_go_on_need_no_token() {
     let cell = TestCell::new().await;
     let rate = QueueLimits::new().rate(2, Duration::from_hours(1));
