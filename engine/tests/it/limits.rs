@@ -130,14 +130,14 @@ async fn a_place_that_is_free_again_is_taken_at_once() {
     world().until_met(&plans[0], "book one", 1).await;
     let mut took = Duration::ZERO;
     for next in 1..4 {
-        // Until the claimer has long pauses between its looks.
-        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        // Pauses double: the look after the one at about 2 s is at about 4 s.
+        tokio::time::sleep(Duration::from_millis(2_600)).await;
         gates[next - 1].add_permits(1);
         let freed = tokio::time::Instant::now();
         world().until_met(&plans[next], "book one", 1).await;
         took += freed.elapsed();
     }
-    assert!(took < Duration::from_millis(500), "three places were taken after {took:?}");
+    assert!(took < Duration::from_secs(3), "three places were taken after {took:?}");
     gates[3].add_permits(1);
     worker.drain().await.unwrap();
 }
