@@ -102,7 +102,7 @@ async fn whatever_befalls_its_workers_a_program_does_what_the_model_says() {
     let cell = TestCell::new().await;
     let begun = Instant::now();
     let seed = cases[0].seed;
-    let facts = drive::drive(&cell, &cases, Weather::Storm { every_ms: 700 }, seed).await;
+    let facts = drive::drive(&cell, &cases, Weather::Storm { every: 150 }, seed).await;
     let driven = begun.elapsed();
     let mut differences = 0;
     for case in &cases {
