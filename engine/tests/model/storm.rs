@@ -81,7 +81,7 @@ async fn worker(database: &Database, dice: &mut Dice) -> Worker {
         // Some forget a run at every retry, some wait for it in memory.
         short_wait: dice.one_of(&[Duration::ZERO, Duration::from_secs(1)]),
         // Each connection costs a build without optimisations a tenth of a second.
-        lanes: 2,
+        committers: 2,
         transactions: 4,
         poll_cap: Duration::from_millis(25),
         flush_batch: dice.one_of(&[1, 16, 256]),
