@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -162,6 +163,8 @@ pub(crate) struct Committer {
     lease: Arc<Lease>,
     bells: Bells,
     queue: Mutex<VecDeque<Pending>>,
+    /// Nobody flushes any more; changed under the queue's lock.
+    closed: AtomicBool,
     ready: Notify,
     batch: usize,
 }
@@ -174,6 +177,7 @@ impl Committer {
             lease,
             bells,
             queue: Mutex::default(),
+            closed: AtomicBool::new(false),
             ready: Notify::new(),
             batch,
         }
@@ -187,9 +191,23 @@ impl Committer {
     /// Commits one turn, together with whatever else is ready.
     pub(crate) async fn commit(&self, turn: Turn) -> Result<Committed, CommitError> {
         let (done, answer) = oneshot::channel();
-        self.queue.lock().push_back(Pending { turn, done });
+        {
+            let mut queue = self.queue.lock();
+            if self.closed.load(Ordering::Relaxed) {
+                return Err(CommitError::Lost);
+            }
+            queue.push_back(Pending { turn, done });
+        }
         self.ready.notify_one();
         answer.await.unwrap_or(Err(CommitError::Lost))
+    }
+
+    /// Answers whatever a drain left behind once the lanes have ended: a run that waited for its
+    /// commit would hold the worker's connections for ever.
+    pub(crate) fn close(&self) {
+        let mut queue = self.queue.lock();
+        self.closed.store(true, Ordering::Relaxed);
+        lose(queue.drain(..).collect());
     }
 
     /// Flushes until the worker is over. Runs in a task that nobody cancels.

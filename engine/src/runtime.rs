@@ -233,6 +233,7 @@ impl Worker {
         // The keeper first: it must not renew, or replace, what is about to be given back.
         let _ = self.over.send(true);
         while self.parts.join_next().await.is_some() {}
+        self.engine.committer.close();
         let freed = self.engine.lease.resign().await?;
         tracing::info!(runs.handed_back = freed, "drained");
         Ok(())

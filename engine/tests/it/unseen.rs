@@ -117,7 +117,9 @@ async fn answers_that_come_while_a_run_is_in_trouble_can_be_replayed() {
     }
     car.add_permits(9);
     world().until_met(&plan, "book car", 1).await;
-    held.iter().for_each(|gate| gate.add_permits(9));
+    for gate in &held {
+        gate.add_permits(9);
+    }
     assert_eq!(cell.incident(run).await, "odd: a person must look");
     cell.client.retry(run, "ada", "looked at").await.unwrap();
     assert_eq!(cell.ended::<Watch>(run).await.output, Some(3), "the record fits the program");

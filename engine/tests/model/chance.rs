@@ -124,7 +124,7 @@ impl Maker {
             let many = 31 + self.dice.below(8);
             return (0..many).map(|_| vec![Op::Step(self.plain())]).collect();
         }
-        (0..1 + self.dice.below(4)).map(|_| self.seq(2, place, case)).collect()
+        (0..=self.dice.below(4)).map(|_| self.seq(2, place, case)).collect()
     }
 
     fn child(&mut self, place: Place, case: &str) -> Program {

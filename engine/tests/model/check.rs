@@ -26,9 +26,9 @@ pub fn faults(facts: &Facts, case: &Case) -> Vec<String> {
     faults
 }
 
-fn check_run<'p>(
+fn check_run(
     facts: &Facts,
-    program: &'p Program,
+    program: &Program,
     run_id: Uuid,
     case: Option<&Case>,
     faults: &mut Vec<String>,
@@ -108,7 +108,7 @@ struct Reader<'c, 'p> {
     started: Vec<(Key, Uuid, &'p Program, bool)>,
 }
 
-impl<'p> Reader<'_, 'p> {
+impl Reader<'_, '_> {
     fn next(&mut self, kind: &str, key: &Key) -> Result<Value, Halt> {
         // A refused cancel is not the program's; it may come before its next move.
         while self.rows.get(self.at).is_some_and(|row| row.kind == "refused") {
@@ -121,7 +121,7 @@ impl<'p> Reader<'_, 'p> {
         }
         let mut rest = self.rows.iter().skip(self.at);
         let last = rest.find(|row| row.kind != "done" && row.kind != "rejected");
-        if last.is_some_and(|last| last.is_cancel()) {
+        if last.is_some_and(Row::is_cancel) {
             // The program is not asked any more; what was under way is recorded all the same.
             return Err(Halt::Unseen);
         }

@@ -90,7 +90,9 @@ async fn start(cell: &TestCell, cases: &[Case]) {
         }
     }
     tx.commit().await.unwrap();
-    told.into_iter().for_each(|told| world().tell(told));
+    for told in told {
+        world().tell(told);
+    }
     client.wake();
 }
 

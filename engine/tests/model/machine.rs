@@ -286,7 +286,9 @@ impl<'p> Node<'p> {
                         && let Some(Branch::Over(Err(failing))) = branches.get(heard)
                     {
                         let failing = failing.clone();
-                        branches.iter().for_each(|branch| branch.forget(desk));
+                        for branch in &*branches {
+                            branch.forget(desk);
+                        }
                         return Ok(Some(Err(failing)));
                     }
                     // One that ends makes room, or ends it all, before the next begins.

@@ -5,6 +5,7 @@
 //! `MAKEGOOD_SEED=n` drives the case of one seed, in many copies, with its program printed.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first fault")]
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "a test stops at the first fault")]
+#![allow(clippy::print_stderr, reason = "a difference is told in full")]
 #![allow(missing_docs, unreachable_pub, reason = "a test binary has no outside")]
 
 mod acts;
@@ -27,9 +28,11 @@ mod world;
 
 use std::time::Instant;
 
+use facts::Facts;
 use program::Case;
 use storm::Weather;
 use support::TestCell;
+use uuid::Uuid;
 
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
@@ -68,28 +71,28 @@ fn rename(program: &mut program::Program, from: &str, to: &str) {
     *program = serde_json::from_str(&text).unwrap();
 }
 
-fn report(facts: &facts::Facts, case: &Case, faults: &[String]) -> String {
-    let run_id = facts.run_of("script", &case.program.case);
-    let mut text = format!("seed {}: {faults:#?}\n", case.seed);
-    text += &format!("{}\n", serde_json::to_string(&case).unwrap());
-    let mut runs: Vec<uuid::Uuid> = run_id.into_iter().collect();
+/// All that is known of a case that differs.
+fn report(facts: &Facts, case: &Case, faults: &[String]) -> String {
+    let program = serde_json::to_string(case).unwrap();
+    let mut lines = vec![format!("seed {}: {faults:#?}\n{program}", case.seed)];
+    let mut runs: Vec<Uuid> = facts.run_of("script", &case.program.case).into_iter().collect();
     while let Some(run_id) = runs.pop() {
         runs.extend(facts.children.get(&run_id).into_iter().flatten());
         let run = &facts.runs[&run_id];
-        text += &format!("{run_id} {} {:?} {:?}\n", run.state, run.output, run.cause);
+        lines.push(format!("{run_id} {} {:?} {:?}", run.state, run.output, run.cause));
         for row in facts.records.get(&run_id).into_iter().flatten() {
             let result = row.result.as_ref().map(ToString::to_string).unwrap_or_default();
             let next: Vec<String> =
                 row.next.iter().map(|i| format!("{}#{}", i.name, i.occurrence)).collect();
             let (kind, name, occurrence) = (&row.kind, &row.name, row.occurrence);
-            text += &format!("  {} {kind} {name}#{occurrence} {result} -> {next:?}\n", row.at);
+            lines.push(format!("  {} {kind} {name}#{occurrence} {result} -> {next:?}", row.at));
         }
-        text += &format!("  told {:?}\n", facts.told.get(&case.program.case));
-        text += &format!("  incidents {:?}\n", facts.incidents.get(&run_id));
-        text += &format!("  letters {:?}\n", facts.signals.get(&run_id));
-        text += &format!("  shows {:?}\n", facts.published.get(&run_id));
+        lines.push(format!("  incidents {:?}", facts.incidents.get(&run_id)));
+        lines.push(format!("  letters {:?}", facts.signals.get(&run_id)));
+        lines.push(format!("  shows {:?}", facts.published.get(&run_id)));
     }
-    text
+    lines.push(format!("  told {:?}\n", facts.told.get(&case.program.case)));
+    lines.join("\n")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -102,7 +105,7 @@ async fn whatever_befalls_its_workers_a_program_does_what_the_model_says() {
     let cell = TestCell::new().await;
     let begun = Instant::now();
     let seed = cases[0].seed;
-    let facts = drive::drive(&cell, &cases, Weather::Storm { every_ms: 700 }, seed).await;
+    let facts = drive::drive(&cell, &cases, Weather::Storm { every: 150 }, seed).await;
     let driven = begun.elapsed();
     let mut differences = 0;
     for case in &cases {

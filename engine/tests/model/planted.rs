@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::chance;
 use crate::check::faults;
 use crate::drive::drive;
-use crate::facts::Facts;
+use crate::facts::{Facts, Row};
 use crate::program::{Case, Kind};
 use crate::storm::Weather;
 use crate::support::TestCell;
@@ -151,7 +151,7 @@ fn forgotten_cancel(facts: &mut Facts, run_id: Uuid, case: &Case) -> bool {
 }
 
 fn undone_for_nothing(facts: &mut Facts, run_id: Uuid, case: &Case) -> bool {
-    let cancelled = facts.records.get(&run_id).is_some_and(|r| r.iter().any(|r| r.is_cancel()));
+    let cancelled = facts.records.get(&run_id).is_some_and(|r| r.iter().any(Row::is_cancel));
     cancelled && facts.told.remove(&case.program.case).is_some()
 }
 

@@ -16,8 +16,8 @@ use crate::script::registry;
 pub enum Weather {
     /// Nothing befalls them.
     Calm,
-    /// Every so often one is taken for dead, or replaced.
-    Storm { every_ms: u64 },
+    /// Whenever about so many runs have ended, a worker is taken for dead, or replaced.
+    Storm { every: u64 },
 }
 
 impl Weather {
@@ -34,11 +34,7 @@ impl Weather {
         for _ in 0..2 {
             workers.push(worker(&database, &mut dice).await);
         }
-        let every_ms = match self {
-            Self::Calm => u64::MAX / 2,
-            Self::Storm { every_ms } => every_ms,
-        };
-        while pause(&mut over, Duration::from_millis(every_ms / 2 + dice.below(every_ms))).await {
+        while self.lull(&pool, &mut dice, &mut over).await {
             match dice.below(3) {
                 0 => lapse(&pool).await,
                 1 => bury(&pool).await,
@@ -52,6 +48,30 @@ impl Weather {
         for worker in workers {
             worker.drain().await.unwrap();
         }
+    }
+}
+
+impl Weather {
+    /// Waits for the next blow; `false` when it is over. Progress counts, not time: a slow machine
+    /// must not do nothing but start over.
+    async fn lull(self, pool: &PgPool, dice: &mut Dice, over: &mut watch::Receiver<bool>) -> bool {
+        let Self::Storm { every } = self else {
+            return over.wait_for(|over| *over).await.is_err();
+        };
+        let ended = "select count(*) from runs where ended_at is not null";
+        let before: i64 = sqlx::query_scalar(ended).fetch_one(pool).await.unwrap();
+        let enough = i64::try_from(1 + every / 2 + dice.below(every)).unwrap();
+        // At the end little is left to end, and it is disturbed all the same.
+        for _ in 0..30 {
+            if !pause(over, Duration::from_millis(100)).await {
+                return false;
+            }
+            let now: i64 = sqlx::query_scalar(ended).fetch_one(pool).await.unwrap();
+            if now - before >= enough {
+                break;
+            }
+        }
+        true
     }
 }
 
