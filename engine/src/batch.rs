@@ -64,7 +64,7 @@ impl Batches {
         let member = Member { run: Box::new(run), call };
         if again {
             // What has failed once fails alone.
-            return only(carry_out(Arc::clone(engine), vec![member]).await);
+            return only(Box::pin(carry_out(Arc::clone(engine), vec![member])).await);
         }
         let (done, handed) = oneshot::channel();
         let lead = {
