@@ -83,6 +83,10 @@ fn runs_are_listed_shown_and_a_stuck_one_is_retried_once() {
     let listed = json(&cell.run(&["runs", "list", "--workflow", "checkout", "-o", "json"]).out);
     assert_eq!(listed[0]["workflow_id"], workflow_id.as_str());
     let run_id = listed[0]["run_id"].as_str().unwrap();
+    let of = |who: &str| cell.run(&["runs", "list", "--attribute", &format!("customer={who}")]);
+    assert!(of("ada").out.contains(run_id), "it is found by what it was started with");
+    assert!(!of("eve").out.contains(run_id), "and by nothing else");
+    assert_eq!(cell.run(&["runs", "list", "--attribute", "ada"]).code, Some(2));
 
     assert_eq!(cell.run(&["runs", "show", "nobody"]).code, Some(3), "not found is 3");
     let early = cell.run(&["runs", "retry", run_id, "--reason", "why not"]);

@@ -35,7 +35,8 @@ pub(crate) struct StoredSignal {
 pub(crate) enum Action {
     /// Call activities outside the database, at the same time.
     Call(Vec<Call>),
-    /// Run an activity in the database, in the commit that records it.
+    /// Run an activity in the database, in the commit that records it; or commit the intent of a
+    /// pivot outside, which takes a transaction too.
     Transact(Call),
     /// Nothing, before a call that is under way is answered or one of these waits ends.
     Await(Option<Park>),
@@ -93,6 +94,12 @@ impl Call {
         matches!(self.role, Role::Step { unrecorded: true, .. })
     }
 
+    /// Whether it is a pivot outside whose intent is not committed: an acknowledged cancel comes
+    /// before that.
+    pub(crate) fn is_leap(&self) -> bool {
+        self.is_pivot() && self.needs_intent()
+    }
+
     pub(crate) fn is_pivot(&self) -> bool {
         matches!(self.role, Role::Step { pivot: true, .. })
     }
@@ -133,16 +140,16 @@ pub(crate) type AllTries = HashMap<String, Tries>;
 /// Why and how long a run leaves memory, or rests with calls under way.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Park {
-    /// The open waits, which a signal or their time ends.
-    pub(crate) waits: Vec<(String, Until)>,
+    /// The open waits, which a signal or their time ends; `None`: those of before, as they are.
+    pub(crate) waits: Option<Vec<(String, Until)>>,
     /// When to look again in any case: the pause before another attempt.
     pub(crate) wake: Option<std::time::Duration>,
 }
 
 impl Park {
-    /// Until a pause is over, whatever else the run waits for.
+    /// Until a pause is over. What else the run waits for goes on to wait.
     pub(crate) fn pause(wake: std::time::Duration) -> Self {
-        Self { waits: Vec::new(), wake: Some(wake) }
+        Self { waits: None, wake: Some(wake) }
     }
 }
 

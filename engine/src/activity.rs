@@ -89,6 +89,16 @@ pub trait Activity: Send + Sync + 'static {
 }
 
 /// What a look-up of an unknown outcome found.
+///
+/// ```
+/// use makegood::Resolution;
+///
+/// /// The payment that the bank knows under a key, if it knows one.
+/// fn resolution(found: Option<String>) -> Resolution<String> {
+///     found.map_or(Resolution::TryAgain, Resolution::Done)
+/// }
+/// assert_eq!(resolution(None), Resolution::TryAgain);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resolution<O> {
     /// It had happened: this is its result.
@@ -98,9 +108,36 @@ pub enum Resolution<O> {
 }
 
 /// What an activity answers.
+///
+/// ```
+/// use makegood::{ActivityError, ActivityResult};
+///
+/// fn seat(number: &str) -> ActivityResult<u32> {
+///     let number = number.parse()?; // any error, in words
+///     if number > 100 {
+///         return Err(ActivityError::rejected("NO_SUCH_SEAT"));
+///     }
+///     Ok(number)
+/// }
+/// assert_eq!(seat("7").unwrap(), 7);
+/// ```
 pub type ActivityResult<T> = Result<T, ActivityError>;
 
 /// Why an activity did not answer with a result; the variant decides what the engine does.
+///
+/// ```
+/// use makegood::ActivityError;
+///
+/// /// What a gateway's status means for a request that has an effect.
+/// fn meaning(status: u16) -> ActivityError {
+///     match status {
+///         402 => ActivityError::rejected("DECLINED"),
+///         429 => ActivityError::retryable("asked too often"),
+///         _ => ActivityError::unknown(format!("status {status}")),
+///     }
+/// }
+/// assert!(matches!(meaning(502), ActivityError::Unknown { .. }));
+/// ```
 #[derive(Debug)]
 pub enum ActivityError {
     /// Final, and without effect: the workflow sees it as a [`crate::Rejection`].
@@ -136,21 +173,42 @@ pub enum ActivityError {
 
 impl ActivityError {
     /// A final refusal without effect.
+    ///
+    /// ```
+    /// let refused = makegood::ActivityError::rejected("OUT_OF_STOCK");
+    /// let makegood::ActivityError::Rejected { code, message } = refused else { panic!() };
+    /// assert_eq!((code.as_ref(), message.as_str()), ("OUT_OF_STOCK", "out of stock"));
+    /// ```
     pub fn rejected(code: &'static str) -> Self {
         Self::Rejected { code: Cow::Borrowed(code), message: code.to_lowercase().replace('_', " ") }
     }
 
     /// A failure without effect that may pass.
+    ///
+    /// ```
+    /// let passing = makegood::ActivityError::retryable("the printer is warming up");
+    /// assert!(matches!(passing, makegood::ActivityError::Retryable { after: None, .. }));
+    /// ```
     pub fn retryable(message: impl Into<String>) -> Self {
         Self::Retryable { message: message.into(), after: None }
     }
 
     /// A failure that may have had its effect.
+    ///
+    /// ```
+    /// let broken = makegood::ActivityError::unknown("the connection broke");
+    /// assert!(matches!(broken, makegood::ActivityError::Unknown { .. }));
+    /// ```
     pub fn unknown(message: impl Into<String>) -> Self {
         Self::Unknown { message: message.into() }
     }
 
     /// A case for a person.
+    ///
+    /// ```
+    /// let odd = makegood::ActivityError::review("amount_mismatch", "paid 90 of 100");
+    /// assert!(matches!(odd, makegood::ActivityError::Review { .. }));
+    /// ```
     pub fn review(class: &'static str, message: impl Into<String>) -> Self {
         Self::Review { class: Cow::Borrowed(class), message: message.into() }
     }
@@ -176,6 +234,25 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for ActivityError {
 }
 
 /// One try of an activity outside the database.
+///
+/// ```
+/// use makegood::{Activity, ActivityResult, Attempt, Outside};
+///
+/// struct Print;
+///
+/// impl Activity for Print {
+///     const NAME: &'static str = "print";
+///     type Kind = Outside;
+///     type Input = String;
+///     type Output = ();
+///
+///     async fn run(&self, attempt: &mut Attempt, text: String) -> ActivityResult<()> {
+///         // Send `text` with `attempt.idempotency_key`: the printer prints each key once.
+///         tracing::info!(attempt.number, key = attempt.idempotency_key, text, "printing");
+///         Ok(())
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Attempt {
     /// The run that the step belongs to.
@@ -193,6 +270,17 @@ impl Attempt {
     }
 
     /// Says that the attempt is alive, for activities that declare [`Activity::heartbeat`].
+    ///
+    /// ```
+    /// # use makegood::{ActivityResult, Attempt};
+    /// async fn run(attempt: &mut Attempt, pages: Vec<String>) -> ActivityResult<usize> {
+    ///     for page in &pages {
+    ///         // ... print `page`, which takes a while
+    ///         attempt.heartbeat();
+    ///     }
+    ///     Ok(pages.len())
+    /// }
+    /// ```
     pub fn heartbeat(&self) {
         self.pulse.0.notify_one();
     }
@@ -215,6 +303,35 @@ impl Pulse {
 
 /// The input of a compensating activity: what the step was called with, and its result if that
 /// was ever learnt. The step may never have happened: an undo tolerates that.
+///
+/// ```
+/// # use makegood::{Activity, ActivityResult, Attempt, InTransaction, Outside};
+/// use makegood::Undoes;
+/// use sqlx::PgConnection;
+///
+/// # struct HoldSeat;
+/// # impl Activity for HoldSeat {
+/// #     const NAME: &'static str = "hold_seat";
+/// #     type Kind = Outside;
+/// #     type Input = i32;
+/// #     type Output = ();
+/// #     async fn run(&self, _: &mut Attempt, _: i32) -> ActivityResult<()> { Ok(()) }
+/// # }
+/// struct FreeSeat;
+///
+/// impl Activity for FreeSeat {
+///     const NAME: &'static str = "free_seat";
+///     type Kind = InTransaction;
+///     type Input = Undoes<HoldSeat>;
+///     type Output = ();
+///
+///     async fn run(&self, tx: &mut PgConnection, hold: Undoes<HoldSeat>) -> ActivityResult<()> {
+///         let sql = "update seats set holder = null where seat = $1";
+///         sqlx::query(sql).bind(hold.input).execute(tx).await?; // no row: it never happened
+///         Ok(())
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(bound(
     serialize = "A::Input: Serialize, A::Output: Serialize",
@@ -236,6 +353,26 @@ fn known<'de, D: Deserializer<'de>, T: Deserialize<'de>>(source: D) -> Result<Op
 }
 
 /// Runs in the transaction that records its result: its effect happens exactly once.
+///
+/// ```
+/// # use makegood::{Activity, ActivityResult};
+/// use makegood::InTransaction;
+/// use sqlx::PgConnection;
+///
+/// struct Note;
+///
+/// impl Activity for Note {
+///     const NAME: &'static str = "note";
+///     type Kind = InTransaction;
+///     type Input = String;
+///     type Output = ();
+///
+///     async fn run(&self, tx: &mut PgConnection, note: String) -> ActivityResult<()> {
+///         sqlx::query("insert into notes (note) values ($1)").bind(note).execute(tx).await?;
+///         Ok(())
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct InTransaction;
 
@@ -280,14 +417,62 @@ pub struct InTransaction;
 pub struct InBatch;
 
 /// Has its effect outside the database: recorded as intended before it is tried.
+///
+/// ```
+/// # use makegood::{Activity, ActivityError, ActivityResult, Attempt};
+/// # struct Gateway;
+/// # impl Gateway { async fn charge(&self, _: &str, _: i64) -> Result<String, u16> { Ok(String::new()) } }
+/// use makegood::Outside;
+///
+/// struct Charge(Gateway);
+///
+/// impl Activity for Charge {
+///     const NAME: &'static str = "charge";
+///     type Kind = Outside;
+///     type Input = i64;
+///     type Output = String;
+///
+///     async fn run(&self, attempt: &mut Attempt, amount: i64) -> ActivityResult<String> {
+///         let charged = self.0.charge(&attempt.idempotency_key, amount).await;
+///         charged.map_err(|status| ActivityError::unknown(format!("status {status}")))
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Outside;
 
 /// Reads the outside world and changes nothing: needs no recorded intent.
+///
+/// ```
+/// # use makegood::{Activity, ActivityResult, Attempt};
+/// # struct Gateway;
+/// # impl Gateway { async fn rate(&self, _: &str) -> Result<i64, std::io::Error> { Ok(1) } }
+/// use makegood::ReadOnly;
+///
+/// struct ReadRate(Gateway);
+///
+/// impl Activity for ReadRate {
+///     const NAME: &'static str = "read_rate";
+///     type Kind = ReadOnly;
+///     type Input = String;
+///     type Output = i64;
+///
+///     async fn run(&self, _: &mut Attempt, currency: String) -> ActivityResult<i64> {
+///         Ok(self.0.rate(&currency).await?)
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct ReadOnly;
 
 /// One of the four kinds of activity.
+///
+/// ```
+/// use makegood::{Activity, Outside, ReadOnly};
+///
+/// /// Whether both have their effect in the same place.
+/// fn alike<A: Activity, B: Activity<Kind = A::Kind>>() {}
+/// ```
 pub trait Kind: sealed::Sealed + Send + Sync + 'static {
     /// What an activity of this kind runs with.
     type Context: Send;
@@ -323,6 +508,7 @@ impl Kind for ReadOnly {
 
 pub(crate) mod sealed {
     /// Only the engine names kinds.
+    #[doc(hidden)]
     pub trait Sealed {}
     impl Sealed for super::InTransaction {}
     impl Sealed for super::InBatch {}

@@ -59,7 +59,7 @@ struct Member {
 impl Batches {
     /// Runs this activity for this run, in a batch with those of others.
     pub(crate) async fn transact(&self, engine: &Arc<Engine>, run: Run, call: Call) -> Transacted {
-        let activity = call.activity.clone();
+        let (activity, incarnation) = (call.activity.clone(), run.hold.incarnation);
         let again = run.tries.contains_key(&call.key());
         let member = Member { run: Box::new(run), call };
         if again {
@@ -83,7 +83,11 @@ impl Batches {
             None => match handed.await {
                 Ok(Handed::Lead(others, member)) => (others, member),
                 Ok(Handed::Done(transacted)) => return transacted,
-                Err(_) => return Transacted::Left,
+                Err(_) => {
+                    // Its run went with the leader: only the end of the incarnation frees it.
+                    engine.lease.lose(incarnation);
+                    return Transacted::Left;
+                }
             },
         };
         self.lead(engine, &activity, others, member).await
@@ -242,17 +246,18 @@ async fn attempt(
 
 /// What follows the pivot of one run failed: nothing is committed. Alone, it is that run's answer;
 /// of several each starts over.
-fn tear(mut told: Vec<Told>, undone: Undone, results: &mut [Option<Transacted>]) {
+fn tear(told: Vec<Told>, undone: Undone, results: &mut [Option<Transacted>]) {
     let message = undone.to_string();
-    if matches!(undone, Undone::Stuck(_))
-        && told.len() == 1
-        && let Some(only) = told.pop()
-    {
-        only.start_over(undone, results);
-    }
+    let alone = told.len() == 1;
+    let mut stuck = Some(undone).filter(|undone| alone && matches!(undone, Undone::Stuck(_)));
     for told in told {
-        let failed = Undone::Failed { call: told.call.clone(), message: message.clone() };
-        told.start_over(failed, results);
+        let (call, message) = (told.call.clone(), message.clone());
+        let undone = match (stuck.take(), alone) {
+            (Some(stuck), _) => stuck,
+            (None, true) => Undone::Failed { call, message },
+            (None, false) => Undone::Together { call, message },
+        };
+        told.start_over(undone, results);
     }
 }
 
@@ -417,9 +422,14 @@ async fn settle(
             }
         }
         Err(unwritten) => {
+            // Whose fault it is shows when each is alone.
+            let alone = told.len() == 1;
             for (mut told, turn) in told.into_iter().zip(turns) {
                 told.run.turn = turn.records;
-                let undone = unwritten.alone(&told.call);
+                let undone = match alone {
+                    true => unwritten.of(&told.call),
+                    false => unwritten.together(told.call.clone()),
+                };
                 told.start_over(undone, results);
             }
         }

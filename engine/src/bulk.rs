@@ -53,6 +53,17 @@ pub struct Bulk {
 }
 
 /// What a bulk action would act on.
+///
+/// ```
+/// use makegood::bulk::Preview;
+///
+/// fn words(preview: &Preview) -> String {
+///     let states = preview.states.iter().map(|(state, runs)| format!("{runs} {state}"));
+///     format!("{} runs: {}", preview.total, states.collect::<Vec<_>>().join(", "))
+/// }
+/// let nothing = Preview { total: 0, states: Vec::new(), sample: Vec::new() };
+/// assert_eq!(words(&nothing), "0 runs: ");
+/// ```
 #[derive(Debug, Clone, Serialize)]
 pub struct Preview {
     /// How many runs are selected.
@@ -64,6 +75,13 @@ pub struct Preview {
 }
 
 /// How far a bulk action has come.
+///
+/// ```
+/// use makegood::bulk::Progress;
+///
+/// let now = Progress { total: 10, done: 4, refused: 1, ..Progress::default() };
+/// assert_eq!(now.left(), 5);
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Progress {
     /// How many runs were selected.
@@ -80,6 +98,10 @@ pub struct Progress {
 
 impl Progress {
     /// How many runs are still to come.
+    ///
+    /// ```
+    /// assert_eq!(makegood::bulk::Progress { total: 3, failed: 1, ..Default::default() }.left(), 2);
+    /// ```
     pub fn left(&self) -> u64 {
         let over = [self.done, self.ordered, self.refused, self.failed];
         self.total.saturating_sub(over.iter().sum())
@@ -88,6 +110,16 @@ impl Progress {
 
 impl Operator {
     /// The verb for every run of the selection, ten a second unless told otherwise.
+    ///
+    /// ```
+    /// # fn example(ada: makegood::Operator) {
+    /// use makegood::bulk::Selection;
+    /// use makegood::{RunState, Verb};
+    ///
+    /// let retry = ada.bulk(Verb::Retry, Selection::new().state(RunState::Stuck));
+    /// # let _ = retry;
+    /// # }
+    /// ```
     pub fn bulk(&self, verb: Verb, selection: Selection) -> Bulk {
         Bulk { operator: self.clone(), verb, selection, per_second: 10 }
     }
@@ -95,12 +127,26 @@ impl Operator {
 
 impl Bulk {
     /// How many runs a second, 1 to 1,000: what they wait for must bear it.
+    ///
+    /// ```
+    /// # fn example(retry: makegood::bulk::Bulk) {
+    /// let gently = retry.per_second(2);
+    /// # let _ = gently;
+    /// # }
+    /// ```
     #[must_use]
     pub fn per_second(self, per_second: u32) -> Self {
         Self { per_second: per_second.clamp(1, 1_000), ..self }
     }
 
     /// What it would act on, if it were frozen now. Keeps nothing.
+    ///
+    /// ```no_run
+    /// # async fn example(retry: makegood::bulk::Bulk) -> Result<(), makegood::Error> {
+    /// println!("it would act on {} runs", retry.preview().await?.total);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -112,6 +158,14 @@ impl Bulk {
     }
 
     /// Freezes the selection. Nothing is done to any run before [`Client::bulk_run`].
+    ///
+    /// ```no_run
+    /// # async fn example(retry: makegood::bulk::Bulk) -> Result<(), makegood::Error> {
+    /// let (bulk_id, preview) = retry.freeze().await?;
+    /// println!("{bulk_id} is for {} runs, and for no other", preview.total);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::TooLarge`] when what the verb gives is too large.
@@ -152,6 +206,14 @@ impl Bulk {
 impl Client {
     /// Carries a frozen bulk action out, or goes on with one whose process died, and tells after
     /// each run how far it is. Returns when none of its runs is left, or it is cancelled.
+    ///
+    /// ```no_run
+    /// # async fn example(client: &makegood::Client, bulk_id: uuid::Uuid) -> Result<(), makegood::Error> {
+    /// let ended = client.bulk_run(bulk_id, |now| println!("{} of {}", now.done, now.total)).await?;
+    /// println!("{} refused", ended.refused);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::BulkNotFound`] when there is none that could go on; [`Error::Database`] when the
@@ -198,6 +260,13 @@ impl Client {
     }
 
     /// Stops a bulk action: runs whose turn has not come are left as they are.
+    ///
+    /// ```no_run
+    /// # async fn example(client: &makegood::Client, bulk_id: uuid::Uuid) -> Result<(), makegood::Error> {
+    /// client.bulk_cancel(bulk_id, "ada", "it does not help").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::BulkNotFound`] when it is over, or never was.

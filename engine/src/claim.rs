@@ -168,7 +168,9 @@ impl Claimer {
             AllTries::new()
         });
         let undoing = journal.compensating.is_some()
-            || (!journal.pivoted && signals.iter().any(|signal| signal.kind == CANCEL));
+            || (!journal.pivoted
+                && !journal.pivot_is_open()
+                && signals.iter().any(|signal| signal.kind == CANCEL));
         if !undoing && !code.versions.contains(&row.version) {
             let message = format!("version {} can be undone here, but not run", row.version);
             unfit = Some(NewIncident::new(IncidentClass::NonDeterminism, None, &message));

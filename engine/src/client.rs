@@ -1,9 +1,9 @@
 //! The engine's client: start, signal, cancel and read runs. It drives none.
 
+mod answers;
 mod queues;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -22,7 +22,7 @@ use crate::operator::{self, Operator, Refusal, VerbKind, refusal};
 use crate::run::CANCEL;
 use crate::store::runs::{self, NewRun};
 use crate::store::tasks::by_operator;
-use crate::store::{published, signals, steps, tasks};
+use crate::store::{signals, steps, tasks};
 use crate::wake::Hints;
 use crate::workflow::{Cause, Workflow};
 
@@ -66,6 +66,15 @@ struct Inner {
 }
 
 /// A run that was started, or found.
+///
+/// ```
+/// use makegood::Started;
+///
+/// fn words(started: Started) -> String {
+///     let verb = if started.created { "is started" } else { "was started before" };
+///     format!("{} {verb}", started.run_id)
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Started {
     /// The run's id.
@@ -75,6 +84,19 @@ pub struct Started {
 }
 
 /// What became of a signal.
+///
+/// ```
+/// use makegood::Delivery;
+///
+/// /// What a webhook answers its sender: whatever came of it, it need not come again.
+/// fn status(delivery: Delivery) -> u16 {
+///     match delivery {
+///         Delivery::Queued | Delivery::Late => 202,
+///         Delivery::Repeated => 200,
+///     }
+/// }
+/// assert_eq!(status(Delivery::Repeated), 200);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
     /// It is stored, and its run will take it.
@@ -86,9 +108,23 @@ pub enum Delivery {
 }
 
 /// How a cancel was received.
+///
+/// ```
+/// use makegood::Cancellation;
+///
+/// fn words(answer: Cancellation) -> &'static str {
+///     match answer {
+///         Cancellation::Requested => "is being cancelled",
+///         Cancellation::PastPivot => "is on its way, and cannot be called back",
+///         Cancellation::Ended => "is over",
+///     }
+/// }
+/// assert_eq!(words(Cancellation::Ended), "is over");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancellation {
-    /// The run will take it before its pivot, at its next wait or end, and undo what it did.
+    /// The run will take it before its pivot, at its next wait or end, and undo what it did. If
+    /// its pivot is outside the database and under way, the answer of that decides.
     Requested,
     /// The run is past its pivot: there is only forward.
     PastPivot,
@@ -97,6 +133,20 @@ pub enum Cancellation {
 }
 
 /// How a run ended.
+///
+/// ```
+/// use makegood::Ending;
+///
+/// fn words(ending: Ending<String>) -> String {
+///     match (ending.output, ending.cause) {
+///         (Some(output), _) => output,
+///         (None, Some(cause)) => format!("made good: {cause:?}"),
+///         (None, None) => ending.state,
+///     }
+/// }
+/// let ending = Ending { state: "CLOSED".to_owned(), output: None, cause: None };
+/// assert_eq!(words(ending), "CLOSED");
+/// ```
 #[derive(Debug, Clone)]
 pub struct Ending<T> {
     /// `COMPLETED`, `COMPENSATED` or `CLOSED`.
@@ -109,6 +159,19 @@ pub struct Ending<T> {
 
 impl Client {
     /// A client with a small pool of its own, for hints and reads.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), makegood::Error> {
+    /// use makegood::{Client, Database};
+    ///
+    /// let database = Database::new("postgres://localhost/shop", "makegood")?;
+    /// let client = Client::connect(&database).await?; // once; a clone is cheap
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Database`] when it does not answer.
     pub async fn connect(database: &Database) -> Result<Self, Error> {
         let pool = database.pool("makegood-client", 4).await?;
         let hints = Hints::start(database.lazy_pool("makegood-hints", 1).await?, database.cell());
@@ -119,6 +182,21 @@ impl Client {
 
     /// Starts a run in the caller's transaction. The same id again, with the same input, is the
     /// same run. Call [`Client::wake`] after the commit.
+    ///
+    /// ```no_run
+    /// # use makegood::{Client, Error, Workflow};
+    /// # async fn example<Greet: Workflow<Input = String>>(
+    /// #     client: &Client,
+    /// #     pool: &sqlx::PgPool,
+    /// # ) -> Result<(), Error> {
+    /// let mut tx = pool.begin().await?;
+    /// sqlx::query("insert into guests (name) values ('Ada')").execute(&mut *tx).await?;
+    /// client.start::<Greet>(&mut tx, "guest-ada", &"Ada".to_owned()).await?;
+    /// tx.commit().await?; // both, or neither
+    /// client.wake();
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::InputConflict`] when the id was started with another input.
@@ -131,11 +209,12 @@ impl Client {
         self.start_with::<W>(conn, workflow_id, input, &StartOptions::default()).await
     }
 
-    /// Starts a run like [`Client::start`], in a queue, with a priority and on an account. A run
-    /// that was started before keeps those that it was started with.
+    /// Starts a run like [`Client::start`], in a queue, with a priority, on an account and with
+    /// attributes. A run that was started before keeps those that it was started with.
     ///
     /// # Errors
-    /// Those of [`Client::start`], and [`Error::Queue`] when a name is too long.
+    /// Those of [`Client::start`], and [`Error::Queue`] or [`Error::Attribute`] when a name is too
+    /// long.
     ///
     /// ```no_run
     /// # use makegood::{Client, Error, Priority, StartOptions, Workflow};
@@ -157,6 +236,7 @@ impl Client {
     ) -> Result<Started, Error> {
         options.check()?;
         let input = self.encode(W::NAME, input)?;
+        let attributes = options.attributes.json();
         let new = NewRun {
             run_id: Uuid::now_v7(),
             workflow: W::NAME,
@@ -164,6 +244,7 @@ impl Client {
             workflow_id,
             input: input.get(),
             lane: self.0.lanes.of(W::NAME, W::VERSION, options).await?,
+            attributes: attributes.as_deref(),
         };
         if runs::insert(&mut *conn, &new).await? {
             return Ok(Started { run_id: new.run_id, created: true });
@@ -177,6 +258,21 @@ impl Client {
     }
 
     /// Sends a signal in the caller's transaction. The sender's id makes a repeat harmless.
+    ///
+    /// ```no_run
+    /// # use makegood::{Client, Delivery, Error, Signal, Workflow};
+    /// # async fn example<Book: Workflow, Paid: Signal>(
+    /// #     client: &Client,
+    /// #     tx: &mut sqlx::PgConnection,
+    /// #     paid: Paid,
+    /// # ) -> Result<(), Error> {
+    /// let delivery = client.signal::<Book, Paid>(tx, "booking-1", "payment-81", &paid).await?;
+    /// if delivery == Delivery::Late {
+    ///     println!("the booking is over; its workflow's handler takes it");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::RunNotFound`] when the id was never started: keep the message and try again.
@@ -223,7 +319,61 @@ impl Client {
         Ok(Delivery::Late)
     }
 
+    /// Sends a signal in the caller's transaction like [`Client::signal`], and starts the run first
+    /// if its id was never started. One that was keeps its input, whatever that is, and gets the
+    /// signal: for runs that collect what others send, whoever comes first.
+    ///
+    /// # Errors
+    /// Those of [`Client::start`] but [`Error::InputConflict`], and those of [`Client::signal`] but
+    /// [`Error::RunNotFound`].
+    ///
+    /// ```no_run
+    /// # use makegood::{Client, Error, Signal, Workflow};
+    /// # async fn example<Cart: Workflow<Input = String>, Added: Signal>(
+    /// #     client: &Client, tx: &mut sqlx::PgConnection, added: &Added,
+    /// # ) -> Result<(), Error> {
+    /// let customer = "81".to_owned();
+    /// client.signal_or_start::<Cart, Added>(tx, "cart-81", &customer, "click-5", added).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn signal_or_start<W: Workflow, S: Signal>(
+        &self,
+        conn: &mut PgConnection,
+        workflow_id: &str,
+        input: &W::Input,
+        signal_id: &str,
+        signal: &S,
+    ) -> Result<Delivery, Error> {
+        match self.signal::<W, S>(&mut *conn, workflow_id, signal_id, signal).await {
+            Err(Error::RunNotFound(_)) => {}
+            told => return told,
+        }
+        match self.start::<W>(&mut *conn, workflow_id, input).await {
+            // Somebody else has started it meanwhile.
+            Ok(_) | Err(Error::InputConflict { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        self.signal::<W, S>(conn, workflow_id, signal_id, signal).await
+    }
+
     /// Asks a run, in the caller's transaction, to end by undoing what it did.
+    ///
+    /// ```no_run
+    /// # use makegood::{Client, Error, Workflow};
+    /// # async fn example<Book: Workflow>(
+    /// #     client: &Client,
+    /// #     tx: &mut sqlx::PgConnection,
+    /// # ) -> Result<(), Error> {
+    /// use makegood::Cancellation;
+    ///
+    /// let answer = client.cancel::<Book>(tx, "booking-1", &"changed her mind").await?;
+    /// if answer == Cancellation::PastPivot {
+    ///     println!("too late");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::RunNotFound`] when the id was never started.
@@ -253,46 +403,30 @@ impl Client {
 
     /// Hints to the workers that something is due. Call it after the commit; a lost hint costs at
     /// most one poll.
+    ///
+    /// ```no_run
+    /// # async fn example(
+    /// #     client: &makegood::Client,
+    /// #     tx: sqlx::Transaction<'_, sqlx::Postgres>,
+    /// # ) -> Result<(), sqlx::Error> {
+    /// tx.commit().await?;
+    /// client.wake();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn wake(&self) {
         self.0.hints.hint();
     }
 
-    /// How a run ended, waiting for it up to `limit`; `None` when it still lives then.
-    pub async fn ending<W: Workflow>(
-        &self,
-        run_id: Uuid,
-        limit: Duration,
-    ) -> Result<Option<Ending<W::Output>>, Error> {
-        let deadline = tokio::time::Instant::now().checked_add(limit);
-        let mut pause = Duration::from_millis(2);
-        loop {
-            if let Some((state, output, cause)) = runs::ending(&self.0.pool, run_id).await? {
-                let output = output.map(|text| decode(W::NAME, &text)).transpose()?;
-                let cause = cause.map(|text| decode(W::NAME, &text)).transpose()?;
-                return Ok(Some(Ending { state, output, cause }));
-            }
-            if deadline.is_none_or(|deadline| tokio::time::Instant::now() >= deadline) {
-                return Ok(None);
-            }
-            tokio::time::sleep(pause).await;
-            pause = pause.saturating_mul(2).min(Duration::from_millis(100));
-        }
-    }
-
-    /// What a run shows under a key; `None` when it has published nothing there yet.
-    ///
-    /// # Errors
-    /// [`Error::Json`] when the value is not a `T`.
-    pub async fn published<T: DeserializeOwned>(
-        &self,
-        run_id: Uuid,
-        key: &str,
-    ) -> Result<Option<T>, Error> {
-        let text = published::value(&self.0.pool, run_id, key).await?;
-        text.map(|text| decode(key, &text)).transpose()
-    }
-
     /// The verbs of an operator, signed with a name and a reason.
+    ///
+    /// ```no_run
+    /// # async fn example(client: &makegood::Client, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
+    /// let ada = client.operator("ada", "the gateway answers again")?;
+    /// ada.retry(run_id).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Unsigned`] when either is empty.
@@ -302,6 +436,13 @@ impl Client {
 
     /// Puts a stuck run back into the queue: [`Operator::retry`] in one call.
     ///
+    /// ```no_run
+    /// # async fn example(client: &makegood::Client, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
+    /// client.retry(run_id, "ada", "the gateway answers again").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Refused`] when the run is not stuck.
     pub async fn retry(&self, run_id: Uuid, actor: &str, reason: &str) -> Result<(), Error> {
@@ -309,6 +450,18 @@ impl Client {
     }
 
     /// What an operator may do to a run as it stands: each verb, with why not if it does not apply.
+    ///
+    /// ```no_run
+    /// # async fn example(client: &makegood::Client, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
+    /// for (verb, why_not) in client.remedies(run_id).await? {
+    ///     match why_not {
+    ///         None => println!("{}", verb.as_str()),
+    ///         Some(refusal) => println!("not {}: {refusal}", verb.as_str()),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::RunNotFound`] when there is no such run.

@@ -10,6 +10,13 @@ use crate::error::Error;
 use crate::retention::Retention;
 
 /// Where the tables are: a database, and the cell (schema) in it.
+///
+/// ```
+/// use makegood::Database;
+///
+/// let database = Database::new("postgres://ada:secret@localhost/shop", "makegood").unwrap();
+/// assert_eq!(format!("{database:?}"), "Database { cell: \"makegood\", .. }"); // no password
+/// ```
 #[derive(Clone)]
 pub struct Database {
     options: PgConnectOptions,
@@ -35,6 +42,14 @@ const PLANNER_PINS: [(&str, &str); 5] = [
 
 impl Database {
     /// A cell in the database at `url`.
+    ///
+    /// ```
+    /// assert!(makegood::Database::new("postgres://localhost/shop", "makegood").is_ok());
+    /// assert!(makegood::Database::new("a file", "makegood").is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Database`] when `url` is no address of a PostgreSQL database.
     pub fn new(url: &str, cell: &str) -> Result<Self, Error> {
         let options: PgConnectOptions = url.parse()?;
         let bounds = [("idle_in_transaction_session_timeout", "60000"), ("search_path", cell)];
@@ -42,6 +57,11 @@ impl Database {
     }
 
     /// The cell's name.
+    ///
+    /// ```
+    /// let database = makegood::Database::new("postgres://localhost/shop", "makegood").unwrap();
+    /// assert_eq!(database.cell(), "makegood");
+    /// ```
     pub fn cell(&self) -> &str {
         &self.cell
     }
@@ -59,6 +79,17 @@ impl Database {
     /// A caller may be cancelled at any await, and a cancelled `begin` leaves its connection inside
     /// a transaction in which the next borrower's write would vanish. So each connection is looked
     /// at when it is returned, and closed if it is not clean.
+    ///
+    /// ```no_run
+    /// # async fn example(database: makegood::Database) -> Result<(), makegood::Error> {
+    /// let pool = database.pool("shop", 10).await?; // PostgreSQL shows its connections as `shop`
+    /// let mut tx = pool.begin().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Database`] when it does not answer.
     pub async fn pool(&self, name: &str, connections: u32) -> Result<PgPool, Error> {
         let pool = pool_of(connections)
             .after_release(|connection, _| Box::pin(is_clean(connection)))
@@ -115,6 +146,17 @@ fn pool_of(connections: u32) -> PgPoolOptions {
 }
 
 /// A worker's settings.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let config = makegood::WorkerConfig {
+///     name: "worker-3".to_owned(),
+///     queues: vec!["mail".to_owned()],
+///     lease: Duration::from_secs(10),
+///     ..makegood::WorkerConfig::default()
+/// };
+/// ```
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
     /// How a person recognizes the worker.

@@ -5,6 +5,22 @@ use uuid::Uuid;
 use crate::operator::{Refusal, VerbKind};
 
 /// An error of the engine's client or worker.
+///
+/// ```
+/// use makegood::Error;
+///
+/// /// The status of a handler's answer.
+/// fn status(error: &Error) -> u16 {
+///     match error {
+///         Error::RunNotFound(_) => 404,
+///         Error::InputConflict { .. } | Error::Refused { .. } => 409,
+///         Error::TooLarge { .. } => 413,
+///         Error::Database(_) => 503,
+///         _ => 422,
+///     }
+/// }
+/// assert_eq!(status(&Error::RunNotFound("book booking-1".to_owned())), 404);
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The same workflow id was started before with another input: choose another id.
@@ -44,6 +60,9 @@ pub enum Error {
     /// The name of a queue or share, or a limit, is out of its range: the text says which it has.
     #[error("{0}")]
     Queue(String),
+    /// A run's attributes are too many, too long or empty: the text says which.
+    #[error("{0}")]
+    Attribute(String),
     /// An operator's verb does not apply to the run as it stands; nothing was changed.
     #[error("{} of run {run_id} is refused: {refusal}; {}", verb.as_str(), refusal.next())]
     Refused {

@@ -10,6 +10,13 @@ use crate::journal::Payload;
 
 /// What kind of need it is. Activities add classes of their own through
 /// [`crate::ActivityError::Review`].
+///
+/// ```
+/// use makegood::IncidentClass;
+///
+/// let odd = IncidentClass::Review("amount_mismatch".into());
+/// assert_ne!(odd, IncidentClass::RetriesUsedUp);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IncidentClass {
     /// A step was tried as often as its policy allows.
@@ -35,7 +42,29 @@ pub enum IncidentClass {
 }
 
 impl IncidentClass {
+    /// Every class of the engine's own.
+    ///
+    /// ```
+    /// let classes = makegood::IncidentClass::ALL.map(|class| class.as_str().to_owned());
+    /// assert!(classes.contains(&"poison".to_owned()));
+    /// ```
+    pub const ALL: [Self; 9] = [
+        Self::RetriesUsedUp,
+        Self::CompensationFailed,
+        Self::UnknownOutcome,
+        Self::RejectedPastPivot,
+        Self::NonDeterminism,
+        Self::Poison,
+        Self::Unwritable,
+        Self::Panic,
+        Self::Paused,
+    ];
+
     /// The spelling in the table, in metrics and on the console.
+    ///
+    /// ```
+    /// assert_eq!(makegood::IncidentClass::RetriesUsedUp.as_str(), "retries_used_up");
+    /// ```
     pub fn as_str(&self) -> &str {
         match self {
             Self::RetriesUsedUp => "retries_used_up",

@@ -15,10 +15,17 @@ pub(crate) use self::mended::{Edit, Origin, Phase};
 /// A JSON value as text, decoded only where its type is known.
 pub(crate) type Payload = Box<RawValue>;
 
-/// What a row of `steps` records.
+/// What a row of a run's record says: its kind, as [`crate::inspect::StepView`] has it.
+///
+/// ```
+/// use makegood::inspect::RowKind;
+///
+/// let read: RowKind = serde_json::from_value("undone".into()).unwrap();
+/// assert_eq!((read, read.as_str()), (RowKind::Undone, "undone"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum RowKind {
+pub enum RowKind {
     /// A step's result.
     Done,
     /// A step's final refusal.
@@ -60,8 +67,52 @@ pub(crate) enum RowKind {
 }
 
 impl RowKind {
+    /// Every kind.
+    pub const ALL: [Self; 19] = [
+        Self::Done,
+        Self::Rejected,
+        Self::Signal,
+        Self::Timeout,
+        Self::Slept,
+        Self::Value,
+        Self::Version,
+        Self::Started,
+        Self::Ended,
+        Self::Intent,
+        Self::Compensating,
+        Self::Undone,
+        Self::Closed,
+        Self::Refused,
+        Self::Skipped,
+        Self::Waived,
+        Self::Edited,
+        Self::Resumed,
+        Self::Forked,
+    ];
+
+    /// Whether an operator writes it, and no worker does.
+    pub fn is_an_operators(self) -> bool {
+        match self {
+            Self::Skipped | Self::Waived | Self::Edited | Self::Resumed | Self::Forked => true,
+            Self::Done
+            | Self::Rejected
+            | Self::Signal
+            | Self::Timeout
+            | Self::Slept
+            | Self::Value
+            | Self::Version
+            | Self::Started
+            | Self::Ended
+            | Self::Intent
+            | Self::Compensating
+            | Self::Undone
+            | Self::Closed
+            | Self::Refused => false,
+        }
+    }
+
     /// Whether the program is answered by it.
-    pub(crate) fn is_answer(self) -> bool {
+    pub fn is_answer(self) -> bool {
         match self {
             Self::Done
             | Self::Rejected
@@ -84,7 +135,7 @@ impl RowKind {
     }
 
     /// The spelling in the table.
-    pub(crate) fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
             Self::Rejected => "rejected",

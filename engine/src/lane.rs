@@ -9,6 +9,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use sqlx::PgPool;
 
+use crate::attributes::Attributes;
 use crate::error::Error;
 use crate::store::lanes;
 
@@ -42,7 +43,7 @@ impl Priority {
     }
 }
 
-/// In which queue a run waits, how urgent it is, and on whose account.
+/// In which queue a run waits, how urgent it is, on whose account, and by what it is found.
 ///
 /// ```
 /// use makegood::{Priority, StartOptions};
@@ -54,11 +55,13 @@ pub struct StartOptions {
     queue: String,
     priority: Priority,
     share: String,
+    pub(crate) attributes: Attributes,
 }
 
 impl Default for StartOptions {
     fn default() -> Self {
-        Self { queue: DEFAULT_QUEUE.to_owned(), priority: Priority::Normal, share: String::new() }
+        let (queue, share) = (DEFAULT_QUEUE.to_owned(), String::new());
+        Self { queue, priority: Priority::Normal, share, attributes: Attributes::new() }
     }
 }
 
@@ -107,6 +110,17 @@ impl StartOptions {
         self
     }
 
+    /// Found by this: see [`Attributes`]. A child has none of its parent's.
+    ///
+    /// ```
+    /// let options = makegood::StartOptions::new().attribute("customer", "81");
+    /// ```
+    #[must_use]
+    pub fn attribute(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.attributes = self.attributes.with(name, value);
+        self
+    }
+
     /// What the runs of a lane were started with.
     pub(crate) fn of(key: &LaneKey) -> Self {
         let priority = match key.priority {
@@ -114,11 +128,13 @@ impl StartOptions {
             1 => Priority::Normal,
             _ => Priority::Low,
         };
-        Self { queue: key.queue.clone(), priority, share: key.share.clone() }
+        let (queue, share) = (key.queue.clone(), key.share.clone());
+        Self { queue, priority, share, attributes: Attributes::new() }
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
         check_queue(&self.queue)?;
+        self.attributes.check()?;
         match self.share.chars().count() {
             0..=100 => Ok(()),
             length => {

@@ -103,6 +103,7 @@ pub(crate) async fn insert(
         workflow_id: &late.workflow_id,
         input: &late.input,
         lane,
+        attributes: None,
     };
     runs::insert(conn, &run).await.map(|_| ())
 }

@@ -20,11 +20,12 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::run::Signature;
 
-pub use self::refusal::Refusal;
+pub use self::refusal::{Refusal, Standing, refusal};
 pub use self::verb::{Cut, GivenUndo, RunState, StepId, Verb, VerbKind};
 
+pub use crate::store::tasks::by_operator::Way;
+
 pub(crate) use self::act::{Acted, Signed, carry_out, standing};
-pub(crate) use self::refusal::refusal;
 
 /// One person, with a reason, at the verbs. Made by [`Client::operator`].
 ///
@@ -52,6 +53,18 @@ pub struct Operator {
 }
 
 /// How far a verb has come with its commit.
+///
+/// ```
+/// use makegood::Carried;
+///
+/// fn words(carried: Carried) -> &'static str {
+///     match carried {
+///         Carried::Done => "done",
+///         Carried::Ordered => "its worker does it at its next wait",
+///     }
+/// }
+/// assert_eq!(words(Carried::Done), "done");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Carried {
     /// It is done.
@@ -73,11 +86,26 @@ impl Operator {
     }
 
     /// Who acts, and why.
+    ///
+    /// ```no_run
+    /// # fn example(client: &makegood::Client) -> Result<(), makegood::Error> {
+    /// let ada = client.operator(" ada ", "the gateway answers again")?;
+    /// assert_eq!(ada.signature(), ("ada", "the gateway answers again"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn signature(&self) -> (&str, &str) {
         (&self.signature.actor, &self.signature.reason)
     }
 
     /// Puts a stuck run back into the queue, with a fresh count of attempts.
+    ///
+    /// ```no_run
+    /// # async fn example(ada: makegood::Operator, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
+    /// ada.retry(run_id).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Refused`] when the run is not stuck.
@@ -91,6 +119,13 @@ impl Operator {
     ///
     /// An undo outside that was tried without an answer may have had its effect: look first.
     ///
+    /// ```no_run
+    /// # async fn example(ada: makegood::Operator, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
+    /// ada.resume_forward(run_id).await?; // the card was declined by mistake
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Refused`] when it is not being made good, has undone something, or is held.
     pub async fn resume_forward(&self, run_id: Uuid) -> Result<Carried, Error> {
@@ -99,6 +134,16 @@ impl Operator {
 
     /// Gives the step at which the run is stuck its result, or declares the undo done at which it
     /// is stuck. The result is what the activity would have answered, as JSON.
+    ///
+    /// ```no_run
+    /// # async fn example(ada: makegood::Operator, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
+    /// use makegood::GivenUndo;
+    ///
+    /// let given = serde_json::json!("pay_81");
+    /// ada.skip_step(run_id, &"charge".parse()?, &given, GivenUndo::Keep).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Refused`] when the run is not stuck, or not at this step.
@@ -116,6 +161,14 @@ impl Operator {
     /// Gives the step, or the undo, at which the run is stuck another input, and tries it again.
     /// The input of an undo is whole: key, input and output, as the incident shows it.
     ///
+    /// ```no_run
+    /// # async fn example(ada: makegood::Operator, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
+    /// let address = serde_json::json!({ "street": "Elm Street", "number": 4 });
+    /// ada.edit_input_and_retry(run_id, &"print_label".parse()?, &address).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Refused`] when the run is not stuck, or not at this step.
     pub async fn edit_input_and_retry(
@@ -130,6 +183,13 @@ impl Operator {
 
     /// Has a run made good: the operator's own decision.
     ///
+    /// ```no_run
+    /// # async fn example(ada: makegood::Operator, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
+    /// ada.compensate(run_id).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Refused`] past the pivot, and when it is being made good already.
     pub async fn compensate(&self, run_id: Uuid) -> Result<Carried, Error> {
@@ -138,6 +198,13 @@ impl Operator {
 
     /// Cancels a run, as [`Client::cancel`] does, for whoever asked for it. The reason is an object
     /// of `actor` and `reason`.
+    ///
+    /// ```no_run
+    /// # async fn example(ada: makegood::Operator, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
+    /// ada.cancel(run_id).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Refused`] past the pivot, and when it is being made good already.
@@ -148,6 +215,13 @@ impl Operator {
     /// Ends a live run as `CLOSED` and undoes nothing. What it did stays done, and signals that it
     /// has not taken stay untaken: the record of the action names them.
     ///
+    /// ```no_run
+    /// # async fn example(ada: makegood::Operator, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
+    /// ada.terminate(run_id).await?; // nothing is undone
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Refused`] when it has ended.
     pub async fn terminate(&self, run_id: Uuid) -> Result<Carried, Error> {
@@ -155,6 +229,17 @@ impl Operator {
     }
 
     /// Stops a run at its next wait. Signals are kept, and deadlines run on.
+    ///
+    /// ```no_run
+    /// # async fn example(ada: makegood::Operator, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
+    /// use makegood::Carried;
+    ///
+    /// if ada.pause(run_id).await? == Carried::Ordered {
+    ///     println!("it goes on until its next wait");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Refused`] when nothing moves it anyway.
@@ -164,6 +249,13 @@ impl Operator {
 
     /// Lets a paused run go on where it was; an open wait keeps its deadline.
     ///
+    /// ```no_run
+    /// # async fn example(ada: makegood::Operator, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
+    /// ada.resume(run_id).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Refused`] when it is not paused.
     pub async fn resume(&self, run_id: Uuid) -> Result<Carried, Error> {
@@ -171,6 +263,13 @@ impl Operator {
     }
 
     /// Ends a stuck run as `CLOSED`, as [`Operator::terminate`] does.
+    ///
+    /// ```no_run
+    /// # async fn example(ada: makegood::Operator, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
+    /// ada.close(run_id).await?; // nothing is undone
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Refused`] when it is not stuck.
@@ -182,6 +281,17 @@ impl Operator {
     /// id. The steps behind the cut are made anew, under the new run's own idempotency keys; those
     /// before it are undone, if it comes to that, under the keys with which they were made.
     ///
+    /// ```no_run
+    /// # async fn example(ada: makegood::Operator, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
+    /// use makegood::Cut;
+    ///
+    /// let cut = Cut::Step("print_label".parse()?); // what came before it is kept
+    /// let again = ada.fork(run_id, &cut, "parcel-81-again").await?;
+    /// println!("the new run is {again}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Refused`] when the run lives, or the cut parts what belongs together.
     pub async fn fork(&self, run_id: Uuid, cut: &Cut, workflow_id: &str) -> Result<Uuid, Error> {
@@ -191,6 +301,15 @@ impl Operator {
     }
 
     /// Carries out any verb in a transaction of its own.
+    ///
+    /// ```no_run
+    /// # async fn example(ada: makegood::Operator, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
+    /// use makegood::Verb;
+    ///
+    /// ada.carry_out(run_id, &Verb::Retry).await?; // a verb as a value, such as a form sends
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As the methods of the verbs.

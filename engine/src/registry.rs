@@ -92,6 +92,7 @@ impl KindOf {
 }
 
 /// Kinds of activity that a [`Registry`] takes in.
+#[doc(hidden)]
 pub trait Registered: Kind {
     /// Forgets the activity's types.
     #[doc(hidden)]
@@ -99,6 +100,7 @@ pub trait Registered: Kind {
 }
 
 /// An activity without its types.
+#[doc(hidden)]
 pub struct Erased(Arc<dyn ActivityCode>);
 
 impl Registered for InTransaction {
@@ -126,6 +128,16 @@ impl Registered for ReadOnly {
 }
 
 /// What a worker can run.
+///
+/// ```
+/// # use makegood::{Activity, Workflow};
+/// use makegood::Registry;
+///
+/// /// What the workers of a shop can run.
+/// fn shop<Checkout: Workflow>(charge: impl Activity<Kind = makegood::Outside>) -> Registry {
+///     Registry::new().workflow::<Checkout>().activity(charge)
+/// }
+/// ```
 #[derive(Default, Clone)]
 pub struct Registry {
     workflows: BTreeMap<&'static str, Arc<WorkflowCode>>,
@@ -134,11 +146,22 @@ pub struct Registry {
 
 impl Registry {
     /// A registry that knows nothing yet.
+    ///
+    /// ```
+    /// assert!(makegood::Registry::new().workflow_names().is_empty());
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Adds a workflow.
+    ///
+    /// ```
+    /// # use makegood::{Registry, Workflow};
+    /// fn registry<Checkout: Workflow, LatePayment: Workflow>() -> Registry {
+    ///     Registry::new().workflow::<Checkout>().workflow::<LatePayment>()
+    /// }
+    /// ```
     #[must_use]
     pub fn workflow<W: Workflow>(mut self) -> Self {
         let code = WorkflowCode {
@@ -152,6 +175,21 @@ impl Registry {
     }
 
     /// Adds an activity, with whatever it holds: clients, settings.
+    ///
+    /// ```
+    /// # use makegood::{Activity, ActivityResult, Attempt, Outside, Registry};
+    /// /// Knows where the printer is.
+    /// struct Print { address: String }
+    /// # impl Activity for Print {
+    /// #     const NAME: &'static str = "print";
+    /// #     type Kind = Outside;
+    /// #     type Input = String;
+    /// #     type Output = ();
+    /// #     async fn run(&self, _: &mut Attempt, _: String) -> ActivityResult<()> { Ok(()) }
+    /// # }
+    ///
+    /// let registry = Registry::new().activity(Print { address: "printer:9100".to_owned() });
+    /// ```
     #[must_use]
     pub fn activity<A>(mut self, activity: A) -> Self
     where
@@ -163,6 +201,14 @@ impl Registry {
     }
 
     /// The names of all workflows.
+    ///
+    /// ```
+    /// # use makegood::{Registry, Workflow};
+    /// fn log<Checkout: Workflow>() {
+    ///     let registry = Registry::new().workflow::<Checkout>();
+    ///     println!("this worker runs {}", registry.workflow_names().join(", "));
+    /// }
+    /// ```
     pub fn workflow_names(&self) -> Vec<String> {
         self.workflows.keys().map(|name| (*name).to_owned()).collect()
     }

@@ -21,6 +21,11 @@ use crate::store::histories::{self, History};
 const PAGE: i64 = 200;
 
 /// What a replay of all live records found.
+///
+/// ```
+/// let found = makegood::ReplayCheck::default();
+/// assert!(found.misfits.is_empty(), "deploy");
+/// ```
 #[derive(Debug, Default, Clone, serde::Serialize)]
 pub struct ReplayCheck {
     /// Runs that were replayed and fit.
@@ -32,6 +37,14 @@ pub struct ReplayCheck {
 }
 
 /// A run that this code could not carry on.
+///
+/// ```
+/// use makegood::{Misfit, ReplayCheck};
+///
+/// fn ids(found: &ReplayCheck) -> Vec<&str> {
+///     found.misfits.iter().map(|misfit: &Misfit| misfit.workflow_id.as_str()).collect()
+/// }
+/// ```
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Misfit {
     /// The run.
@@ -97,18 +110,20 @@ pub async fn replay_check(
 }
 
 fn replay(registry: &Registry, history: &History) -> Fit {
-    let Some(code) = registry.code_of(&history.workflow) else {
-        return Fit::Not(format!(
-            "no workflow {} version {} is registered",
-            history.workflow, history.version
-        ));
+    let unknown = || {
+        let History { workflow, version, .. } = history;
+        Fit::Not(format!("no workflow {workflow} version {version} is registered"))
     };
+    let Some(code) = registry.code_of(&history.workflow) else { return unknown() };
     let journal = history.record.read().and_then(|(rows, _)| Journal::fold(rows));
     let journal = match journal {
         Ok(journal) if journal.compensating.is_some() => return Fit::Unwinding,
         Ok(journal) => journal,
         Err(error) => return Fit::Not(format!("its record cannot be read: {error}")),
     };
+    if !code.versions.contains(&history.version) {
+        return unknown();
+    }
     let claimed = Claimed {
         hold: Hold { run_id: history.run_id, incarnation: Uuid::nil(), epoch: 0 },
         code,

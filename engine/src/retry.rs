@@ -6,6 +6,15 @@ use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
 
 /// How long and how often an activity is tried.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use makegood::RetryPolicy;
+///
+/// let patient = RetryPolicy { cap: Duration::from_secs(300), ..RetryPolicy::attempts(50) };
+/// assert_eq!(patient.initial, RetryPolicy::default().initial);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetryPolicy {
     /// The delay before the second attempt.
@@ -35,6 +44,10 @@ impl Default for RetryPolicy {
 
 impl RetryPolicy {
     /// The default policy with another number of attempts.
+    ///
+    /// ```
+    /// assert_eq!(makegood::RetryPolicy::attempts(3).max_attempts, 3);
+    /// ```
     pub fn attempts(max_attempts: u32) -> Self {
         Self { max_attempts, ..Self::default() }
     }
@@ -56,6 +69,10 @@ impl RetryPolicy {
     }
 
     /// The first failure is the last: a person looks.
+    ///
+    /// ```
+    /// assert_eq!(makegood::RetryPolicy::never().max_attempts, 1);
+    /// ```
     pub fn never() -> Self {
         Self::attempts(1)
     }

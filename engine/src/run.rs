@@ -58,6 +58,10 @@ pub(crate) struct Run {
     desk: Arc<Desk>,
     /// Whether the program was told something since it was polled last.
     stirred: bool,
+    /// A transaction was rolled back: the program knows more than the record.
+    ahead: bool,
+    /// The whole record was replayed, and fits.
+    replayed: bool,
     /// Steps that the program asked for and that nobody works on.
     wanted: VecDeque<Call>,
     /// Calls under way, by [`Call::key`].
@@ -97,6 +101,7 @@ pub(crate) struct Records {
     /// The outside steps about to be tried.
     pub(crate) intents: Vec<Intent>,
     pub(crate) children: Vec<ChildStart>,
+    /// In the order in which it was shown: of one key, the last counts.
     pub(crate) published: Vec<(String, Payload)>,
 }
 
@@ -116,6 +121,7 @@ pub(crate) struct Mark {
     children: usize,
     published: usize,
     next_seq: i32,
+    unwinding: bool,
 }
 
 /// What the claim read about a run.
@@ -171,6 +177,8 @@ impl Run {
             mode,
             desk,
             stirred: true,
+            ahead: false,
+            replayed: false,
             wanted: VecDeque::new(),
             flying: HashSet::new(),
             waits: Vec::new(),
@@ -236,8 +244,11 @@ impl Run {
         let Mode::Program(program) = &mut self.mode else { return Ok(()) };
         let mut context = Context::from_waker(Waker::noop());
         let poll = std::panic::AssertUnwindSafe(|| program.as_mut().poll(&mut context));
-        let polled = std::panic::catch_unwind(poll)
-            .map_err(|panic| NewIncident::new(IncidentClass::Panic, None, &panic_text(&*panic)))?;
+        let polled = std::panic::catch_unwind(poll).map_err(|panic| {
+            // It has not seen to the end what it was told.
+            self.stirred = true;
+            NewIncident::new(IncidentClass::Panic, None, &panic_text(&*panic))
+        })?;
         self.collect(registry)?;
         if let Poll::Ready(ending) = polled {
             self.program_ended(ending)?;
@@ -254,10 +265,7 @@ impl Run {
         for given in news.given {
             self.record_given(given);
         }
-        for (key, value) in news.published {
-            self.turn.published.retain(|(known, _)| *known != key);
-            self.turn.published.push((key, value));
-        }
+        self.turn.published.extend(news.published);
         self.waits.retain(|wait| !news.dropped.contains(&wait.key));
         for want in news.wants {
             match want {
@@ -290,14 +298,12 @@ impl Run {
             Err(Failure::MadeGood(reason)) => Cause::MadeGood { reason },
         };
         if self.journal.pivoted {
-            let occurrence = self.unrecord_refusal(&cause);
             let (step, message) = match &cause {
                 Cause::Rejected(r) => (Some(r.step.clone()), format!("{}: {}", r.code, r.message)),
                 other => (None, format!("{other:?}")),
             };
             let class = IncidentClass::RejectedPastPivot;
-            let incident = NewIncident::new(class, step.as_deref(), &message);
-            return Err(NewIncident { occurrence, ..incident });
+            return Err(NewIncident::new(class, step.as_deref(), &message));
         }
         self.mode = Mode::Leaving(Leaving::MadeGood(cause));
         Ok(())
@@ -317,11 +323,14 @@ impl Run {
                 let message = format!("the program ended and never asked for the recorded {next}");
                 return Err(misfit(&message));
             }
+            // What is intended from here on was asked for.
+            Next::None if self.replayed => return Ok(false),
             Next::None => {
+                let asked: HashSet<String> = self.wanted.iter().map(Call::key).collect();
                 let unasked = self.journal.open.iter().find(|intent| {
-                    let key = format!("{}#{}", intent.name, intent.occurrence);
-                    !self.flying.contains(&key) && !self.wanted.iter().any(|c| c.key() == key)
+                    !asked.contains(&format!("{}#{}", intent.name, intent.occurrence))
                 });
+                self.replayed = unasked.is_none();
                 return match unasked {
                     Some(intent) if !self.is_leaving() => Err(misfit(&format!(
                         "{}#{} was about to be called, and the program does not ask for it; {}",
@@ -370,7 +379,12 @@ impl Run {
     }
 
     pub(crate) fn is_unwinding(&self) -> bool {
-        matches!(self.mode, Mode::Unwinding)
+        self.journal.compensating.is_some()
+    }
+
+    /// Whether the program has not seen yet what was recorded last, and will not in this memory.
+    fn has_unseen_answer(&self) -> bool {
+        self.stirred && (self.ahead || matches!(self.mode, Mode::Program(_)))
     }
 
     fn is_leaving(&self) -> bool {

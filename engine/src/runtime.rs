@@ -106,6 +106,20 @@ pub struct Worker {
 
 impl Worker {
     /// Registers the worker and starts to claim.
+    ///
+    /// ```no_run
+    /// # async fn example(database: makegood::Database) -> Result<(), makegood::Error> {
+    /// use makegood::{Registry, Worker, WorkerConfig};
+    ///
+    /// let registry = Registry::new(); // with its workflows and activities
+    /// let worker = Worker::start(&database, registry, WorkerConfig::default()).await?;
+    /// # worker.drain().await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Unfit`] when the connection does not keep the settings that it needs;
+    /// [`Error::Database`] when the database does not answer.
     pub async fn start(
         database: &Database,
         registry: Registry,
@@ -179,11 +193,31 @@ impl Worker {
     }
 
     /// Whether the worker holds a valid lease, so that it may claim.
+    ///
+    /// ```
+    /// # use makegood::Worker;
+    /// /// What `/readyz` answers.
+    /// fn readyz(worker: &Worker) -> u16 {
+    ///     if worker.is_ready() { 200 } else { 503 }
+    /// }
+    /// ```
     pub fn is_ready(&self) -> bool {
         !self.engine.is_draining() && self.engine.lease.current().is_some()
     }
 
     /// Stops claiming, lets calls under way finish, hands every other run back, and ends.
+    ///
+    /// ```no_run
+    /// # async fn example(worker: makegood::Worker) -> Result<(), makegood::Error> {
+    /// tokio::signal::ctrl_c().await.ok();
+    /// worker.drain().await?; // within `WorkerConfig::drain`, and a little
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Database`] when its runs could not be handed back: others take them over when the
+    /// lease has run out.
     pub async fn drain(mut self) -> Result<(), Error> {
         let _ = self.drain.send(true);
         if let Err(error) = self.monitor.shutdown() {

@@ -172,6 +172,14 @@ const NAME_LIMIT: usize = 200;
 impl Schedule {
     /// A schedule that fires in UTC, makes one firing for all missed, and allows overlaps.
     ///
+    /// ```
+    /// use makegood::{Error, Schedule};
+    ///
+    /// assert!(Schedule::new("nightly books", "30 2 * * *").is_ok());
+    /// let never = Schedule::new("leap", "0 0 30 2 *");
+    /// assert!(matches!(never, Err(Error::InvalidSchedule(_))));
+    /// ```
+    ///
     /// # Errors
     /// [`Error::InvalidSchedule`] when the expression cannot be read or never fires, or the name
     /// is empty or longer than 200 bytes.
@@ -193,6 +201,11 @@ impl Schedule {
 
     /// Reads the expression in a time zone, by its name in the IANA database: `Europe/Berlin`.
     ///
+    /// ```
+    /// let local = makegood::Schedule::new("lunch", "0 12 * * *").unwrap().in_zone("Asia/Tokyo");
+    /// assert!(local.is_ok());
+    /// ```
+    ///
     /// # Errors
     /// [`Error::InvalidSchedule`] when there is no zone of that name.
     pub fn in_zone(mut self, zone: &str) -> Result<Self, Error> {
@@ -201,6 +214,12 @@ impl Schedule {
     }
 
     /// Says what becomes of missed firings; [`CatchUp::One`] unless said otherwise.
+    ///
+    /// ```
+    /// use makegood::{CatchUp, Schedule};
+    ///
+    /// let each = Schedule::new("hourly", "@hourly").unwrap().catch_up(CatchUp::All { at_most: 24 });
+    /// ```
     #[must_use]
     pub fn catch_up(mut self, catch_up: CatchUp) -> Self {
         self.rule.catch_up = catch_up;
@@ -209,6 +228,12 @@ impl Schedule {
 
     /// Says what a firing does while the run before it lives; [`Overlap::Allow`] unless said
     /// otherwise.
+    ///
+    /// ```
+    /// use makegood::{Overlap, Schedule};
+    ///
+    /// let one_by_one = Schedule::new("sync", "* * * * *").unwrap().overlap(Overlap::Skip);
+    /// ```
     #[must_use]
     pub fn overlap(mut self, overlap: Overlap) -> Self {
         self.overlap = overlap;
@@ -217,6 +242,12 @@ impl Schedule {
 
     /// Delays each firing by a time of its own, up to `most`, so that many schedules do not fire
     /// in one instant; none unless said otherwise. A firing waits for the one before it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let spread = makegood::Schedule::new("sync", "@hourly").unwrap().jitter(Duration::from_secs(300));
+    /// ```
     #[must_use]
     pub fn jitter(mut self, most: Duration) -> Self {
         self.rule.jitter = most;
@@ -224,6 +255,12 @@ impl Schedule {
     }
 
     /// How late a firing may be made without counting as missed; a minute unless said otherwise.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let strict = makegood::Schedule::new("bell", "0 8 * * *").unwrap().grace(Duration::from_secs(5));
+    /// ```
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
         self.rule.grace = grace;
@@ -232,6 +269,10 @@ impl Schedule {
 
     /// Creates it paused. One that exists stays as it is: a deployment does not undo what a person
     /// paused or resumed.
+    ///
+    /// ```
+    /// let later = makegood::Schedule::new("sale", "0 0 * * 5").unwrap().paused();
+    /// ```
     #[must_use]
     pub fn paused(mut self) -> Self {
         self.paused = true;
@@ -239,6 +280,14 @@ impl Schedule {
     }
 
     /// Its next `n` firings after a time, by the rule; jitter comes on top.
+    ///
+    /// ```
+    /// use chrono::{TimeZone, Utc};
+    ///
+    /// let weekly = makegood::Schedule::new("weekly", "0 8 * * 1").unwrap();
+    /// let friday = Utc.with_ymd_and_hms(2026, 5, 1, 12, 0, 0).unwrap();
+    /// assert_eq!(weekly.next(1, friday)[0].to_string(), "2026-05-04 08:00:00 UTC");
+    /// ```
     pub fn next(&self, n: usize, after: DateTime<Utc>) -> Vec<DateTime<Utc>> {
         let first = self.rule.timing.after(after);
         std::iter::successors(first, |at| self.rule.timing.after(*at)).take(n).collect()

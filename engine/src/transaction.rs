@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use sqlx::{Acquire, PgConnection, Postgres, Transaction};
+use uuid::Uuid;
 
 use crate::act::too_large;
 use crate::action::{Action, Call, Hold};
@@ -35,6 +36,8 @@ pub(crate) enum Undone {
     Lost,
     /// There was no connection for it: this was no attempt.
     Unavailable(String),
+    /// Its batch could not be written: this was no attempt, and the next is made alone.
+    Together { call: Call, message: String },
     /// A cancel came before the pivot: the run takes it first.
     Cancelled,
     /// An attempt failed.
@@ -47,7 +50,9 @@ impl std::fmt::Display for Undone {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Lost => f.write_str("it is another worker's run"),
-            Self::Unavailable(message) | Self::Failed { message, .. } => f.write_str(message),
+            Self::Unavailable(message)
+            | Self::Together { message, .. }
+            | Self::Failed { message, .. } => f.write_str(message),
             Self::Cancelled => f.write_str("it was cancelled"),
             Self::Stuck(incident) => f.write_str(&incident.message),
         }
@@ -58,8 +63,9 @@ impl std::fmt::Display for Undone {
 pub(crate) async fn transact(engine: Arc<Engine>, mut run: Run, call: Call) -> Transacted {
     let (before, tries) = (run.mark(), run.tries.clone());
     match attempt(&engine, &mut run, call).await {
-        Ok(Some(action)) => Transacted::Next(Box::new(run), action),
-        Ok(None) => Transacted::Left,
+        Ok(Next::Action(action)) => Transacted::Next(Box::new(run), action),
+        Ok(Next::Left) => Transacted::Left,
+        Ok(Next::Undone(undone)) => Transacted::Undone(Box::new(run), undone),
         Err(undone) => {
             run.return_to(before);
             run.tries = tries;
@@ -68,22 +74,82 @@ pub(crate) async fn transact(engine: Arc<Engine>, mut run: Run, call: Call) -> T
     }
 }
 
-async fn attempt(engine: &Engine, run: &mut Run, first: Call) -> Result<Option<Action>, Undone> {
+/// Commits the intent of a pivot outside, unless a cancel was acknowledged before.
+pub(crate) async fn leap(engine: Arc<Engine>, mut run: Run, call: Call) -> Transacted {
+    let before = run.mark();
+    match intend_leap(&engine, &mut run, &call).await {
+        Ok(()) => {
+            run.leaps(&call);
+            Transacted::Next(Box::new(run), Action::Call(vec![call.recorded()]))
+        }
+        Err(undone) => {
+            run.return_to(before);
+            let undone = match undone {
+                // Nothing was tried.
+                Undone::Failed { message, .. } => Undone::Unavailable(message),
+                other => other,
+            };
+            Transacted::Undone(Box::new(run), undone)
+        }
+    }
+}
+
+async fn intend_leap(engine: &Engine, run: &mut Run, call: &Call) -> Result<(), Undone> {
+    let mut tx = begin(engine, run.hold.incarnation).await?;
+    heed_cancel(&mut tx, run.hold, call).await?;
+    run.intend(call);
+    let turn = Turn::of(run, Disposition::GoOn);
+    match write_and_commit(engine, tx, &[&turn], &call.activity).await {
+        Ok(_) => Ok(()),
+        Err(unwritten) => {
+            run.turn = turn.records;
+            Err(unwritten.of(call))
+        }
+    }
+}
+
+/// A transaction that this incarnation may write in.
+async fn begin(
+    engine: &Engine,
+    incarnation: Uuid,
+) -> Result<Transaction<'static, Postgres>, Undone> {
     let unavailable = |error: sqlx::Error| Undone::Unavailable(error.to_string());
-    let incarnation = run.hold.incarnation;
     let mut tx = engine.transactions.begin().await.map_err(unavailable)?;
     if !workers::fence(&mut tx, incarnation).await.map_err(unavailable)? {
         engine.lease.lose(incarnation);
         return Err(Undone::Lost);
     }
-    let mut call = first;
+    Ok(tx)
+}
+
+/// What comes after a commit.
+enum Next {
+    Action(Action),
+    Left,
+    /// The last of several calls failed: those before it are committed, and the run is where its
+    /// record is.
+    Undone(Undone),
+}
+
+async fn attempt(engine: &Engine, run: &mut Run, first: Call) -> Result<Next, Undone> {
+    let mut tx = begin(engine, run.hold.incarnation).await?;
+    let (mut call, mut failed) = (first, None);
+    let mut done = 0_u32;
     let action = loop {
         if call.is_pivot() {
             heed_cancel(&mut tx, run.hold, &call).await?;
         }
         let failed_before = run.failures(&call);
-        let answer = run_one(engine, &mut tx, failed_before, &call).await?;
-        run.finish(&call, answer);
+        match run_one(engine, &mut tx, failed_before, &call).await {
+            Ok(answer) => run.finish(&call, answer),
+            Err(undone) if done == 0 => return Err(undone),
+            // Its savepoint took it back, and nothing else.
+            Err(undone) => {
+                failed = Some(undone);
+                break Action::Transact(call.clone());
+            }
+        }
+        done = done.saturating_add(1);
         match run.next(&engine.registry) {
             // A batch gathers its own.
             Action::Transact(next) if next.kind == KindOf::InTransaction => call = next,
@@ -99,9 +165,12 @@ async fn attempt(engine: &Engine, run: &mut Run, first: Call) -> Result<Option<A
             return Err(unwritten.of(&call));
         }
     };
-    match committed {
-        Some(committed) => Ok(next(engine, run, committed, action)),
-        None => Err(Undone::Lost),
+    match (committed, failed) {
+        (Some(_), Some(undone)) => Ok(Next::Undone(undone)),
+        (Some(committed), None) => {
+            Ok(next(engine, run, committed, action).map_or(Next::Left, Next::Action))
+        }
+        (None, _) => Err(Undone::Lost),
     }
 }
 
@@ -151,10 +220,12 @@ pub(crate) async fn write_and_commit(
         engine.lease.lose(incarnation);
         return Err(Unwritten::Lost);
     };
-    if let [only] = turns
-        && matches!(outcomes.get(&only.hold.run_id), Some(Outcome::Lost))
-    {
-        return Err(Unwritten::Lost);
+    // What was done for a run that is not this worker's must not be committed.
+    if outcomes.values().any(|outcome| matches!(outcome, Outcome::Lost)) {
+        return Err(match turns {
+            [_] => Unwritten::Lost,
+            _ => Unwritten::Failed(sqlx::Error::RowNotFound),
+        });
     }
     fault::point("before the commit after", activity);
     let durable = write::commit(tx).await;
@@ -182,23 +253,23 @@ pub(crate) enum Unwritten {
 
 impl Unwritten {
     /// What this means for the run whose step it was.
-    pub(crate) fn of(self, call: &Call) -> Undone {
+    pub(crate) fn of(&self, call: &Call) -> Undone {
         match self {
             Self::Lost => Undone::Lost,
-            Self::Failed(error) if refused(&error) => {
+            Self::Failed(error) if refused(error) => {
                 let message = format!("the database refuses its records: {error}");
                 let class = IncidentClass::Unwritable;
                 Undone::Stuck(NewIncident::new(class, None, &message).at(call))
             }
-            Self::Failed(error) => failed(call, &error),
+            Self::Failed(error) => failed(call, error),
         }
     }
 
-    /// What this means for one run of many: whose fault it is shows when each is alone.
-    pub(crate) fn alone(&self, call: &Call) -> Undone {
+    /// What this means for one run of many, which may be in no way at fault.
+    pub(crate) fn together(&self, call: Call) -> Undone {
         match self {
             Self::Lost => Undone::Lost,
-            Self::Failed(error) => failed(call, error),
+            Self::Failed(error) => Undone::Together { call, message: error.to_string() },
         }
     }
 }

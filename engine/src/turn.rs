@@ -16,7 +16,7 @@ use crate::incident::{IncidentClass, NewIncident};
 use crate::registry::KindOf;
 use crate::run::Run;
 use crate::runtime::Engine;
-use crate::transaction::{Transacted, Undone, transact};
+use crate::transaction::{Transacted, Undone, leap, transact};
 
 /// Drives a claimed run until it leaves this worker's memory.
 pub(crate) async fn drive(engine: Arc<Engine>, run: Run) {
@@ -37,13 +37,16 @@ async fn drive_on(
 ) -> Option<(Run, Undone)> {
     let mut action = run.next(&engine.registry);
     loop {
-        if engine.is_draining() && matches!(action, Action::Call(_) | Action::Transact(_)) {
+        while engine.is_draining() && matches!(action, Action::Call(_) | Action::Transact(_)) {
             // Handed back, with what it has done so far, when what is under way is answered.
             run.put_back(action);
-            while let Some((call, acted)) = flight.next().await {
-                land(&mut run, call, acted)?;
-            }
-            action = Action::Park(Park::pause(Duration::ZERO));
+            action = match flight.next().await {
+                Some((call, acted)) => {
+                    land(&mut run, call, acted)?;
+                    run.next(&engine.registry)
+                }
+                None => Action::Park(Park::pause(Duration::ZERO)),
+            };
         }
         action = match action {
             Action::Call(calls) => {
@@ -61,8 +64,7 @@ async fn drive_on(
                 run.next(&engine.registry)
             }
             Action::Await(Some(park)) => {
-                let stay = commit(engine, &mut run, Disposition::Stay(park));
-                match flight.alongside(stay).await? {
+                match commit(engine, &mut run, flight, Disposition::Stay(park)).await? {
                     Committed::Refused(signals) => run.deliver(signals),
                     Committed::Stayed(opened) => {
                         let pause = run.opened(opened);
@@ -79,7 +81,11 @@ async fn drive_on(
                 let transacted = if call.kind == KindOf::InBatch {
                     flight.alongside(engine.batches.transact(&engine, run, call)).await
                 } else {
-                    let task = tokio::spawn(transact(Arc::clone(&engine), run, call));
+                    let task = if call.is_leap() {
+                        tokio::spawn(leap(Arc::clone(&engine), run, call))
+                    } else {
+                        tokio::spawn(transact(Arc::clone(&engine), run, call))
+                    };
                     match flight.alongside(task).await {
                         Ok(transacted) => transacted,
                         Err(error) => {
@@ -105,22 +111,26 @@ async fn drive_on(
                     }
                 }
             }
-            Action::Park(park) => match commit(engine, &mut run, Disposition::Park(park)).await? {
-                Committed::Refused(signals) => {
-                    run.deliver(signals);
-                    run.next(&engine.registry)
+            Action::Park(park) => {
+                match commit(engine, &mut run, flight, Disposition::Park(park)).await? {
+                    Committed::Refused(signals) => {
+                        run.deliver(signals);
+                        run.next(&engine.registry)
+                    }
+                    Committed::GoOn | Committed::Left | Committed::Stayed(_) => return None,
                 }
-                Committed::GoOn | Committed::Left | Committed::Stayed(_) => return None,
-            },
-            Action::End(end) => match commit(engine, &mut run, Disposition::End(end)).await? {
-                Committed::Refused(signals) => {
-                    run.deliver(signals);
-                    run.next(&engine.registry)
+            }
+            Action::End(end) => {
+                match commit(engine, &mut run, flight, Disposition::End(end)).await? {
+                    Committed::Refused(signals) => {
+                        run.deliver(signals);
+                        run.next(&engine.registry)
+                    }
+                    Committed::GoOn | Committed::Left | Committed::Stayed(_) => return None,
                 }
-                Committed::GoOn | Committed::Left | Committed::Stayed(_) => return None,
-            },
+            }
             Action::Stuck(incident) => {
-                commit(engine, &mut run, Disposition::Stick(incident)).await;
+                commit(engine, &mut run, flight, Disposition::Stick(incident)).await;
                 return None;
             }
         };
@@ -153,17 +163,25 @@ async fn commit_intents(
     }
     // A step outside waits for its intent, an undo outside for the decision to undo.
     if !run.turn.intents.is_empty() || (undoes && !run.turn.rows.is_empty()) {
-        flight.alongside(commit(engine, run, Disposition::GoOn)).await?;
+        commit(engine, run, flight, Disposition::GoOn).await?;
     }
     Some(calls.into_iter().map(Call::recorded).collect())
 }
 
-/// Commits the run's turn. `None`: the run is gone from here, one way or another.
-async fn commit(engine: &Engine, run: &mut Run, disposition: Disposition) -> Option<Committed> {
-    match submit(engine, Turn::of(run, disposition)).await {
+/// Commits the run's turn, while its calls go on. `None`: the run is gone from here, one way or
+/// another.
+async fn commit(
+    engine: &Engine,
+    run: &mut Run,
+    flight: &mut Flight,
+    disposition: Disposition,
+) -> Option<Committed> {
+    match flight.alongside(submit(engine, Turn::of(run, disposition))).await {
         Ok(committed) => Some(committed),
         Err(None) => None,
         Err(Some(refusal)) => {
+            // Nobody shall mend, or undo, what a call is about to do.
+            flight.land_all().await;
             let message = format!("the database refuses this run's records: {refusal}");
             let incident = NewIncident::new(IncidentClass::Unwritable, None, &message);
             // Without the records, which nobody can write.
@@ -193,10 +211,11 @@ async fn submit(engine: &Engine, mut turn: Turn) -> Result<Committed, Option<Str
 /// A run whose transaction was rolled back is ahead of its record: what was recorded before the
 /// transaction is kept, and the run starts over from there.
 async fn rolled_back(engine: &Engine, mut run: Run, undone: Undone) {
-    let pause = match undone {
+    let flight = &mut Flight::default();
+    let mut pause = match undone {
         Undone::Lost => return,
         Undone::Stuck(incident) => {
-            commit(engine, &mut run, Disposition::Stick(incident)).await;
+            commit(engine, &mut run, flight, Disposition::Stick(incident)).await;
             return;
         }
         Undone::Unavailable(message) => {
@@ -204,6 +223,12 @@ async fn rolled_back(engine: &Engine, mut run: Run, undone: Undone) {
             Duration::from_millis(500)
         }
         Undone::Cancelled => Duration::ZERO,
+        Undone::Together { call, message } => {
+            tracing::warn!(run.id = %run.hold.run_id, message, "a batch could not be written");
+            // With what has failed before on record, it is tried alone.
+            run.count_failure(&call, run.failures(&call), Duration::ZERO);
+            Duration::ZERO
+        }
         Undone::Failed { call, message } => {
             let tries = run.tries.get(&call.key());
             let failed = tries.map_or(0, |tries| tries.failed).saturating_add(1);
@@ -213,7 +238,7 @@ async fn rolled_back(engine: &Engine, mut run: Run, undone: Undone) {
             let Some(delay) = delay else {
                 let class = used_up(&call, false);
                 let incident = NewIncident::new(class, None, &message).at(&call);
-                commit(engine, &mut run, Disposition::Stick(incident)).await;
+                commit(engine, &mut run, flight, Disposition::Stick(incident)).await;
                 return;
             };
             let (run_id, step) = (run.hold.run_id, &call.step);
@@ -225,9 +250,11 @@ async fn rolled_back(engine: &Engine, mut run: Run, undone: Undone) {
     // What was recorded goes out with the first try; signals that refuse it are for the next owner.
     loop {
         let park = Disposition::Park(Park::pause(pause));
-        let Some(Committed::Refused(signals)) = commit(engine, &mut run, park).await else {
+        let Some(Committed::Refused(signals)) = commit(engine, &mut run, flight, park).await else {
             return;
         };
         run.seen = i32::try_from(signals.len()).unwrap_or(i32::MAX);
+        // One of them may be a cancel. The next attempt has a time of its own.
+        pause = Duration::ZERO;
     }
 }

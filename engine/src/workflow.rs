@@ -16,6 +16,35 @@ use crate::ctx::{Ctx, Signal};
 ///
 /// Only what the [`Ctx`] offers may be awaited in it, and it touches no clock, no randomness and
 /// no I/O: after a crash it is run again from the record of its steps.
+///
+/// ```
+/// use makegood::{Activity, Ctx, Workflow, WorkflowResult};
+/// # use makegood::{ActivityResult, Attempt, Outside};
+/// # struct Greet;
+/// # impl Activity for Greet {
+/// #     const NAME: &'static str = "greet";
+/// #     type Kind = Outside;
+/// #     type Input = String;
+/// #     type Output = ();
+/// #     async fn run(&self, _: &mut Attempt, _: String) -> ActivityResult<()> { Ok(()) }
+/// # }
+///
+/// /// Greets everybody, one after the other.
+/// struct Welcome;
+///
+/// impl Workflow for Welcome {
+///     const NAME: &'static str = "welcome";
+///     type Input = Vec<String>;
+///     type Output = usize;
+///
+///     async fn run(ctx: Ctx, guests: Vec<String>) -> WorkflowResult<usize> {
+///         for guest in &guests {
+///             ctx.step::<Greet>(guest).await?;
+///         }
+///         Ok(guests.len())
+///     }
+/// }
+/// ```
 pub trait Workflow: Send + Sync + 'static {
     /// The name under which its runs are stored.
     const NAME: &'static str;
@@ -70,6 +99,19 @@ pub trait Workflow: Send + Sync + 'static {
 }
 
 /// Names the activity that ends a made-good run. Made by [`Closing::by`].
+///
+/// ```
+/// use makegood::{Activity, Closing, InTransaction, MadeGood, Workflow};
+///
+/// /// What `Workflow::closing` of `Checkout` answers.
+/// fn closing<Checkout, CloseOrder>() -> Option<Closing<Checkout>>
+/// where
+///     Checkout: Workflow,
+///     CloseOrder: Activity<Kind = InTransaction, Input = MadeGood<Checkout::Input>>,
+/// {
+///     Some(Closing::by::<CloseOrder>())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Closing<W: Workflow> {
     pub(crate) name: &'static str,
@@ -78,6 +120,38 @@ pub struct Closing<W: Workflow> {
 
 impl<W: Workflow> Closing<W> {
     /// The activity `A`, which is one in the database, ends a made-good run.
+    ///
+    /// ```
+    /// # use makegood::{Activity, ActivityResult, Closing, Ctx, InTransaction, MadeGood, Workflow, WorkflowResult};
+    /// # use sqlx::PgConnection;
+    /// struct CloseOrder;
+    ///
+    /// impl Activity for CloseOrder {
+    ///     const NAME: &'static str = "close_order";
+    ///     type Kind = InTransaction;
+    ///     type Input = MadeGood<i64>;
+    ///     type Output = ();
+    ///
+    ///     async fn run(&self, tx: &mut PgConnection, order: MadeGood<i64>) -> ActivityResult<()> {
+    ///         let sql = "update orders set status = 'CANCELLED' where order_id = $1";
+    ///         sqlx::query(sql).bind(order.input).execute(tx).await?;
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// struct Checkout;
+    ///
+    /// impl Workflow for Checkout {
+    /// #     const NAME: &'static str = "checkout";
+    /// #     type Input = i64;
+    /// #     type Output = ();
+    /// #     async fn run(_: Ctx, _: i64) -> WorkflowResult<()> { Ok(()) }
+    ///     // ...
+    ///     fn closing() -> Option<Closing<Self>> {
+    ///         Some(Closing::by::<CloseOrder>())
+    ///     }
+    /// }
+    /// ```
     pub fn by<A>() -> Self
     where
         A: Activity<Input = MadeGood<W::Input>>,
@@ -88,6 +162,19 @@ impl<W: Workflow> Closing<W> {
 }
 
 /// Names the workflow for late signals. Made by [`Late::to`].
+///
+/// ```
+/// use makegood::{Late, LateSignal, Workflow};
+///
+/// /// What `Workflow::late_signal` of `Checkout` answers.
+/// fn late<Checkout, LatePayment>() -> Option<Late<Checkout>>
+/// where
+///     Checkout: Workflow,
+///     LatePayment: Workflow<Input = LateSignal<Checkout::Input>>,
+/// {
+///     Some(Late::to::<LatePayment>())
+/// }
+/// ```
 pub struct Late<W: Workflow> {
     pub(crate) workflow: &'static str,
     pub(crate) version: i32,
@@ -100,6 +187,38 @@ pub(crate) type Settled = dyn Fn(&str, &str, &str) -> bool + Send + Sync;
 
 impl<W: Workflow> Late<W> {
     /// A late signal starts a run of `L`.
+    ///
+    /// ```
+    /// # use makegood::{Ctx, Late, Workflow, WorkflowResult};
+    /// use makegood::LateSignal;
+    ///
+    /// struct LatePayment;
+    ///
+    /// impl Workflow for LatePayment {
+    ///     const NAME: &'static str = "late_payment";
+    ///     type Input = LateSignal<i64>; // what `Checkout` is started with
+    ///     type Output = ();
+    ///
+    ///     async fn run(_: Ctx, late: LateSignal<i64>) -> WorkflowResult<()> {
+    ///         // give the money back that came for order `late.input`
+    /// #       let _ = late;
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// struct Checkout;
+    ///
+    /// impl Workflow for Checkout {
+    /// #     const NAME: &'static str = "checkout";
+    /// #     type Input = i64;
+    /// #     type Output = ();
+    /// #     async fn run(_: Ctx, _: i64) -> WorkflowResult<()> { Ok(()) }
+    ///     // ...
+    ///     fn late_signal() -> Option<Late<Self>> {
+    ///         Some(Late::to::<LatePayment>())
+    ///     }
+    /// }
+    /// ```
     pub fn to<L>() -> Self
     where
         L: Workflow<Input = LateSignal<W::Input>>,
@@ -109,6 +228,24 @@ impl<W: Workflow> Late<W> {
     }
 
     /// But not a signal of kind `S` that the completed run has settled, by its output.
+    ///
+    /// ```
+    /// # use makegood::{Late, LateSignal, Signal, Workflow};
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// struct Paid {
+    ///     payment: String,
+    /// }
+    /// # impl Signal for Paid { const KIND: &'static str = "paid"; }
+    ///
+    /// /// `Checkout` ends with the payment that paid it: told of it again, nobody need do anything.
+    /// fn late<Checkout, LatePayment>() -> Late<Checkout>
+    /// where
+    ///     Checkout: Workflow<Output = String>,
+    ///     LatePayment: Workflow<Input = LateSignal<Checkout::Input>>,
+    /// {
+    ///     Late::to::<LatePayment>().unless::<Paid>(|paid_by: &String, paid| *paid_by == paid.payment)
+    /// }
+    /// ```
     #[must_use]
     pub fn unless<S: Signal>(mut self, settled: fn(&W::Output, &S) -> bool) -> Self {
         self.settled = Some(Box::new(move |output, kind, payload| {
@@ -123,10 +260,37 @@ impl<W: Workflow> Late<W> {
 }
 
 /// What a workflow, or a part of it, answers.
+///
+/// ```
+/// use makegood::{Activity, Ctx, WorkflowResult};
+///
+/// /// Whether the guest could be reached; no refusal ends the saga.
+/// async fn told<Call: Activity<Input = String>>(ctx: &Ctx, guest: &String) -> WorkflowResult<bool> {
+///     match ctx.step::<Call>(guest).await {
+///         Ok(_) => Ok(true),
+///         Err(makegood::Failure::Rejected(_)) => Ok(false),
+///         Err(other) => Err(other),
+///     }
+/// }
+/// ```
 pub type WorkflowResult<T> = Result<T, Failure>;
 
 /// Why a workflow did not reach its goal. Before the pivot each of these is made good by undoing
 /// what was done, except [`Failure::Fault`].
+///
+/// ```
+/// use makegood::{Failure, WorkflowResult};
+///
+/// /// Goes on without what is sold out, and passes on whatever else went wrong.
+/// fn if_there<T>(answer: WorkflowResult<T>) -> WorkflowResult<Option<T>> {
+///     match answer {
+///         Ok(answer) => Ok(Some(answer)),
+///         Err(Failure::Rejected(refused)) if refused.code == "SOLD_OUT" => Ok(None),
+///         Err(other) => Err(other),
+///     }
+/// }
+/// assert!(matches!(if_there(Ok(7)), Ok(Some(7))));
+/// ```
 #[derive(Debug, Clone)]
 pub enum Failure {
     /// A step was refused for good.
@@ -138,6 +302,18 @@ pub enum Failure {
 }
 
 /// A step's final refusal.
+///
+/// ```
+/// use makegood::{Failure, Rejection};
+///
+/// let refused = Rejection {
+///     step: "charge".to_owned(),
+///     code: "DECLINED".to_owned(),
+///     message: "declined".to_owned(),
+/// };
+/// let failure: Failure = refused.into();
+/// assert!(matches!(failure, Failure::Rejected(refused) if refused.code == "DECLINED"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejection {
     /// The step's name.
@@ -155,6 +331,20 @@ impl From<Rejection> for Failure {
 }
 
 /// Why a run is being made good.
+///
+/// ```
+/// use makegood::Cause;
+///
+/// fn words(cause: &Cause) -> String {
+///     match cause {
+///         Cause::MadeGood { reason } | Cause::Cancelled { reason } => reason.to_string(),
+///         Cause::Rejected(refused) => format!("{} was refused: {}", refused.step, refused.message),
+///         Cause::Operator { actor, reason } => format!("{actor}: {reason}"),
+///     }
+/// }
+/// let cause = Cause::MadeGood { reason: "nobody paid".into() };
+/// assert_eq!(words(&cause), "\"nobody paid\"");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "cause", rename_all = "snake_case")]
 pub enum Cause {
@@ -206,6 +396,17 @@ impl Cause {
 }
 
 /// The input of a closing activity.
+///
+/// ```
+/// use makegood::{Cause, MadeGood};
+///
+/// let ended = MadeGood {
+///     input: 7,
+///     cause: Cause::MadeGood { reason: "nobody paid".into() },
+///     undone: Vec::new(),
+/// };
+/// assert_eq!(ended.cause.reason::<String>().as_deref(), Some("nobody paid"));
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MadeGood<I> {
     /// What the run was started with.
@@ -219,6 +420,15 @@ pub struct MadeGood<I> {
 impl<I> MadeGood<I> {
     /// What the undo of a step answered: `None` when there was nothing to undo.
     ///
+    /// ```
+    /// # use makegood::{Cause, MadeGood, Undone};
+    /// # let cause = Cause::MadeGood { reason: "nobody paid".into() };
+    /// let undone = Undone { step: "charge".to_owned(), occurrence: 0, answer: "refund_9".into() };
+    /// let ended = MadeGood { input: 7, cause, undone: vec![undone] };
+    /// assert_eq!(ended.undo_of::<String>("charge").unwrap().as_deref(), Some("refund_9"));
+    /// assert_eq!(ended.undo_of::<String>("ship").unwrap(), None, "it was never shipped");
+    /// ```
+    ///
     /// # Errors
     /// When the answer is not a `T`.
     pub fn undo_of<T: DeserializeOwned>(&self, step: &str) -> Result<Option<T>, serde_json::Error> {
@@ -228,6 +438,13 @@ impl<I> MadeGood<I> {
 }
 
 /// What the undo of a step answered.
+///
+/// ```
+/// use makegood::Undone;
+///
+/// let undone = Undone { step: "charge".to_owned(), occurrence: 1, answer: "refund_9".into() };
+/// assert_eq!(undone.answer.as_str(), Some("refund_9"), "the second charge went back");
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Undone {
     /// The step's name.
@@ -239,6 +456,21 @@ pub struct Undone {
 }
 
 /// The input of the workflow that takes late signals.
+///
+/// ```
+/// use makegood::{Activity, Ctx, LateSignal, WorkflowResult};
+///
+/// /// The body of a workflow that handles late payments.
+/// async fn run<Refund: Activity<Input = serde_json::Value>>(
+///     ctx: Ctx,
+///     late: LateSignal<i64>,
+/// ) -> WorkflowResult<()> {
+///     if late.kind == "paid" {
+///         ctx.step::<Refund>(&late.payload).await?;
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LateSignal<I> {
     /// The run that could no longer take it.

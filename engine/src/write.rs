@@ -1,6 +1,6 @@
 //! Writes turns inside a transaction. Begins and commits none of its own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -91,8 +91,11 @@ async fn write_extras(
             let lane = lanes.of(&start.workflow, start.child.version, &start.options).await?;
             children.push(turn.hold.run_id, start, lane);
         }
-        for (key, value) in &turn.records.published {
-            shown.push(turn.hold.run_id, key, value);
+        let mut newest = HashSet::new();
+        for (key, value) in turn.records.published.iter().rev() {
+            if newest.insert(key) {
+                shown.push(turn.hold.run_id, key, value);
+            }
         }
     }
     if !children.is_empty() {
@@ -155,9 +158,12 @@ fn moves(turns: &[&Turn]) -> Moves {
         let (kind, state) = match &turn.disposition {
             Disposition::GoOn => continue,
             Disposition::Stay(_) => ("stay", "RUNNING"),
-            Disposition::Park(_) if turn.unwinding => ("park", "COMPENSATING"),
-            Disposition::Park(park) if !park.waits.is_empty() => ("park", "WAITING"),
-            Disposition::Park(_) => ("park", "RUNNING"),
+            Disposition::Park(park) => match &park.waits {
+                None if turn.unwinding => ("pause", "COMPENSATING"),
+                None => ("pause", "RUNNING"),
+                Some(waits) if waits.is_empty() => ("park", "RUNNING"),
+                Some(_) => ("park", "WAITING"),
+            },
             Disposition::End(end) => ("end", end.state),
             Disposition::Stick(incident) => ("stick", incident.state()),
         };
@@ -173,7 +179,7 @@ fn moves(turns: &[&Turn]) -> Moves {
             Disposition::GoOn => {}
             Disposition::Stay(park) | Disposition::Park(park) => {
                 wake = park.wake.map(millis);
-                for (key, until) in &park.waits {
+                for (key, until) in park.waits.iter().flatten() {
                     moves.waits.push(turn.hold.run_id, key, *until);
                 }
             }

@@ -43,6 +43,25 @@ pub enum Error {
     Unended(String),
 }
 
+/// Makes the examples' own tables in the cell that the connection is in.
+///
+/// ```no_run
+/// # async fn example(conn: &mut sqlx::PgConnection) -> Result<(), Box<dyn std::error::Error>> {
+/// migrations::run(conn, &migrations::Cell::default()).await?; // leaves the connection in the cell
+/// makegood_examples::stage::create_tables(conn).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When they are there already.
+pub async fn create_tables(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    for table in migrations::statements(TABLES) {
+        sqlx::query(AssertSqlSafe(table)).execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
 /// A worker that knows all three sagas, with everything that it needs.
 ///
 /// ```no_run
@@ -85,9 +104,7 @@ impl Stage {
     pub async fn at(url: &str, cell: &Cell) -> Result<Self, Error> {
         let mut conn = PgConnection::connect(url).await?;
         migrations::run(&mut conn, cell).await?; // leaves the connection in the cell
-        for table in migrations::statements(TABLES) {
-            sqlx::query(AssertSqlSafe(table)).execute(&mut conn).await?;
-        }
+        create_tables(&mut conn).await?;
         conn.close().await?;
         let database = Database::new(url, cell.name())?;
         let outside = Service::start().await?;

@@ -3,6 +3,7 @@
 -- Deploy: before the first worker.      Undo: forward-only.
 
 -- One row for each execution of a workflow: written at its start and once at its end.
+-- `attributes` are names and values by which its starter finds it again.
 -- The fill factor leaves room so that the end is an update in place.
 create table runs (
   run_id uuid primary key,
@@ -17,11 +18,14 @@ create table runs (
   started_at timestamptz not null default now(),
   ended_at timestamptz,
   forked_from uuid,
+  attributes jsonb,
   unique (workflow, workflow_id),
   check ((ended_state is null) = (ended_at is null))
 ) with (fillfactor = 45, autovacuum_vacuum_scale_factor = 0.05);
 
 create index runs_by_start on runs (started_at);
+
+create index runs_by_attribute on runs using gin (attributes jsonb_path_ops) where attributes is not null;
 
 create index runs_by_parent on runs (parent_run_id) where parent_run_id is not null;
 
@@ -169,6 +173,7 @@ select
   k.waits,
   k.tries,
   k.incident_id,
-  k.crashes
+  k.crashes,
+  r.attributes
 from runs r
 left join tasks k on k.run_id = r.run_id;

@@ -16,12 +16,16 @@ create table archived_runs (
   started_at timestamptz not null,
   ended_at timestamptz not null,
   archived_at timestamptz not null,
-  document jsonb not null
+  document jsonb not null,
+  attributes jsonb
 ) with (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 
 -- Read by every start, which must not repeat what was archived. The index is not unique: a doubtful row must not
 -- keep the others from being archived.
 create index archived_runs_by_id on archived_runs (workflow_id, workflow);
+
+create index archived_runs_by_attribute on archived_runs using gin (attributes jsonb_path_ops)
+  where attributes is not null;
 
 create index archived_runs_by_start on archived_runs (started_at);
 

@@ -1,4 +1,5 @@
-//! docs/requirements.md names a test for every requirement, and every test that it names exists.
+//! docs/requirements.md names a test for every requirement, docs/comparison.md for whatever it says
+//! that we have, and every test that they name exists.
 //! Reads files only; whether a test shows what its row says is its reader's business.
 
 use std::collections::BTreeSet;
@@ -76,11 +77,7 @@ fn faults(document: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String> 
             faults.push(format!("{id} says nothing, or names no test"));
         }
         for test in tests {
-            let named = test.split_once("::");
-            let found = named.is_some_and(|(file, function)| {
-                read(file).is_some_and(|source| has_test(&source, function))
-            });
-            if !found {
+            if !exists(test, &read) {
                 faults.push(format!("{id} names {test}, which is no test"));
             }
         }
@@ -88,6 +85,63 @@ fn faults(document: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String> 
     faults.extend(required().difference(&seen).map(|id| format!("{id} has no row")));
     faults.extend(seen.difference(&required()).map(|id| format!("{id} is not asked for here")));
     faults
+}
+
+/// Whether a name is `file::function` of a test that is run, the files being read by `read`.
+fn exists(test: &str, read: &impl Fn(&str) -> Option<String>) -> bool {
+    let named = test.split_once("::");
+    named.is_some_and(|(file, function)| read(file).is_some_and(|text| has_test(&text, function)))
+}
+
+/// What is wrong with a comparison: features that we claim, wholly or partly, and promises.
+fn unfounded(document: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let mut faults = Vec::new();
+    let rows = document.lines().filter_map(|line| line.strip_prefix("| "));
+    for row in rows.filter(|row| !row.starts_with("feature |") && !row.starts_with("promise |")) {
+        let cells: Vec<&str> = row.trim_end_matches(" |").split(" | ").collect();
+        let (what, tests) = match cells.as_slice() {
+            [what, "yes" | "partly", _, _, tests] | [what, tests] => (*what, *tests),
+            [_, "no", why, _, "-"] if !why.is_empty() => continue,
+            _ => {
+                faults.push(format!("{row} is no row of either table"));
+                continue;
+            }
+        };
+        let named: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        if named.is_empty() {
+            faults.push(format!("{what} names no test"));
+        }
+        let missing = named.into_iter().filter(|test| !exists(test, &read));
+        faults.extend(missing.map(|test| format!("{what} names {test}, which is no test")));
+    }
+    faults
+}
+
+#[test]
+fn whatever_the_comparison_claims_is_shown_by_tests_that_exist() {
+    let document = fs::read_to_string(root().join("docs/comparison.md")).unwrap();
+    let found = unfounded(&document, |file| fs::read_to_string(root().join(file)).ok());
+    assert_eq!(found, Vec::<String>::new());
+    let promises = document.split("| promise |").nth(1).unwrap().lines();
+    assert_eq!(promises.filter(|line| line.starts_with("| ") && line.contains("::")).count(), 8);
+}
+
+#[test]
+fn planted_claims_are_found() {
+    let read = |file: &str| (file == "a.rs").then(|| "#[test]\nfn it_holds() {}".to_owned());
+    let good = "| pause | yes | it stops | others too | `a.rs::it_holds` |\n\
+                | colour | no | nobody asked | all | - |\n| it holds | `a.rs::it_holds` |";
+    assert_eq!(unfounded(good, read), Vec::<String>::new(), "nothing is wrong");
+    for (from, to) in [
+        ("a.rs::it_holds", "a.rs::it_hold"),
+        ("`a.rs::it_holds` |\n", "- |\n"),
+        ("| no |", "| yes |"),
+        ("| no |", "| perhaps |"),
+        ("nobody asked", ""),
+    ] {
+        let found = unfounded(&good.replacen(from, to, 1), read);
+        assert_eq!(found.len(), 1, "{to} for {from}: {found:?}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::{CartLine, HoldId, OrderId};
+use makegood::StartOptions;
 use serde::{Deserialize, Serialize};
 use store::orders::{NewOrder, Order, OrderItem, Page};
 use store::{Conn, orders, tenants};
@@ -76,7 +77,8 @@ async fn place_once(
     };
     let items = orders::items(&mut tx, &[order.order_id]).await?;
     let placed = checkout(&order, lines);
-    app.client.start::<Checkout>(&mut tx, &order.workflow_id, &placed).await?;
+    let found_by = StartOptions::new().attribute("customer", who.user_id.to_string());
+    app.client.start_with::<Checkout>(&mut tx, &order.workflow_id, &placed, &found_by).await?;
     tx.commit().await?;
     app.client.wake();
     Ok(Placing::New(order, items))

@@ -92,6 +92,9 @@ async fn a_placed_order_and_its_checkout_name_each_other() {
     let receipt = input["receipt"].as_str().unwrap();
     assert_eq!(receipt, format!("{}-1", order.replace('-', "")), "the gateway's limit is 40");
     assert!(receipt.len() <= 40);
+    let customer = "select r.attributes ->> 'customer' = o.user_id::text from runs r, orders o";
+    let found: bool = sqlx::query_scalar(customer).fetch_one(&shop.pool).await.unwrap();
+    assert!(found, "an operator finds what a customer asks about");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -80,9 +80,18 @@ pub(crate) struct SelectionArgs {
     /// Only runs started before this time.
     #[arg(long, value_name = "TIME")]
     pub(crate) started_before: Option<DateTime<Utc>>,
+    /// Only runs started with this attribute, such as `customer=81`; several may be given.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = attribute)]
+    pub(crate) attribute: Vec<(String, String)>,
     /// Only these runs, by their ids, with commas between.
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub(crate) ids: Vec<Uuid>,
+}
+
+/// An attribute as it is typed.
+pub(super) fn attribute(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// The verbs that need nothing but a run.

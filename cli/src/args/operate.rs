@@ -41,6 +41,9 @@ pub(crate) enum RunsVerb {
         /// Only runs of this workflow, such as checkout.
         #[arg(long, value_name = "NAME")]
         workflow: Option<String>,
+        /// Only runs started with this attribute, such as `customer=81`; several may be given.
+        #[arg(long, value_name = "NAME=VALUE", value_parser = super::bulk::attribute)]
+        attribute: Vec<(String, String)>,
         /// How many at most, 1 to 10000.
         #[arg(long, value_name = "RUNS", default_value_t = 50)]
         #[arg(value_parser = clap::value_parser!(i64).range(1..=10_000))]

@@ -4,7 +4,7 @@ mod bulk;
 mod mend;
 mod show;
 
-use makegood::inspect;
+use makegood::{Attributes, inspect};
 use sqlx::PgConnection;
 
 use crate::args::{RunState, RunsArgs, RunsVerb};
@@ -18,9 +18,11 @@ pub(crate) async fn run(args: &RunsArgs) -> Result<Exit, Problem> {
     logging::start(&surroundings.log);
     let mut conn = connect::connection(&database).await?;
     match &args.verb {
-        RunsVerb::List { state, workflow, limit, output } => {
-            let state = state.map(RunState::as_str);
-            let runs = inspect::list(&mut conn, state, workflow.as_deref(), *limit).await?;
+        RunsVerb::List { state, workflow, attribute, limit, output } => {
+            let (state, workflow) = (state.map(RunState::as_str), workflow.as_deref());
+            let with = |all: Attributes, (name, value): &(String, String)| all.with(name, value);
+            let attributes = attribute.iter().fold(Attributes::new(), with);
+            let runs = inspect::list(&mut conn, state, workflow, &attributes, *limit).await?;
             list(&runs, *limit, output.output);
         }
         RunsVerb::Show { id, output } => {

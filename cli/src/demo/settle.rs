@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use makegood::inspect;
+use makegood::{Attributes, inspect};
 use sqlx::PgPool;
 use tokio::time::sleep;
 
@@ -97,7 +97,7 @@ async fn list(pool: &PgPool, settled: Settled) -> anyhow::Result<Settled> {
     let mut listed = Vec::new();
     let mut conn = pool.acquire().await?;
     for state in ["RUNNING", "WAITING", "COMPENSATING", "PAUSED", "STUCK"] {
-        for run in inspect::list(&mut conn, Some(state), None, LISTED).await? {
+        for run in inspect::list(&mut conn, Some(state), None, &Attributes::new(), LISTED).await? {
             let why = run.incident.unwrap_or_else(|| "no incident".to_owned());
             listed.push(format!("{} is {state} ({why})", run.workflow_id));
         }

@@ -6,7 +6,7 @@ use domain::{
     CartLine, Currency, HoldId, Money, OrderId, PricedLine, PricedOrder, Role, Sku, TenantId,
     UserId,
 };
-use makegood::{Client, Database};
+use makegood::{Client, Database, StartOptions};
 use sqlx::Connection;
 use store::orders::{self, NewOrder};
 use store::products::{self, Product};
@@ -88,7 +88,8 @@ async fn place(cell: &TestCell, sku: Sku) -> OrderId {
         receipt: format!("{}-1", order_id.as_uuid().simple()),
         expires_at: order.expires_at,
     };
-    client.start::<Checkout>(&mut tx, &workflow_id, &input).await.unwrap();
+    let found_by = StartOptions::new().attribute("customer", "ada");
+    client.start_with::<Checkout>(&mut tx, &workflow_id, &input, &found_by).await.unwrap();
     tx.commit().await.unwrap();
     client.wake();
     order_id

@@ -117,8 +117,8 @@ impl Claimer {
         let rows = match claimed {
             Ok(rows) => rows,
             Err(error) => {
-                if outcome_unknown(&error) {
-                    // It may have claimed runs that nobody here knows of.
+                if error.as_database_error().is_none() || outcome_unknown(&error) {
+                    // It may have claimed runs that nobody here knows of, or cannot read.
                     self.engine.lease.lose(incarnation);
                 }
                 return Err(error);

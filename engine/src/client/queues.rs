@@ -26,6 +26,13 @@ pub struct QueueLimits {
 
 /// How many runs may begin in a period, on the database's clock. Up to so many begin at once after
 /// a pause; then they are spread evenly. Runs that go on or are undone are not counted.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let ten_a_second = makegood::Rate { starts: 10, per: Duration::from_secs(1) };
+/// assert_eq!(makegood::QueueLimits::new().rate(10, ten_a_second.per).rate, Some(ten_a_second));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// So many, at least 1.
@@ -102,6 +109,13 @@ impl QueueLimits {
 }
 
 /// A queue, and how many of its runs are where. Counts stop at 100,000 for each kind of run.
+///
+/// ```no_run
+/// # async fn example(client: &makegood::Client) -> Result<(), makegood::Error> {
+/// let waiting: u64 = client.queues().await?.iter().map(|queue| queue.due).sum();
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueStatus {
     /// Its name.
@@ -180,9 +194,8 @@ impl Client {
     ///
     /// ```no_run
     /// # async fn example(client: &makegood::Client) -> Result<(), makegood::Error> {
-    /// for queue in client.queues().await? {
-    ///     println!("{}: {} due, {} in memory", queue.name, queue.due, queue.held);
-    /// }
+    /// let queues = client.queues().await?;
+    /// let backlog: u64 = queues.iter().filter(|queue| !queue.paused).map(|queue| queue.due).sum();
     /// # Ok(())
     /// # }
     /// ```

@@ -84,6 +84,15 @@ impl Drop for Ask {
 /// A call of an activity; await it.
 ///
 /// Once it was polled it will be done, even if nobody awaits it to its end.
+///
+/// ```
+/// # use makegood::{Activity, Ctx, Undoes, WorkflowResult};
+/// # async fn run<Hold: Activity<Input = i32>, Free: Activity<Input = Undoes<Hold>>>(ctx: Ctx) -> WorkflowResult<()> {
+/// let hold = ctx.step::<Hold>(&7).undo::<Free>(); // a `Step`: nothing has happened yet
+/// hold.await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a step does nothing unless it is awaited"]
 #[derive(Debug)]
 pub struct Step<A: Activity, S = Before> {
@@ -104,6 +113,14 @@ impl<A: Activity, S> Step<A, S> {
 
 impl<A: Activity> Step<A, Before> {
     /// If the run is made good, `U` undoes this step. Stored with the step's input in the log.
+    ///
+    /// ```
+    /// # use makegood::{Activity, Ctx, Undoes, WorkflowResult};
+    /// # async fn run<Hold: Activity<Input = i32>, Free: Activity<Input = Undoes<Hold>>>(ctx: Ctx) -> WorkflowResult<()> {
+    /// ctx.step::<Hold>(&7).undo::<Free>().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn undo<U: Activity<Input = Undoes<A>>>(mut self) -> Self {
         self.undo = Some(U::NAME);
         self
@@ -134,6 +151,15 @@ impl<A: Activity, S> Future for Step<A, S> {
 }
 
 /// A wait for a signal that still needs its deadline: a wait without one could be for ever.
+///
+/// ```
+/// use makegood::{Ctx, Signal, Wait};
+///
+/// /// The same deadline for every kind of signal.
+/// fn soon<S: Signal>(ctx: &Ctx) -> Wait<S> {
+///     ctx.signal::<S>().within(std::time::Duration::from_secs(60))
+/// }
+/// ```
 #[must_use = "a wait does nothing until it has a deadline and is awaited"]
 #[derive(Debug)]
 pub struct WaitFor<S: Signal> {
@@ -147,17 +173,43 @@ impl<S: Signal> WaitFor<S> {
     }
 
     /// Until a time, by the database's clock. `None` when it passes without a signal.
+    ///
+    /// ```
+    /// # use makegood::{Ctx, Signal, WorkflowResult};
+    /// # async fn run<Answer: Signal>(ctx: Ctx, deadline: chrono::DateTime<chrono::Utc>) -> WorkflowResult<Option<Answer>> {
+    /// let answer = ctx.signal::<Answer>().until(deadline).await?;
+    /// # Ok(answer)
+    /// # }
+    /// ```
     pub fn until(self, deadline: DateTime<Utc>) -> Wait<S> {
         Wait { ask: self.ask, until: Until::At(deadline), signal: PhantomData }
     }
 
     /// For a time, counted by the database. `None` when it passes without a signal.
+    ///
+    /// ```
+    /// # use makegood::{Ctx, Signal, WorkflowResult};
+    /// # async fn run<Answer: Signal>(ctx: Ctx) -> WorkflowResult<Option<Answer>> {
+    /// let answer = ctx.signal::<Answer>().within(std::time::Duration::from_secs(60)).await?;
+    /// # Ok(answer)
+    /// # }
+    /// ```
     pub fn within(self, duration: Duration) -> Wait<S> {
         Wait { ask: self.ask, until: Until::After(duration), signal: PhantomData }
     }
 }
 
 /// A wait for a signal, with its deadline; await it. Dropped, it waits no longer.
+///
+/// ```
+/// # use makegood::{Ctx, First, Signal, WorkflowResult};
+/// # async fn run<Yes: Signal, No: Signal>(ctx: Ctx) -> WorkflowResult<bool> {
+/// let minute = std::time::Duration::from_secs(60);
+/// let (yes, no) = (ctx.signal::<Yes>().within(minute), ctx.signal::<No>().within(minute));
+/// let first = ctx.first(yes, no).await;
+/// # Ok(matches!(first, First::Left(Ok(Some(_)))))
+/// # }
+/// ```
 #[must_use = "a wait does nothing unless it is awaited"]
 #[derive(Debug)]
 pub struct Wait<S: Signal> {
@@ -185,6 +237,15 @@ impl<S: Signal> Future for Wait<S> {
 const SLEEP: &str = "sleep";
 
 /// A timer; await it. Dropped, it is forgotten.
+///
+/// ```
+/// # use makegood::{Ctx, WorkflowResult};
+/// # async fn run(ctx: Ctx) -> WorkflowResult<()> {
+/// let alarm = ctx.sleep(std::time::Duration::from_secs(60)); // counted from its first poll's commit
+/// alarm.await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a timer does nothing unless it is awaited"]
 #[derive(Debug)]
 pub struct Sleep {

@@ -40,6 +40,15 @@ pub(crate) struct ChildEnd {
 ///
 /// Its output is the answer. If it did not complete, the answer is a [`Rejection`] with the code
 /// [`CHILD_NOT_COMPLETED`]: passed on with `?`, it makes the parent good.
+///
+/// ```
+/// # use makegood::{Ctx, Workflow, WorkflowResult};
+/// # async fn run<Parcel: Workflow<Input = String, Output = String>>(ctx: Ctx, goods: Vec<String>) -> WorkflowResult<Vec<String>> {
+/// let parcels = goods.iter().map(|good| ctx.child::<Parcel>(good));
+/// let tracking = ctx.all(parcels).await?;
+/// # Ok(tracking)
+/// # }
+/// ```
 #[must_use = "a child is started when it is awaited"]
 #[derive(Debug)]
 pub struct Child<W: Workflow> {

@@ -303,13 +303,12 @@ impl Desk {
         if let Some(known) = state.versions.get(change) {
             return *known;
         }
-        let marker =
-            state.recorded.front().filter(|r| r.kind == RowKind::Version && r.name == change);
-        let version = if let Some(marker) = marker {
+        // Before it may be markers that the program no longer asks for.
+        let mut markers = state.recorded.iter().take_while(|r| r.kind == RowKind::Version);
+        let at = markers.position(|marker| marker.name == change);
+        let version = if let Some(marker) = at.and_then(|at| state.recorded.remove(at)) {
             let text = marker.result.as_ref().map_or("0", |result| result.get());
-            let version = serde_json::from_str(text).unwrap_or_default();
-            state.recorded.pop_front();
-            version
+            serde_json::from_str(text).unwrap_or_default()
         } else if state.recorded.is_empty() && state.foreseen.is_empty() {
             let result = to_raw_value(&newest).unwrap_or_else(|_| crate::run::null());
             let key = (change, 0);

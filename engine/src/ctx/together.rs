@@ -10,6 +10,13 @@ use super::Ctx;
 use crate::workflow::WorkflowResult;
 
 /// Which of two came first; made by [`Ctx::first`].
+///
+/// ```
+/// use makegood::First;
+///
+/// let first: First<&str, u32> = First::Left("the signal");
+/// assert_ne!(first, First::Right(7));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum First<A, B> {
     /// The one that was named first.
@@ -31,6 +38,9 @@ impl<S> Ctx<S> {
     ///     Ok(())
     /// }
     /// ```
+    ///
+    /// # Errors
+    /// The failure of a branch; passed on, it makes the run good.
     pub async fn join<A, B>(
         &self,
         one: impl Future<Output = WorkflowResult<A>>,
@@ -42,6 +52,17 @@ impl<S> Ctx<S> {
 
     /// Awaits all, at the same time, and answers in their order. Waits for every one even if some
     /// fail; then the first failure is the answer.
+    ///
+    /// ```
+    /// # use makegood::{Activity, Ctx, WorkflowResult};
+    /// # async fn run<Send: Activity<Input = String>>(ctx: Ctx, parcels: Vec<String>) -> WorkflowResult<usize> {
+    /// let sent = ctx.all(parcels.iter().map(|parcel| ctx.step::<Send>(parcel))).await?;
+    /// # Ok(sent.len())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The failure of a branch; passed on, it makes the run good.
     pub async fn all<T>(
         &self,
         branches: impl IntoIterator<Item = impl Future<Output = WorkflowResult<T>>>,
@@ -69,6 +90,9 @@ impl<S> Ctx<S> {
     ///     Ok(())
     /// }
     /// ```
+    ///
+    /// # Errors
+    /// The failure of a branch; passed on, it makes the run good.
     pub async fn try_all<T>(
         &self,
         branches: impl IntoIterator<Item = impl Future<Output = WorkflowResult<T>>>,
@@ -78,11 +102,25 @@ impl<S> Ctx<S> {
 
     /// Awaits all, at most so many at the same time, and answers in their order. What has not
     /// begun when one fails does not begin any more.
+    ///
+    /// ```
+    /// # use makegood::{Activity, Ctx, WorkflowResult};
+    /// # async fn run<Send: Activity<Input = String>>(ctx: Ctx, parcels: Vec<String>) -> WorkflowResult<usize> {
+    /// let steps = parcels.iter().map(|parcel| ctx.step::<Send>(parcel));
+    /// let sent = ctx.all_at_most(5, steps).await?; // five at a time
+    /// # Ok(sent.len())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The failure of a branch; passed on, it makes the run good.
     pub async fn all_at_most<T>(
         &self,
         at_most: usize,
         branches: impl IntoIterator<Item = impl Future<Output = WorkflowResult<T>>>,
     ) -> WorkflowResult<Vec<T>> {
+        // Made before the first is awaited, so that their order is the program's.
+        let branches: Vec<_> = branches.into_iter().collect();
         let mut answers = Vec::new();
         let mut running = stream::iter(branches).buffered(at_most.max(1));
         let mut failure = None;

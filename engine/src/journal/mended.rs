@@ -44,7 +44,8 @@ impl Journal {
         self.pivoted |= step.pivot;
         self.close_intent(&name, occurrence);
         self.forget(&name, occurrence);
-        self.recorded.retain(|r| r.name != name || r.occurrence != occurrence);
+        let other = |r: &Recorded| r.name != name || r.occurrence != occurrence;
+        self.recorded.retain(|r| other(r) || !r.kind.is_answer());
         if let Some(undo) = step.undo.clone() {
             let (name, input, output) = (name.clone(), step.input.clone(), result.clone());
             self.undoables.push(Undoable { name, occurrence, input, output, undo, of_run: None });

@@ -37,6 +37,7 @@ pub(super) async fn fork(
         workflow_id: &workflow_id,
         input: &facts.input,
         lane: lanes.of(&facts.workflow, facts.version, &StartOptions::default()).await?,
+        attributes: None,
     };
     if !runs::insert(&mut *conn, &new).await? {
         let (run_id, _) = runs::holder(conn, &new).await?;

@@ -7,6 +7,13 @@ use super::verb::{RunState, StepId, VerbKind};
 use crate::store::tasks::by_operator::Way;
 
 /// Why a verb does not apply to a run as it stands.
+///
+/// ```
+/// use makegood::Refusal;
+///
+/// let refusal = Refusal::NotStuck;
+/// assert_eq!(refusal.to_string(), "it is not stuck");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(tag = "why", rename_all = "snake_case")]
 pub enum Refusal {
@@ -95,6 +102,10 @@ pub enum Refusal {
 
 impl Refusal {
     /// The next useful step.
+    ///
+    /// ```
+    /// assert_eq!(makegood::Refusal::NotBeingMadeGood.next(), "retry or resume it: it goes forward anyway");
+    /// ```
     pub fn next(&self) -> &'static str {
         match self {
             Self::Ended { .. } => "fork it, or start it anew under another id",
@@ -126,17 +137,29 @@ impl Refusal {
     }
 }
 
-/// What the table decides by.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Standing {
-    pub(crate) state: RunState,
+/// How a run stands: what decides which verbs apply to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Its state.
+    pub state: RunState,
     /// A worker holds it.
-    pub(crate) held: bool,
-    pub(crate) way: Way,
+    pub held: bool,
+    /// Which way it goes, by its record.
+    pub way: Way,
 }
 
-/// Why a verb does not apply; `None` when it does.
-pub(crate) fn refusal(verb: VerbKind, standing: Standing) -> Option<Refusal> {
+/// Why a verb does not apply to a run that stands so; `None` when it does. A verb that is for a
+/// step, or a fork, may still be refused by what the record says.
+///
+/// ```
+/// use makegood::operator::{Standing, Way, refusal};
+/// use makegood::{Refusal, RunState, VerbKind};
+///
+/// let paid = Standing { state: RunState::Waiting, held: false, way: Way::PastPivot };
+/// assert_eq!(refusal(VerbKind::Cancel, paid), Some(Refusal::PastPivot));
+/// assert_eq!(refusal(VerbKind::Pause, paid), None);
+/// ```
+pub fn refusal(verb: VerbKind, standing: Standing) -> Option<Refusal> {
     use RunState as S;
     use VerbKind as V;
 

@@ -9,6 +9,14 @@ use serde_json::Value;
 use crate::error::Error;
 
 /// What an operator does to a run.
+///
+/// ```
+/// use makegood::{Cut, Verb};
+///
+/// let verb = Verb::Fork { cut: Cut::Row(3), workflow_id: "{}-again".to_owned() };
+/// let stored = serde_json::to_value(&verb).unwrap();
+/// assert_eq!((stored["verb"].as_str(), stored["cut"]["row"].as_i64()), (Some("fork"), Some(3)));
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "snake_case")]
 pub enum Verb {
@@ -54,6 +62,16 @@ pub enum Verb {
 }
 
 /// A verb without what it needs.
+///
+/// ```
+/// use makegood::VerbKind;
+///
+/// /// Whether it ends a run as it stands.
+/// fn ends(verb: VerbKind) -> bool {
+///     matches!(verb, VerbKind::Terminate | VerbKind::Close)
+/// }
+/// assert_eq!(VerbKind::ALL.into_iter().filter(|verb| ends(*verb)).count(), 2);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the variants of Verb say what they are")]
@@ -88,6 +106,10 @@ impl VerbKind {
     ];
 
     /// The spelling in the tables.
+    ///
+    /// ```
+    /// assert_eq!(makegood::VerbKind::ResumeForward.as_str(), "resume_forward");
+    /// ```
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Retry => "retry",
@@ -107,6 +129,10 @@ impl VerbKind {
 
 impl Verb {
     /// Which verb it is.
+    ///
+    /// ```
+    /// assert_eq!(makegood::Verb::Pause.kind(), makegood::VerbKind::Pause);
+    /// ```
     pub fn kind(&self) -> VerbKind {
         match self {
             Self::Retry => VerbKind::Retry,
@@ -175,6 +201,14 @@ impl FromStr for StepId {
 }
 
 /// Whether a step whose result was given is undone if its run is made good.
+///
+/// ```
+/// use makegood::GivenUndo;
+///
+/// let it_happened = true;
+/// let undo = if it_happened { GivenUndo::Keep } else { GivenUndo::Forget };
+/// assert_eq!(undo, GivenUndo::Keep);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GivenUndo {
@@ -185,6 +219,13 @@ pub enum GivenUndo {
 }
 
 /// Where the record of a run is cut for a fork.
+///
+/// ```
+/// use makegood::Cut;
+///
+/// let before_the_label = Cut::Step("print_label".parse().unwrap());
+/// assert_ne!(before_the_label, Cut::Row(0), "row 0 is the whole record");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cut {
@@ -195,6 +236,13 @@ pub enum Cut {
 }
 
 /// The state of a run, as people see it.
+///
+/// ```
+/// use makegood::RunState;
+///
+/// let ended = [RunState::Completed, RunState::Compensated, RunState::Closed];
+/// assert_eq!(RunState::ALL.len() - ended.len(), 5, "five states of a live run");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "the glossary has the words")]
@@ -223,6 +271,10 @@ impl RunState {
     ];
 
     /// The spelling in the tables.
+    ///
+    /// ```
+    /// assert_eq!(makegood::RunState::Stuck.as_str(), "STUCK");
+    /// ```
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Running => "RUNNING",

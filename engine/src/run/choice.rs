@@ -53,7 +53,7 @@ impl Run {
             let waits_for_others = call.is_pivot() && others > 0;
             if waits_for_others || !ripe(&self.tries, &call) {
                 self.wanted.push_back(call);
-            } else if !call.kind.in_transaction() {
+            } else if !call.kind.in_transaction() && !call.is_leap() {
                 calls.push(call);
             } else if transact.is_none() {
                 transact = Some(call);
@@ -70,7 +70,7 @@ impl Run {
             return Some(Action::Transact(call));
         }
         let park = self.park();
-        let waits_for_something = !park.waits.is_empty() || park.wake.is_some();
+        let waits_for_something = !self.waits.is_empty() || park.wake.is_some();
         match (self.flying.is_empty(), waits_for_something) {
             (false, true) => Some(Action::Await(Some(park))),
             (false, false) => Some(Action::Await(None)),
@@ -86,7 +86,7 @@ impl Run {
             let until = self.deadlines.get(&key).map_or(wait.until, |at| Until::At(*at));
             (key, until)
         });
-        let waits = waits.collect();
+        let waits = Some(waits.collect());
         let attempts = self.wanted.iter().filter_map(|call| self.tries.get(&call.key()));
         let wake = attempts.map(|tries| tries.not_before).min().map(|at| self.pause_until(at));
         Park { waits, wake }
@@ -111,6 +111,11 @@ impl Run {
                 self.wanted.clear();
                 if !self.flying.is_empty() {
                     return Ok(Some(Action::Await(None)));
+                }
+                if self.journal.pivoted || self.journal.pivot_is_open() {
+                    let message = format!("the program did not wait for its pivot: {cause:?}");
+                    let class = IncidentClass::RejectedPastPivot;
+                    return Err(NewIncident::new(class, None, &message));
                 }
                 self.make_good(cause);
                 Ok(None)
@@ -156,7 +161,9 @@ impl Run {
     ) -> End {
         let late = self.code.late.iter().flat_map(|handler| {
             let output = output.as_deref().map(serde_json::value::RawValue::get);
-            let left = self.signals.iter().filter(move |signal| handler.concerns(output, signal));
+            // Of the engine's own, such as the end of a child that nobody awaited, none is late.
+            let sent = self.signals.iter().filter(|signal| !signal.kind.starts_with('$'));
+            let left = sent.filter(move |signal| handler.concerns(output, signal));
             left.map(|signal| late::start(handler, self.hold.run_id, &self.input, signal))
         });
         let late = late.collect();
@@ -166,6 +173,11 @@ impl Run {
             children::letter(parent, self.hold.run_id, &end)
         });
         End { state, output, cause, late, letter }
+    }
+
+    /// A pivot outside is about to be called: its intent is committed.
+    pub(crate) fn leaps(&mut self, call: &Call) {
+        self.flying.insert(call.key());
     }
 
     /// What was chosen is not done now.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::{Leaving, Mode, Run};
 use crate::action::StoredSignal;
 use crate::ctx::{Reply, Takes};
@@ -84,26 +86,31 @@ impl Run {
             self.tell(name, occurrence, Reply::Message(signal.payload));
             return true;
         }
-        let over = self.waits.iter().position(|wait| {
-            let key = format!("{}#{}", wait.key.0, wait.key.1);
-            self.deadlines.get(&key).is_some_and(|deadline| *deadline <= self.database_time)
-        });
-        let Some(at) = over else { return false };
-        let wait = self.waits.remove(at);
-        let (name, occurrence) = wait.key;
-        let kind = match wait.takes {
-            Takes::Signal(_) => RowKind::Timeout,
-            Takes::Nothing => RowKind::Slept,
-            Takes::Child(_) => {
-                // A parent waits for as long as its child lives.
-                self.deadlines.remove(&format!("{name}#{occurrence}"));
-                self.waits.push(wait);
-                return self.take_wait();
-            }
-        };
+        let Some((at, kind)) = self.overdue() else { return false };
+        let (name, occurrence) = self.waits.remove(at).key;
         self.record(kind, name, occurrence, None);
         self.tell(name, occurrence, Reply::Elapsed);
         true
+    }
+
+    /// The first wait whose deadline has passed, and how that is recorded.
+    fn overdue(&mut self) -> Option<(usize, RowKind)> {
+        if self.deadlines.values().all(|deadline| *deadline > self.database_time) {
+            return None;
+        }
+        for (at, wait) in self.waits.iter().enumerate() {
+            let key = format!("{}#{}", wait.key.0, wait.key.1);
+            if self.deadlines.get(&key).is_none_or(|deadline| *deadline > self.database_time) {
+                continue;
+            }
+            match wait.takes {
+                Takes::Signal(_) => return Some((at, RowKind::Timeout)),
+                Takes::Nothing => return Some((at, RowKind::Slept)),
+                // A parent waits for as long as its child lives.
+                Takes::Child(_) => self.deadlines.remove(&key),
+            };
+        }
+        None
     }
 
     /// What the database said about the open waits; answers with how long to wait for the next.
@@ -119,7 +126,14 @@ impl Run {
 fn takes(takes: &Takes, signal: &StoredSignal) -> bool {
     match takes {
         Takes::Signal(kind) => signal.kind == *kind,
-        Takes::Child(run_id) => signal.kind == CHILD && signal.id == format!("{CHILD}:{run_id}"),
+        Takes::Child(run_id) => signal.kind == CHILD && is_end_of(&signal.id, *run_id),
         Takes::Nothing => false,
     }
+}
+
+/// Whether this is the id of the letter that a child sends at its end. A parent of thousands asks
+/// often.
+fn is_end_of(signal_id: &str, child: Uuid) -> bool {
+    let of = signal_id.strip_prefix(CHILD).and_then(|id| id.strip_prefix(':'));
+    of == Some(&*child.hyphenated().encode_lower(&mut Uuid::encode_buffer()))
 }

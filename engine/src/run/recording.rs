@@ -8,15 +8,28 @@ use super::{Answer, Mark, Records, Run};
 use crate::action::{Call, ChildStart, Role, StoredSignal};
 use crate::children::CANCEL_CHILD;
 use crate::ctx::{Given, Reply};
+use crate::incident::{IncidentClass, NewIncident};
 use crate::journal::{Intent, Payload, RowKind, StepRow, TakenSignal, Undoable};
-use crate::workflow::Cause;
 
 impl Run {
     /// Records the answer to a call and hands it to the program.
     pub(crate) fn finish(&mut self, call: &Call, answer: Answer) {
         let Answer { result: answer, tries, doubt } = answer;
         self.landed(call);
+        if matches!(call.role, Role::Step { .. }) && self.has_unseen_answer() {
+            // What the program does between two answers is recorded between them. This one is
+            // looked up again by the next owner, as after a crash.
+            return;
+        }
         self.tries.remove(&call.key());
+        if let (Role::Step { .. }, Err(rejection), true) =
+            (call.role, &answer, self.journal.pivoted)
+        {
+            // There is only forward: it is not recorded, so that a retry tries the step again.
+            let message = format!("{}: {}", rejection.code, rejection.message);
+            let class = IncidentClass::RejectedPastPivot;
+            return self.trouble(call, NewIncident::new(class, None, &message).at(call));
+        }
         let (kind, result) = match &answer {
             Ok(output) => (RowKind::Done, Some(output.clone())),
             Err(rejection) => (RowKind::Rejected, to_raw_value(rejection).ok()),
@@ -72,24 +85,6 @@ impl Run {
         }
     }
 
-    /// A refusal behind the pivot is not recorded: after a retry the step is tried again.
-    /// Answers with which call of the step it was.
-    pub(super) fn unrecord_refusal(&mut self, cause: &Cause) -> Option<i32> {
-        let Cause::Rejected(rejection) = cause else { return None };
-        let refusal = self
-            .turn
-            .rows
-            .iter()
-            .rposition(|row| row.kind == RowKind::Rejected && row.name == rejection.step);
-        let at = refusal?;
-        let occurrence = self.turn.rows.remove(at).occurrence;
-        for row in self.turn.rows.iter_mut().skip(at) {
-            row.seq = row.seq.saturating_sub(1);
-        }
-        self.journal.next_seq = self.journal.next_seq.saturating_sub(1);
-        Some(occurrence)
-    }
-
     /// Where the turn stands.
     pub(crate) fn mark(&self) -> Mark {
         let Records { rows, children, published, .. } = &self.turn;
@@ -98,16 +93,24 @@ impl Run {
             children: children.len(),
             published: published.len(),
             next_seq: self.journal.next_seq,
+            unwinding: self.is_unwinding(),
         }
     }
 
     /// Forgets what was recorded since; the program stays ahead and must not be polled any more.
     pub(crate) fn return_to(&mut self, mark: Mark) {
         self.turn.rows.truncate(mark.rows);
+        if let Some(last) = self.turn.rows.last_mut() {
+            last.next = None;
+        }
         self.turn.children.truncate(mark.children);
         self.turn.published.truncate(mark.published);
         self.turn.intents.clear();
         self.journal.next_seq = mark.next_seq;
+        if !mark.unwinding {
+            self.journal.compensating = None;
+        }
+        (self.ahead, self.stirred) = (true, false);
     }
 
     /// A step without an intent keeps its undo with its result.

@@ -103,6 +103,7 @@ pub(super) async fn start(
         lane: lanes.of(workflow, version, &StartOptions::default()).await?,
         workflow_id: &format!("schedule:{}:{time}", schedule.name),
         input: &input,
+        attributes: None,
     };
     if runs::insert(&mut *conn, &new).await? {
         return Ok(Started { run_id: new.run_id, created: true });

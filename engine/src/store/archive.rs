@@ -88,9 +88,9 @@ pub(crate) async fn insert(
 ) -> Result<u64, sqlx::Error> {
     sqlx::query(
         "insert into archived_runs (run_id, workflow, workflow_id, version, input, ended_state,
-           output, cause, started_at, ended_at, archived_at, document)
+           output, cause, attributes, started_at, ended_at, archived_at, document)
          select r.run_id, r.workflow, r.workflow_id, r.version, r.input, r.ended_state,
-           r.output, r.cause, r.started_at, r.ended_at, $2, row_to_json(d)::jsonb
+           r.output, r.cause, r.attributes, r.started_at, r.ended_at, $2, row_to_json(d)::jsonb
          from runs r
          cross join lateral (
            select

@@ -23,6 +23,7 @@ pub(crate) struct Filter<'a> {
     pub(crate) started_from: Option<DateTime<Utc>>,
     pub(crate) started_before: Option<DateTime<Utc>>,
     pub(crate) ids: &'a [Uuid],
+    pub(crate) attributes: Option<String>,
     pub(crate) ended_too: bool,
     pub(crate) limit: i64,
 }
@@ -73,6 +74,7 @@ pub(crate) async fn freeze(
            and ($7::timestamptz is null or r.started_at < $7)
            and (cardinality($8::uuid[]) = 0 or r.run_id = any($8))
            and ($9 or r.ended_state is null)
+           and ($11::jsonb is null or r.attributes @> $11::jsonb)
          order by r.started_at
          limit $10",
     )
@@ -86,6 +88,7 @@ pub(crate) async fn freeze(
     .bind(filter.ids)
     .bind(filter.ended_too)
     .bind(filter.limit)
+    .bind(&filter.attributes)
     .execute(conn)
     .await
     .map(|done| done.rows_affected())

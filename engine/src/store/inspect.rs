@@ -6,6 +6,8 @@ mod bulk;
 mod runs;
 mod status;
 
+pub use crate::journal::RowKind;
+pub use crate::life::Mover;
 pub use archive::{ArchivedRun, archived};
 pub use audit::{Fault, faults, invariants};
 pub(crate) use bulk::bulk_sample;

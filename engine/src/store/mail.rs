@@ -159,11 +159,20 @@ pub(crate) struct Reached {
 }
 
 /// Counts delivered letters into the mailboxes of runs that [`deliver`] locked, and wakes those
-/// that wait.
+/// that wait. A run before its pivot that is cancelled can be undone without its old code.
 pub(crate) async fn ring(conn: &mut PgConnection, reached: &[Reached]) -> Result<(), sqlx::Error> {
     sqlx::query(
         "update tasks k
          set mailbox = k.mailbox + x.letters,
+             state = case
+               when x.urgent and k.owner is null and k.incident_id is null and not exists (
+                 select 1
+                 from steps s
+                 where s.run_id = k.run_id and s.pivot and s.kind in ('done', 'skipped')
+               )
+               then 'COMPENSATING'
+               else k.state
+             end,
              due_at = case
                when k.owner is null and k.incident_id is null and (k.state = 'WAITING' or x.urgent)
                then least(k.due_at, now())

@@ -14,14 +14,16 @@ pub(crate) struct NewRun<'a> {
     pub(crate) workflow_id: &'a str,
     pub(crate) input: &'a str,
     pub(crate) lane: i64,
+    /// As JSON.
+    pub(crate) attributes: Option<&'a str>,
 }
 
 /// Writes a run and its task; `false` when the workflow id is taken, by a run that may be archived.
 /// The second statement sees what the first may have waited for.
 pub(crate) async fn insert(conn: &mut PgConnection, run: &NewRun<'_>) -> Result<bool, sqlx::Error> {
     let started = sqlx::query(
-        "insert into runs (run_id, workflow, version, workflow_id, input)
-         values ($1, $2, $3, $4, $5::jsonb)
+        "insert into runs (run_id, workflow, version, workflow_id, input, attributes)
+         values ($1, $2, $3, $4, $5::jsonb, $6::jsonb)
          on conflict (workflow, workflow_id) do nothing",
     )
     .bind(run.run_id)
@@ -29,6 +31,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, run: &NewRun<'_>) -> Result<
     .bind(run.version)
     .bind(run.workflow_id)
     .bind(run.input)
+    .bind(run.attributes)
     .execute(&mut *conn)
     .await?;
     if started.rows_affected() == 0 {
@@ -228,16 +231,21 @@ pub(crate) async fn close(
     .map(|_| ())
 }
 
-/// Says which run this one was forked from.
+/// Says which run this one was forked from, and gives it the attributes of that.
 pub(crate) async fn set_origin(
     conn: &mut PgConnection,
     run_id: Uuid,
     origin: Uuid,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("update runs set forked_from = $2 where run_id = $1")
-        .bind(run_id)
-        .bind(origin)
-        .execute(conn)
-        .await
-        .map(|_| ())
+    sqlx::query(
+        "update runs r
+         set forked_from = $2, attributes = o.attributes
+         from runs o
+         where r.run_id = $1 and o.run_id = $2",
+    )
+    .bind(run_id)
+    .bind(origin)
+    .execute(conn)
+    .await
+    .map(|_| ())
 }

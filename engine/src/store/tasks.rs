@@ -226,7 +226,7 @@ pub(crate) async fn reread(
 pub(crate) struct Moves {
     pub(crate) run_ids: Vec<Uuid>,
     pub(crate) epochs: Vec<i32>,
-    /// `stay`, `park`, `end` or `stick`.
+    /// `stay`, `park`, `pause`, `end` or `stick`; a run that pauses keeps its waits.
     pub(crate) kinds: Vec<&'static str>,
     /// The state that the row, or the ended run, takes.
     pub(crate) states: Vec<&'static str>,
@@ -252,7 +252,7 @@ pub(crate) struct Waits {
 impl Waits {
     pub(crate) fn push(&mut self, run_id: Uuid, key: &str, until: Until) {
         let (at, in_ms) = match until {
-            Until::At(time) => (Some(time), None),
+            Until::At(time) => (Some(time.clamp(DateTime::UNIX_EPOCH, latest())), None),
             Until::After(pause) => (None, Some(millis(pause))),
         };
         self.run_ids.push(run_id);
@@ -269,6 +269,11 @@ pub(crate) fn millis(pause: Duration) -> i64 {
 
 /// A thousand years: what PostgreSQL's timestamps can still hold.
 const LONGEST_MS: i64 = 1_000 * 365 * 86_400_000;
+
+/// The end of the year 9999: PostgreSQL writes later years as chrono does not read them.
+fn latest() -> DateTime<Utc> {
+    DateTime::from_timestamp(253_402_300_799, 0).unwrap_or(DateTime::UNIX_EPOCH)
+}
 
 /// What became of a run's move.
 pub(crate) struct Moved {
@@ -333,7 +338,7 @@ pub(crate) async fn apply_moves(
            update tasks k
            set owner = case when o.move = 'stay' then k.owner end,
                due_at = case when o.move <> 'stay' then o.due end,
-               waits = case when o.move = 'stick' then k.waits else o.waits end,
+               waits = case when o.move in ('pause', 'stick') then k.waits else o.waits end,
                tries = o.tries::jsonb,
                incident_id = o.incident_id,
                state = o.state,

@@ -59,6 +59,15 @@ impl<S: Scenario> Kit<S> {
     /// and after each commit and each effect; another process carries the run to its end. If the
     /// scenario reaches its goal, so does one whose pivot, or last step, is refused, on its way back.
     ///
+    /// ```no_run
+    /// # use makegood::testkit::{Kit, Result, Scenario};
+    /// # async fn test(scenario: impl Scenario) -> Result<()> {
+    /// let report = Kit::of(scenario).dies_at_each_point().await?;
+    /// println!("{report}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// When the run does not end as it does without a crash.
     pub async fn dies_at_each_point(&self) -> std::result::Result<Report, Broken> {
@@ -94,6 +103,15 @@ impl<S: Scenario> Kit<S> {
     /// Takes a second or two a point. A run that is made good is not stopped before a call: one
     /// that is late by more than a lease may come after its undo, and only the other side can
     /// refuse it.
+    ///
+    /// ```no_run
+    /// # use makegood::testkit::{Kit, Result, Scenario};
+    /// # async fn test(scenario: impl Scenario) -> Result<()> {
+    /// let report = Kit::of(scenario).stopped_at_each_point().await?;
+    /// println!("{report}");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// When the run does not end as undisturbed, or when its record changes after the first worker

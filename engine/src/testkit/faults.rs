@@ -33,6 +33,15 @@ impl<S: Scenario> Kit<S> {
     /// An undisturbed run comes to its end, twice with the same outcome; if it is made good, the
     /// slate is clean.
     ///
+    /// ```no_run
+    /// # use makegood::testkit::{Kit, Result, Scenario};
+    /// # async fn test(scenario: impl Scenario) -> Result<()> {
+    /// let report = Kit::of(scenario).runs().await?;
+    /// println!("{report}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// When it does not.
     pub async fn runs(&self) -> Result<Report, Broken> {
@@ -49,6 +58,15 @@ impl<S: Scenario> Kit<S> {
     /// Each activity outside is done and its answer is lost, so that it is looked up and called
     /// again with the same key; each transaction is rolled back after its SQL ran, and run again.
     ///
+    /// ```no_run
+    /// # use makegood::testkit::{Kit, Result, Scenario};
+    /// # async fn test(scenario: impl Scenario) -> Result<()> {
+    /// let report = Kit::of(scenario).repeats_each_step().await?;
+    /// println!("{report}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// When the outcome is not that of an undisturbed run.
     pub async fn repeats_each_step(&self) -> Result<Report, Broken> {
@@ -64,6 +82,15 @@ impl<S: Scenario> Kit<S> {
     /// Each step behind the pivot fails for a while: the outcome is that of an undisturbed run.
     ///
     /// A step that never refuses, by [`Scenario::refused`], fails for a while wherever it stands.
+    ///
+    /// ```no_run
+    /// # use makegood::testkit::{Kit, Result, Scenario};
+    /// # async fn test(scenario: impl Scenario) -> Result<()> {
+    /// let report = Kit::of(scenario).fails_at_each_step().await?;
+    /// println!("{report}");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// When it is not so.
@@ -94,6 +121,15 @@ impl<S: Scenario> Kit<S> {
     /// A run that is made good meets a failure at each of its undos, and at its closing, before and
     /// after the effect. If the scenario reaches its goal, its pivot, or else its last step that
     /// may be, is refused.
+    ///
+    /// ```no_run
+    /// # use makegood::testkit::{Kit, Result, Scenario};
+    /// # async fn test(scenario: impl Scenario) -> Result<()> {
+    /// let report = Kit::of(scenario).each_undo_fails_once().await?;
+    /// println!("{report}");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// When the slate is not clean, or the outcome another one than without the failure.

@@ -46,6 +46,14 @@ pub struct Kit<S: Scenario> {
 
 impl<S: Scenario> Kit<S> {
     /// The checks of this scenario, for the test that this thread runs.
+    ///
+    /// ```no_run
+    /// # use makegood::testkit::{Kit, Result, Scenario};
+    /// # async fn test(scenario: impl Scenario) -> Result<()> {
+    /// Kit::of(scenario).runs().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn of(scenario: S) -> Self {
         let test = std::thread::current().name().unwrap_or_default().to_owned();
         let patience = Duration::from_mins(1);
@@ -53,6 +61,14 @@ impl<S: Scenario> Kit<S> {
     }
 
     /// How many points are tried side by side, each in a world of its own; by default 4.
+    ///
+    /// ```no_run
+    /// # use makegood::testkit::{Kit, Result, Scenario};
+    /// # async fn test(scenario: impl Scenario) -> Result<()> {
+    /// Kit::of(scenario).lanes(8).all().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn lanes(mut self, lanes: usize) -> Self {
         self.lanes = lanes.max(1);
@@ -60,6 +76,15 @@ impl<S: Scenario> Kit<S> {
     }
 
     /// How long a disturbed run may take to its end; by default a minute.
+    ///
+    /// ```no_run
+    /// # use makegood::testkit::{Kit, Result, Scenario};
+    /// # async fn test(scenario: impl Scenario) -> Result<()> {
+    /// let patient = Kit::of(scenario).patience(std::time::Duration::from_secs(300));
+    /// # drop(patient);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
@@ -67,6 +92,14 @@ impl<S: Scenario> Kit<S> {
     }
 
     /// The test's name as the test runner knows it, where the thread does not have it.
+    ///
+    /// ```no_run
+    /// # use makegood::testkit::{Kit, Result, Scenario};
+    /// # async fn test(scenario: impl Scenario) -> Result<()> {
+    /// Kit::of(scenario).in_test("trip::a_trip_keeps_the_promises_of_sagas").all().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn in_test(mut self, name: &str) -> Self {
         name.clone_into(&mut self.test);
@@ -75,6 +108,16 @@ impl<S: Scenario> Kit<S> {
 
     /// Every check that applies to the scenario, but for
     /// [`stopped_at_each_point`](Self::stopped_at_each_point).
+    ///
+    /// ```no_run
+    /// # use makegood::testkit::{Kit, Result, Scenario};
+    /// # async fn test(scenario: impl Scenario) -> Result<()> {
+    /// for report in Kit::of(scenario).all().await? {
+    ///     println!("{report}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// The first one that does not hold.

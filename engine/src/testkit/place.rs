@@ -38,12 +38,22 @@ impl fmt::Debug for Place {
 
 impl Place {
     /// A world in this cell of the database at `url`; the cell is migrated already.
+    ///
+    /// ```
+    /// let place = makegood::testkit::Place::new("postgres://localhost/test", "c_1");
+    /// assert_eq!(place.database().unwrap().cell(), "c_1");
+    /// ```
     pub fn new(url: &str, cell: &str) -> Self {
         let (url, cell) = (url.to_owned(), cell.to_owned());
         Self { url, cell, settings: BTreeMap::new(), kept: Vec::new() }
     }
 
     /// Adds a setting, such as the address of something outside.
+    ///
+    /// ```
+    /// let place = makegood::testkit::Place::new("postgres://localhost/test", "c_1").with("dpi", "300");
+    /// assert_eq!(place.setting("dpi").unwrap(), "300");
+    /// ```
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.settings.insert(name.to_owned(), value.into());
@@ -66,6 +76,11 @@ impl Place {
 
     /// A setting.
     ///
+    /// ```
+    /// let place = makegood::testkit::Place::new("postgres://localhost/test", "c_1");
+    /// assert!(place.setting("printer").is_err(), "it was made without one");
+    /// ```
+    ///
     /// # Errors
     /// When the world was made without it.
     pub fn setting(&self, name: &str) -> Result<&str> {
@@ -77,6 +92,11 @@ impl Place {
 
     /// A value that this world keeps; only in the test's own process.
     ///
+    /// ```
+    /// let place = makegood::testkit::Place::new("postgres://localhost/test", "c_1").keeping(7_u8);
+    /// assert!(place.kept::<u8>().is_ok() && place.kept::<String>().is_err());
+    /// ```
+    ///
     /// # Errors
     /// When it keeps no such value.
     pub fn kept<T: Any>(&self) -> Result<&T> {
@@ -86,6 +106,11 @@ impl Place {
     }
 
     /// The cell as the engine sees it.
+    ///
+    /// ```
+    /// let place = makegood::testkit::Place::new("postgres://localhost/test", "c_1");
+    /// assert!(place.database().is_ok());
+    /// ```
     ///
     /// # Errors
     /// When the address is none.

@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 
 use crate::activity::{ActivityError, ActivityResult, Attempt, Resolution};
 use crate::journal::Payload;
-use crate::registry::{ActivityCode, KindOf, Registry};
+use crate::registry::{ActivityCode, Answers, KindOf, Registry};
 use crate::retry::RetryPolicy;
 
 /// How a call goes wrong.
@@ -174,6 +174,10 @@ impl ActivityCode for Planned {
         self.code.timeout()
     }
 
+    fn heartbeat(&self) -> Option<Duration> {
+        self.code.heartbeat()
+    }
+
     fn transact<'a>(
         &'a self,
         tx: &'a mut PgConnection,
@@ -190,6 +194,40 @@ impl ActivityCode for Planned {
                 return Err(ActivityError::retryable("the test rolls it back"));
             }
             Ok(output)
+        })
+    }
+
+    /// What is refused or fails here is kept from the batch: a refused input has no effect.
+    fn transact_all<'a>(
+        &'a self,
+        tx: &'a mut PgConnection,
+        inputs: &'a [Payload],
+    ) -> BoxFuture<'a, ActivityResult<Answers>> {
+        Box::pin(async move {
+            let calls: Vec<u32> = inputs.iter().map(|_| self.plan.count(self.name)).collect();
+            let verdicts: Vec<ActivityResult<()>> =
+                calls.iter().map(|call| self.plan.fails_before(self.name, *call)).collect();
+            let kept = inputs.iter().zip(&verdicts).filter(|(_, verdict)| verdict.is_ok());
+            let kept: Vec<Payload> = kept.map(|(input, _)| input.clone()).collect();
+            let done = match kept.as_slice() {
+                [] => Vec::new(),
+                kept => self.code.transact_all(tx, kept).await?,
+            };
+            let lost = calls
+                .iter()
+                .zip(&verdicts)
+                .any(|(call, verdict)| verdict.is_ok() && self.plan.loses_answer(self.name, *call));
+            if lost {
+                return Err(ActivityError::retryable("the test rolls it back"));
+            }
+            let mut done = done.into_iter();
+            let short = || Err(ActivityError::retryable("the batch gave too few answers"));
+            let answers = verdicts.into_iter().zip(calls).map(|(verdict, call)| {
+                let answer = verdict.and_then(|()| done.next().unwrap_or_else(short));
+                self.note(call, &answer);
+                answer
+            });
+            Ok(answers.collect())
         })
     }
 

@@ -26,12 +26,30 @@ pub struct Report {
 
 impl Report {
     /// The points that were reached, each in a run of its own, in the order of an undisturbed run.
+    ///
+    /// ```no_run
+    /// # use makegood::testkit::{Kit, Result, Scenario};
+    /// # async fn test(scenario: impl Scenario) -> Result<()> {
+    /// let report = Kit::of(scenario).dies_at_each_point().await?;
+    /// assert!(report.points().iter().any(|point| point.contains("charge")));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn points(&self) -> &[String] {
         &self.points
     }
 
     /// Points that an undisturbed run had reached and a disturbed one did not come to: the outside
     /// was faster or slower.
+    ///
+    /// ```no_run
+    /// # use makegood::testkit::{Kit, Result, Scenario};
+    /// # async fn test(scenario: impl Scenario) -> Result<()> {
+    /// let report = Kit::of(scenario).dies_at_each_point().await?;
+    /// assert!(report.missed().is_empty(), "the outside is the same each time");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn missed(&self) -> &[String] {
         &self.missed
     }
@@ -61,6 +79,13 @@ impl fmt::Display for Report {
 }
 
 /// A point at which a promise does not hold.
+///
+/// ```
+/// use makegood::testkit::Fault;
+///
+/// let fault = Fault { point: "charge#1".to_owned(), why: "it ended twice".to_owned() };
+/// assert_eq!(fault.point, "charge#1");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// What was done to the run, and where.
@@ -90,6 +115,18 @@ pub struct Broken {
 
 impl Broken {
     /// Where it does not hold, and why.
+    ///
+    /// ```no_run
+    /// # use makegood::testkit::{Kit, Result, Scenario};
+    /// # async fn test(scenario: impl Scenario) -> Result<()> {
+    /// if let Err(broken) = Kit::of(scenario).runs().await {
+    ///     for fault in broken.faults() {
+    ///         println!("{}: {}", fault.point, fault.why);
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn faults(&self) -> &[Fault] {
         &self.faults
     }

@@ -24,6 +24,38 @@ pub type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 /// whole example.
 ///
 /// [`Kit`]: crate::testkit::Kit
+///
+/// ```
+/// # use makegood::{Registry, Workflow};
+/// use makegood::testkit::{Place, Result, Scenario, Stage};
+///
+/// /// A workflow without a world of its own.
+/// struct Alone<W>(std::marker::PhantomData<fn() -> W>);
+///
+/// impl<W: Workflow<Input = ()>> Scenario for Alone<W> {
+///     type Saga = W;
+///
+///     async fn place(&self) -> Result<Place> {
+///         Ok(Place::new("postgres://localhost/test", "c_1")) // one that nobody else uses
+///     }
+///
+///     fn registry(&self, _: &Place) -> Result<Registry> {
+///         Ok(Registry::new().workflow::<W>())
+///     }
+///
+///     async fn prepare(&self, _: &Stage) -> Result<()> {
+///         Ok(())
+///     }
+///
+///     async fn slate(&self, _: &Stage) -> Result<Vec<String>> {
+///         Ok(Vec::new())
+///     }
+///
+///     async fn outcome(&self, _: &Stage) -> Result<Vec<String>> {
+///         Ok(Vec::new())
+///     }
+/// }
+/// ```
 pub trait Scenario: Send + Sync + 'static {
     /// The workflow.
     type Saga: Workflow;

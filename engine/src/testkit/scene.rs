@@ -118,8 +118,10 @@ impl<'a, S: Scenario> Scene<'a, S> {
             if rest.stuck > 0 {
                 return Err(self.incident().await?.into());
             }
-            if driven && rest.moving == 0 && rest.live > 0 {
-                self.stage.skip_to_next_timer().await?;
+            // Without a wait for rest: if a worker dies just now, only `meddle` brings another.
+            if let (true, 0, Some(next_ms)) = (driven, rest.moving, rest.next_ms) {
+                let by = Duration::from_millis(u64::try_from(next_ms).unwrap_or_default());
+                self.stage.advance(by).await?;
             }
             if begun.elapsed() > self.patience {
                 let who = if driven { "the run" } else { "the outside" };

@@ -47,6 +47,15 @@ impl<S: Scenario> Kit<S> {
     /// The signals of an undisturbed run come before the run is claimed, twice, and once more after
     /// its end: under the same ids, and, if [`Scenario::is_repeated`], under others.
     ///
+    /// ```no_run
+    /// # use makegood::testkit::{Kit, Result, Scenario};
+    /// # async fn test(scenario: impl Scenario) -> Result<()> {
+    /// let report = Kit::of(scenario).undisturbed_by_signals_twice_early_and_late().await?;
+    /// println!("{report}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// When the outcome is not that of an undisturbed run.
     pub async fn undisturbed_by_signals_twice_early_and_late(

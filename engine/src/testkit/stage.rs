@@ -19,6 +19,15 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// The world of one run: what a [`Scenario`](super::Scenario) prepares, drives and looks at.
+///
+/// ```no_run
+/// # use makegood::testkit::{Result, Stage};
+/// # async fn part(stage: &Stage) -> Result<()> {
+/// let notes: i64 = sqlx::query_scalar("select count(*) from notes").fetch_one(stage.pool()).await?;
+/// println!("{}: {notes} notes", stage.workflow_id());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Stage {
     pool: PgPool,
@@ -39,26 +48,67 @@ impl Stage {
     }
 
     /// Connections to the cell.
+    ///
+    /// ```no_run
+    /// # use makegood::testkit::{Result, Stage};
+    /// # async fn part(stage: &Stage) -> Result<()> {
+    /// sqlx::query("insert into seats (seat) values (17)").execute(stage.pool()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn pool(&self) -> &PgPool {
         &self.pool
     }
 
     /// The engine's client for the cell.
+    ///
+    /// ```no_run
+    /// # use makegood::testkit::{Result, Stage};
+    /// # async fn part(stage: &Stage) -> Result<()> {
+    /// stage.client().wake();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn client(&self) -> &Client {
         &self.client
     }
 
     /// The cell as the engine sees it.
+    ///
+    /// ```no_run
+    /// # use makegood::testkit::{Result, Stage};
+    /// # async fn part(stage: &Stage) -> Result<()> {
+    /// println!("in the cell {}", stage.database().cell());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn database(&self) -> &Database {
         &self.database
     }
 
     /// Where the world is, and what it keeps.
+    ///
+    /// ```no_run
+    /// # use makegood::testkit::{Result, Stage};
+    /// # async fn part(stage: &Stage) -> Result<()> {
+    /// let printer = stage.place().setting("printer")?;
+    /// println!("the printer is at {printer}");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn place(&self) -> &Place {
         &self.place
     }
 
     /// The id under which the run is, or will be, started. No other run has it.
+    ///
+    /// ```no_run
+    /// # use makegood::testkit::{Result, Stage};
+    /// # async fn part(stage: &Stage) -> Result<()> {
+    /// println!("the run is known as {}", stage.workflow_id());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn workflow_id(&self) -> &str {
         &self.workflow_id
     }
@@ -97,6 +147,14 @@ impl Stage {
 
     /// Waits until the run has recorded the result of a step; of one that is refused, there is none.
     ///
+    /// ```no_run
+    /// # use makegood::testkit::{Result, Stage};
+    /// # async fn part(stage: &Stage) -> Result<()> {
+    /// stage.until_recorded("hold_seat").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// When that takes longer than a minute.
     pub async fn until_recorded(&self, step: &str) -> Result<()> {
@@ -109,6 +167,17 @@ impl Stage {
     }
 
     /// Waits until `look` says true, asking again and again.
+    ///
+    /// ```no_run
+    /// # use makegood::testkit::{Result, Stage};
+    /// # async fn part(stage: &Stage) -> Result<()> {
+    /// stage.until("the seat is sold", async || {
+    ///     let sold = "select exists (select from seats where sold)";
+    ///     Ok(sqlx::query_scalar(sold).fetch_one(stage.pool()).await?)
+    /// }).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// When that takes longer than a minute; names `what` it waited for.
@@ -150,6 +219,16 @@ impl Stage {
 
     /// Waits until no run of the cell can go on by itself, then moves time on to the next timer or
     /// wait; by how much, or `None` when there is none left.
+    ///
+    /// ```no_run
+    /// # use makegood::testkit::{Result, Stage};
+    /// # async fn part(stage: &Stage) -> Result<()> {
+    /// while let Some(by) = stage.skip_to_next_timer().await? {
+    ///     println!("skipped {by:?}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// When the runs do not come to rest within a minute.

@@ -3,7 +3,9 @@
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "a test stops at the first fault")]
 #![allow(missing_docs, unreachable_pub, reason = "a test binary has no outside")]
 
+mod asking;
 mod attempts;
+mod attributes;
 mod batches;
 mod bulk;
 mod cancelling;
@@ -28,14 +30,17 @@ mod refusals;
 mod repeats;
 mod replays;
 mod retention;
+mod review;
 mod runs;
 mod schedules;
 mod signals;
 mod statements;
+mod states;
 mod support;
 mod together;
 mod trades;
 mod undo_outputs;
+mod unseen;
 mod values;
 mod versions;
 mod world;

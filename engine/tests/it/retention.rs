@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use makegood::{Cancellation, Delivery, Error, Retention, Worker, WorkerConfig, Workflow, inspect};
+use makegood::{
+    Attributes, Cancellation, Delivery, Error, Retention, Worker, WorkerConfig, Workflow, inspect,
+};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -78,7 +80,8 @@ where
     let part = summary.workflow_id.split(':').next_back().unwrap();
     let by_part = inspect::run(&mut conn, part).await.unwrap();
     let steps = inspect::steps(&mut conn, run_id).await.unwrap();
-    let listed = inspect::list(&mut conn, Some(&summary.state), None, 50).await.unwrap();
+    let listed =
+        inspect::list(&mut conn, Some(&summary.state), None, &Attributes::new(), 50).await.unwrap();
     let counts = inspect::counts(&mut conn).await.unwrap();
     let ending = cell.client.ending::<W>(run_id, Duration::ZERO).await.unwrap();
     vec![
@@ -127,7 +130,7 @@ async fn an_archived_run_reads_as_before() {
     let mut conn = cell.pool.acquire().await.unwrap();
     let archived = inspect::archived(&mut conn, mended).await.unwrap().unwrap();
     let document = &archived.document;
-    assert_eq!(document["incidents"][0]["resolution"], "retried");
+    assert_eq!(document["incidents"][0]["resolution"], "retry");
     assert_eq!(document["actions"][0]["reason"], "the bank is back", "no action is lost");
     assert_eq!(document["run"]["workflow_id"], "trips:mended");
     let parcel = inspect::archived(&mut conn, signed).await.unwrap().unwrap();

@@ -49,12 +49,13 @@ fn sql_lives_in_the_store_alone() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        let known = ["activity.rs", "wake.rs", "config.rs", "runtime.rs", "testkit.rs"];
+        let known = ["wake.rs", "config.rs", "runtime.rs"];
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         if path.is_dir() || known.contains(&name.as_str()) {
-            continue; // Documentation, NOTIFY, and the settings of a connection.
+            continue; // NOTIFY, and the settings of a connection.
         }
         let source = std::fs::read_to_string(&path).unwrap();
-        assert!(!source.contains("sqlx::query"), "{name} has SQL of its own");
+        let mut code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+        assert!(!code.any(|line| line.contains("sqlx::query")), "{name} has SQL of its own");
     }
 }

@@ -4,6 +4,7 @@
 
 mod addresses;
 mod documented;
+mod examples;
 mod habits;
 mod rules;
 mod secrets;
@@ -102,6 +103,13 @@ fn no_address_of_a_dependency_is_fixed_in_code() {
 #[test]
 fn no_secret_is_in_the_tree() {
     assert_eq!(all(&tree(), secrets::found), none());
+}
+
+#[test]
+fn every_public_item_of_the_engine_has_an_example() {
+    let tree = tree();
+    let engine = tree.iter().filter(|file| file.path.starts_with("engine/src/") && file.is_rust());
+    assert_eq!(all(engine, examples::lacking), none(), "what is public is shown in use");
 }
 
 #[test]

@@ -42,14 +42,13 @@ impl Scenario for Refund {
         let order = place_order(stage).await?;
         let change = StatusChange {
             order_id: order.order_id,
-            from: &[OrderStatus::Pending],
             to: OrderStatus::Failed,
             actor: "checkout",
             reason_code: Some("TEST"),
             reason_detail: None,
         };
         let mut tx = stage.pool().begin().await?;
-        orders::set_status(&mut tx, &change).await?;
+        orders::set_status(&mut tx, &[OrderStatus::Pending], &[change]).await?;
         tx.commit().await?;
         let notes = [("order_id".to_owned(), order.order_id.to_string())].into();
         let new = NewGatewayOrder { receipt: order.receipt.clone(), amount: order.total, notes };

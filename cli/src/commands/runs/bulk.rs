@@ -172,6 +172,9 @@ fn selection(args: &SelectionArgs) -> Selection {
     if let Some(fingerprint) = &args.fingerprint {
         selection = selection.fingerprint(fingerprint);
     }
+    for (name, value) in &args.attribute {
+        selection = selection.attribute(name, value);
+    }
     if let Some(at) = args.started_from {
         selection = selection.started_from(at);
     }

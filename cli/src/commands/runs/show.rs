@@ -54,6 +54,9 @@ fn header(run: &RunSummary) {
     if let Some(ended_at) = run.ended_at {
         output::data(&format!("Ended        {}", time(ended_at)));
     }
+    if let Some(attributes) = &run.attributes {
+        output::data(&format!("Attributes   {attributes}"));
+    }
 }
 
 fn row(step: &StepView) -> Vec<String> {

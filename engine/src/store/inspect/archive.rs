@@ -9,6 +9,14 @@ use uuid::Uuid;
 use super::RunSummary;
 
 /// A run in the archive.
+///
+/// ```
+/// use makegood::inspect::ArchivedRun;
+///
+/// fn words(run: &ArchivedRun) -> String {
+///     format!("{} {} ended as {} at {}", run.workflow, run.workflow_id, run.state, run.ended_at)
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, FromRow)]
 pub struct ArchivedRun {
     /// The run's id.
@@ -73,7 +81,7 @@ pub(super) async fn run(
 ) -> Result<Option<RunSummary>, sqlx::Error> {
     let found = sqlx::query_as(
         "select run_id, workflow, workflow_id, ended_state as state, started_at, ended_at,
-           null::timestamptz as due_at, null::text as incident
+           null::timestamptz as due_at, null::text as incident, attributes
          from archived_runs
          where run_id = $2 or workflow_id = $1
          order by started_at
@@ -88,7 +96,7 @@ pub(super) async fn run(
     }
     sqlx::query_as(
         "select run_id, workflow, workflow_id, ended_state as state, started_at, ended_at,
-           null::timestamptz as due_at, null::text as incident
+           null::timestamptz as due_at, null::text as incident, attributes
          from archived_runs
          where $1 = any(string_to_array(workflow_id, ':'))
          order by started_at

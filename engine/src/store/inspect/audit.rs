@@ -4,6 +4,14 @@ use serde::Serialize;
 use sqlx::{PgConnection, Row};
 
 /// A fault found by the audit: what was promised, and where it does not hold.
+///
+/// ```
+/// use makegood::inspect::Fault;
+///
+/// fn words(fault: &Fault) -> String {
+///     format!("{} does not hold of {}: {}", fault.invariant, fault.subject, fault.detail)
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fault {
     /// The invariant's name.
@@ -20,11 +28,27 @@ struct Check {
 }
 
 /// The names of all invariants.
+///
+/// ```
+/// assert!(makegood::inspect::invariants().any(|name| name == "a task is in a lane"));
+/// ```
 pub fn invariants() -> impl Iterator<Item = &'static str> {
     CHECKS.iter().map(|check| check.invariant)
 }
 
 /// Where the engine's promises do not hold; at most 100 places for each.
+///
+/// ```no_run
+/// # async fn example(conn: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
+/// use makegood::inspect;
+///
+/// assert_eq!(inspect::faults(conn).await?, []);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the database does not answer.
 pub async fn faults(conn: &mut PgConnection) -> Result<Vec<Fault>, sqlx::Error> {
     let mut found = Vec::new();
     for check in CHECKS {

@@ -10,6 +10,14 @@ use super::COUNT_LIMIT;
 use super::runs::RunSummary;
 
 /// What an operator did to a run.
+///
+/// ```
+/// use makegood::inspect::OperatorAction;
+///
+/// fn words(action: &OperatorAction) -> String {
+///     format!("{}: {} by {}, because {}", action.at, action.verb, action.actor, action.reason)
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize, FromRow)]
 pub struct OperatorAction {
     /// The action's id.
@@ -31,6 +39,20 @@ pub struct OperatorAction {
 }
 
 /// What operators did to a run, the oldest first.
+///
+/// ```no_run
+/// # async fn example(conn: &mut sqlx::PgConnection, run_id: uuid::Uuid) -> Result<(), sqlx::Error> {
+/// use makegood::inspect;
+///
+/// for action in inspect::actions(conn, run_id).await? {
+///     println!("{} {}: {}", action.at, action.actor, action.verb);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the database does not answer.
 pub async fn actions(
     conn: &mut PgConnection,
     run_id: Uuid,
@@ -47,6 +69,14 @@ pub async fn actions(
 }
 
 /// A bulk action and how far it has come.
+///
+/// ```
+/// use makegood::inspect::BulkView;
+///
+/// fn left(bulk: &BulkView) -> i64 {
+///     bulk.total - bulk.done - bulk.ordered - bulk.refused - bulk.failed
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize, FromRow)]
 pub struct BulkView {
     /// Its id.
@@ -84,6 +114,20 @@ pub struct BulkView {
 }
 
 /// One bulk action.
+///
+/// ```no_run
+/// # async fn example(conn: &mut sqlx::PgConnection, bulk_id: uuid::Uuid) -> Result<(), sqlx::Error> {
+/// use makegood::inspect;
+///
+/// if let Some(bulk) = inspect::bulk(conn, bulk_id).await? {
+///     println!("{} by {}: {} of {} done", bulk.state, bulk.actor, bulk.done, bulk.total);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the database does not answer.
 pub async fn bulk(conn: &mut PgConnection, bulk_id: Uuid) -> Result<Option<BulkView>, sqlx::Error> {
     sqlx::query_as(
         "select b.bulk_id, b.verb, b.selection, b.actor, b.reason, b.per_second, b.state,
@@ -107,6 +151,15 @@ pub async fn bulk(conn: &mut PgConnection, bulk_id: Uuid) -> Result<Option<BulkV
 }
 
 /// What became of one run of a bulk action.
+///
+/// ```
+/// use makegood::inspect::BulkItem;
+///
+/// /// Whether it was acted on and still needs a person.
+/// fn helped_nothing(item: &BulkItem) -> bool {
+///     item.outcome.as_deref() == Some("done") && item.incident.is_some()
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize, FromRow)]
 pub struct BulkItem {
     /// The run.
@@ -124,6 +177,20 @@ pub struct BulkItem {
 }
 
 /// The runs of a bulk action, optionally those of one outcome.
+///
+/// ```no_run
+/// # async fn example(conn: &mut sqlx::PgConnection, bulk_id: uuid::Uuid) -> Result<(), sqlx::Error> {
+/// use makegood::inspect;
+///
+/// for item in inspect::bulk_items(conn, bulk_id, Some("refused"), 100).await? {
+///     println!("{}: {}", item.run_id, item.why.unwrap_or_default());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the database does not answer.
 pub async fn bulk_items(
     conn: &mut PgConnection,
     bulk_id: Uuid,
@@ -147,6 +214,20 @@ pub async fn bulk_items(
 }
 
 /// In which states the runs of a bulk action are now: whether it helped.
+///
+/// ```no_run
+/// # async fn example(conn: &mut sqlx::PgConnection, bulk_id: uuid::Uuid) -> Result<(), sqlx::Error> {
+/// use makegood::inspect;
+///
+/// for (state, runs) in inspect::bulk_states(conn, bulk_id).await? {
+///     println!("{runs} are {state}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the database does not answer.
 pub async fn bulk_states(
     conn: &mut PgConnection,
     bulk_id: Uuid,
@@ -172,7 +253,7 @@ pub(crate) async fn bulk_sample(
 ) -> Result<Vec<RunSummary>, sqlx::Error> {
     sqlx::query_as(
         "select s.run_id, s.workflow, s.workflow_id, s.state, s.started_at, s.ended_at, s.due_at,
-           n.class as incident
+           n.class as incident, s.attributes
          from bulk_items i
          join run_states s on s.run_id = i.run_id
          left join incidents n on n.run_id = i.run_id and n.resolved_at is null
@@ -187,6 +268,14 @@ pub(crate) async fn bulk_sample(
 }
 
 /// Open incidents that are alike.
+///
+/// ```
+/// use makegood::inspect::IncidentGroup;
+///
+/// fn words(group: &IncidentGroup) -> String {
+///     format!("{} times {}: {}", group.count, group.class, group.message)
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize, FromRow)]
 pub struct IncidentGroup {
     /// What they share; a selection by it acts on all of them.
@@ -208,6 +297,20 @@ pub struct IncidentGroup {
 }
 
 /// Open incidents, the alike ones together, the most frequent first.
+///
+/// ```no_run
+/// # async fn example(conn: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
+/// use makegood::inspect;
+///
+/// for group in inspect::incident_groups(conn, 20).await? {
+///     println!("{} times {}: {}", group.count, group.class, group.message);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the database does not answer.
 pub async fn incident_groups(
     conn: &mut PgConnection,
     limit: i64,

@@ -7,8 +7,20 @@ use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::archive;
+use crate::attributes::Attributes;
 
 /// A run in a list.
+///
+/// ```
+/// use makegood::inspect::RunSummary;
+///
+/// fn words(run: &RunSummary) -> String {
+///     match &run.incident {
+///         Some(class) => format!("{} {} needs a person: {class}", run.workflow, run.workflow_id),
+///         None => format!("{} {} is {}", run.workflow, run.workflow_id, run.state),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize, FromRow)]
 pub struct RunSummary {
     /// The run's id.
@@ -27,9 +39,20 @@ pub struct RunSummary {
     pub due_at: Option<DateTime<Utc>>,
     /// The class of its open incident.
     pub incident: Option<String>,
+    /// The attributes that it was started with, as an object.
+    #[sqlx(default)]
+    pub attributes: Option<Value>,
 }
 
 /// A record of a run.
+///
+/// ```
+/// use makegood::inspect::StepView;
+///
+/// fn words(step: &StepView) -> String {
+///     format!("{:>3} {} {}#{}", step.seq, step.kind, step.name, step.occurrence)
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize, FromRow)]
 pub struct StepView {
     /// Its place in the record.
@@ -54,11 +77,28 @@ pub struct StepView {
     pub at: DateTime<Utc>,
 }
 
-/// The newest runs, archived ones among them, optionally of one state or workflow.
+/// The newest runs, archived ones among them, that have these attributes; optionally of one state
+/// or workflow.
+///
+/// ```no_run
+/// # async fn example(conn: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
+/// use makegood::{Attributes, inspect};
+///
+/// let of_a_customer = Attributes::new().with("customer", "81");
+/// for run in inspect::list(conn, Some("STUCK"), None, &of_a_customer, 50).await? {
+///     println!("{} {}", run.workflow, run.workflow_id);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the database does not answer.
 pub async fn list(
     conn: &mut PgConnection,
     state: Option<&str>,
     workflow: Option<&str>,
+    attributes: &Attributes,
     limit: i64,
 ) -> Result<Vec<RunSummary>, sqlx::Error> {
     // Each part is cut by itself, so that each can follow its index.
@@ -67,20 +107,23 @@ pub async fn list(
          from (
            (
              select s.run_id, s.workflow, s.workflow_id, s.state, s.started_at, s.ended_at,
-               s.due_at, i.class as incident
+               s.due_at, i.class as incident, s.attributes
              from run_states s
              left join incidents i on i.run_id = s.run_id and i.resolved_at is null
-             where ($1::text is null or s.state = $1) and ($2::text is null or s.workflow = $2)
+             where ($1::text is null or s.state = $1)
+               and ($2::text is null or s.workflow = $2)
+               and ($4::jsonb is null or s.attributes @> $4::jsonb)
              order by s.started_at desc
              limit $3
            )
            union all
            (
              select a.run_id, a.workflow, a.workflow_id, a.ended_state, a.started_at, a.ended_at,
-               null, null
+               null, null, a.attributes
              from archived_runs a
              where ($1::text is null or a.ended_state = $1)
                and ($2::text is null or a.workflow = $2)
+               and ($4::jsonb is null or a.attributes @> $4::jsonb)
              order by a.started_at desc
              limit $3
            )
@@ -91,15 +134,30 @@ pub async fn list(
     .bind(state)
     .bind(workflow)
     .bind(limit)
+    .bind(attributes.json())
     .fetch_all(conn)
     .await
 }
 
 /// One run, archived or not, by its id, by the id that its starter chose, or by a part of that between colons.
+///
+/// ```no_run
+/// # async fn example(conn: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
+/// use makegood::inspect;
+///
+/// if let Some(run) = inspect::run(conn, "booking-1").await? {
+///     println!("{} is {}", run.run_id, run.state);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the database does not answer.
 pub async fn run(conn: &mut PgConnection, id: &str) -> Result<Option<RunSummary>, sqlx::Error> {
     let found = sqlx::query_as(
         "select s.run_id, s.workflow, s.workflow_id, s.state, s.started_at, s.ended_at, s.due_at,
-           i.class as incident
+           i.class as incident, s.attributes
          from run_states s
          left join incidents i on i.run_id = s.run_id and i.resolved_at is null
          where s.run_id::text = $1
@@ -118,6 +176,20 @@ pub async fn run(conn: &mut PgConnection, id: &str) -> Result<Option<RunSummary>
 }
 
 /// The record of a run, archived or not.
+///
+/// ```no_run
+/// # async fn example(conn: &mut sqlx::PgConnection, run_id: uuid::Uuid) -> Result<(), sqlx::Error> {
+/// use makegood::inspect;
+///
+/// for step in inspect::steps(conn, run_id).await? {
+///     println!("{} {} {}", step.at, step.kind, step.name);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the database does not answer.
 pub async fn steps(conn: &mut PgConnection, run_id: Uuid) -> Result<Vec<StepView>, sqlx::Error> {
     sqlx::query_as(
         "select seq, kind, name, occurrence, input, result, undo, attempts, next, at
@@ -141,6 +213,20 @@ pub async fn steps(conn: &mut PgConnection, run_id: Uuid) -> Result<Vec<StepView
 }
 
 /// How many runs there are in each state, archived ones among them.
+///
+/// ```no_run
+/// # async fn example(conn: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
+/// use makegood::inspect;
+///
+/// for (state, runs) in inspect::counts(conn).await? {
+///     println!("{runs} are {state}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the database does not answer.
 pub async fn counts(conn: &mut PgConnection) -> Result<Vec<(String, i64)>, sqlx::Error> {
     sqlx::query_as(
         "select state, count(*)
@@ -157,6 +243,15 @@ pub async fn counts(conn: &mut PgConnection) -> Result<Vec<(String, i64)>, sqlx:
 }
 
 /// What a stuck run needs a person for.
+///
+/// ```
+/// use makegood::inspect::OpenIncident;
+///
+/// fn words(incident: &OpenIncident) -> String {
+///     let step = incident.step.as_deref().unwrap_or("no step");
+///     format!("{} at {step} since {}: {}", incident.class, incident.opened_at, incident.message)
+/// }
+/// ```
 #[derive(Debug, Clone, Serialize, FromRow)]
 pub struct OpenIncident {
     /// What kind of need it is.
@@ -176,6 +271,20 @@ pub struct OpenIncident {
 }
 
 /// The open incident of a run, if it has one.
+///
+/// ```no_run
+/// # async fn example(conn: &mut sqlx::PgConnection, run_id: uuid::Uuid) -> Result<(), sqlx::Error> {
+/// use makegood::inspect;
+///
+/// if let Some(incident) = inspect::open_incident(conn, run_id).await? {
+///     println!("{}: {}", incident.class, incident.message);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the database does not answer.
 pub async fn open_incident(
     conn: &mut PgConnection,
     run_id: Uuid,

@@ -10,6 +10,15 @@ pub const COUNT_LIMIT: i64 = 100_000;
 pub const LIVE_STATES: [&str; 5] = ["RUNNING", "WAITING", "COMPENSATING", "STUCK", "PAUSED"];
 
 /// How the cell stands.
+///
+/// ```
+/// use makegood::inspect::Status;
+///
+/// /// Whether somebody should be woken.
+/// fn is_bad(status: &Status) -> bool {
+///     status.live_workers == 0 || status.oldest_due_secs > 60
+/// }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Status {
     /// Live runs by state; states without a run are missing. `STUCK` is complete even where the
@@ -31,6 +40,19 @@ struct Line {
 }
 
 /// Reads how the cell stands, at the cost of at most [`COUNT_LIMIT`] rows a kind.
+///
+/// ```no_run
+/// # async fn example(conn: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
+/// use makegood::inspect;
+///
+/// let status = inspect::status(conn).await?;
+/// println!("{} workers, the oldest run waits {} s", status.live_workers, status.oldest_due_secs);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the database does not answer.
 pub async fn status(conn: &mut PgConnection) -> Result<Status, sqlx::Error> {
     let lines: Vec<Line> = sqlx::query_as(
         "select 'runs' as kind, k.state as name, count(*) as number
@@ -76,6 +98,18 @@ pub async fn status(conn: &mut PgConnection) -> Result<Status, sqlx::Error> {
 }
 
 /// How many workers hold a valid lease.
+///
+/// ```no_run
+/// # async fn example(conn: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
+/// use makegood::inspect;
+///
+/// assert!(inspect::live_workers(conn).await? > 0, "somebody drives runs");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the database does not answer.
 pub async fn live_workers(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar("select count(*) from workers where alive and lease_until > now()")
         .fetch_one(conn)
@@ -83,6 +117,19 @@ pub async fn live_workers(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
 }
 
 /// How many runs the process `pid` holds by the database's word, dead or alive.
+///
+/// ```no_run
+/// # async fn example(conn: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
+/// use makegood::inspect;
+///
+/// let held = inspect::held_by_process(conn, 4711).await?;
+/// println!("{held} runs would be taken over");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the database does not answer.
 pub async fn held_by_process(conn: &mut PgConnection, pid: i32) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar(
         "select count(*)
@@ -97,6 +144,18 @@ pub async fn held_by_process(conn: &mut PgConnection, pid: i32) -> Result<i64, s
 
 /// The commits that carried all runs of a workflow on: their starts, their signals, and their
 /// turns, where one commit may carry many. Claims, leases and reads aside.
+///
+/// ```no_run
+/// # async fn example(conn: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
+/// use makegood::inspect;
+///
+/// println!("{} commits", inspect::carrying_commits(conn, "checkout").await?);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the database does not answer.
 pub async fn carrying_commits(conn: &mut PgConnection, workflow: &str) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar(
         "select

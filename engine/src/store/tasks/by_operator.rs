@@ -21,8 +21,12 @@ pub(crate) struct Facts {
 }
 
 /// Which way a run goes, by its record.
+///
+/// ```
+/// assert_eq!(makegood::operator::Way::ALL.len(), 4, "two forward, two back");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
+pub enum Way {
     /// To its pivot.
     Forward,
     /// To its end.
@@ -31,6 +35,11 @@ pub(crate) enum Way {
     Back,
     /// It is being made good, and something is undone.
     Undoing,
+}
+
+impl Way {
+    /// Every way.
+    pub const ALL: [Self; 4] = [Self::Forward, Self::PastPivot, Self::Back, Self::Undoing];
 }
 
 /// Whether a run that goes on has its attempts and crashes counted anew.
