@@ -426,9 +426,10 @@ async fn settle(
             let alone = told.len() == 1;
             for (mut told, turn) in told.into_iter().zip(turns) {
                 told.run.turn = turn.records;
-                let undone = match alone {
-                    true => unwritten.of(&told.call),
-                    false => unwritten.together(told.call.clone()),
+                let undone = if alone {
+                    unwritten.of(&told.call)
+                } else {
+                    unwritten.together(told.call.clone())
                 };
                 told.start_over(undone, results);
             }
