@@ -64,7 +64,7 @@ impl Batches {
         let member = Member { run: Box::new(run), call };
         if again {
             // What has failed once fails alone.
-            return only(carry_out(Arc::clone(engine), vec![member]).await);
+            return only(Box::pin(carry_out(Arc::clone(engine), vec![member])).await);
         }
         let (done, handed) = oneshot::channel();
         let lead = {
@@ -426,9 +426,10 @@ async fn settle(
             let alone = told.len() == 1;
             for (mut told, turn) in told.into_iter().zip(turns) {
                 told.run.turn = turn.records;
-                let undone = match alone {
-                    true => unwritten.of(&told.call),
-                    false => unwritten.together(told.call.clone()),
+                let undone = if alone {
+                    unwritten.of(&told.call)
+                } else {
+                    unwritten.together(told.call.clone())
                 };
                 told.start_over(undone, results);
             }

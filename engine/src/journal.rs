@@ -121,8 +121,10 @@ impl RowKind {
             | Self::Slept
             | Self::Ended
             | Self::Skipped => true,
-            Self::Value | Self::Version | Self::Started => false,
-            Self::Intent
+            Self::Value
+            | Self::Version
+            | Self::Started
+            | Self::Intent
             | Self::Compensating
             | Self::Undone
             | Self::Closed

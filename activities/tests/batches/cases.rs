@@ -42,10 +42,8 @@ async fn settlements(
 ) -> Vec<Settlement> {
     let mut settlements: Vec<Settlement> = Vec::new();
     for order in orders {
-        let mut wanted = match chance.once_in(8) {
-            true => settlement(order),
-            false => world.await_payment(order).await,
-        };
+        let mut wanted =
+            if chance.once_in(8) { settlement(order) } else { world.await_payment(order).await };
         let (order, payment) = (order.order_id, &wanted.paid.gateway_payment_id);
         let planted = match chance.below(14) {
             0 => format!(

@@ -20,7 +20,7 @@ use crate::workflow::{Failure, Rejection, Workflow, WorkflowResult};
 pub const CHILD_NOT_COMPLETED: &str = "CHILD_NOT_COMPLETED";
 
 /// How often a parent looks up from waiting for a child; the child's end wakes it at once.
-const LOOK_UP: Duration = Duration::from_secs(3_600);
+const LOOK_UP: Duration = Duration::from_hours(1);
 
 /// A child's id, as the parent records it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
