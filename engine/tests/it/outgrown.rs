@@ -1,6 +1,6 @@
 //! Great numbers, children that nobody awaits, and records that the code has outgrown.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use makegood::{Ctx, Late, Registry, Signal, WorkerConfig, Workflow, WorkflowResult, replay_check};
 use serde::{Deserialize, Serialize};
@@ -231,4 +231,19 @@ impl Workflow for Crowd {
         let booked = ctx.all(wishes.iter().map(|wish| ctx.step::<Book>(wish))).await?;
         Ok(booked.len())
     }
+}
+
+#[tokio::test]
+async fn a_thousand_steps_at_once_are_done_and_handed_back() {
+    let cell = TestCell::new().await;
+    let worker = cell.worker_with(registry().workflow::<Crowd>(), forgetful()).await;
+    let plan = Plan::new();
+    let gate = world().hang(&plan, "book 999");
+    let run = cell.start::<Crowd>("c1", &plan).await;
+    world().until_met(&plan, "book 999", 1).await;
+    gate.add_permits(999);
+    worker.drain().await.unwrap();
+    let worker = cell.worker_with(registry().workflow::<Crowd>(), forgetful()).await;
+    assert_eq!(cell.ended::<Crowd>(run).await.output, Some(1_000));
+    worker.drain().await.unwrap();
 }
