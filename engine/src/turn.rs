@@ -21,7 +21,7 @@ use crate::transaction::{Transacted, Undone, leap, transact};
 /// Drives a claimed run until it leaves this worker's memory.
 pub(crate) async fn drive(engine: Arc<Engine>, run: Run) {
     let mut flight = Flight::default();
-    let driven = drive_on(&engine, run, &mut flight).await;
+    let driven = Box::pin(drive_on(&engine, run, &mut flight)).await;
     // A call is never dropped half-way, even if its run is no longer this worker's.
     flight.land_all().await;
     if let Some((run, undone)) = driven {

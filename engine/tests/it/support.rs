@@ -4,7 +4,10 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use makegood::{Client, Database, Ending, Registry, StartOptions, Worker, WorkerConfig, Workflow};
+use makegood::{
+    Cancellation, Client, Database, Ending, Registry, Signal, StartOptions, Worker, WorkerConfig,
+    Workflow,
+};
 use migrations::Cell;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use uuid::Uuid;
@@ -83,6 +86,28 @@ impl TestCell {
         }
         tx.commit().await.unwrap();
         self.client.wake();
+    }
+
+    /// Sends the run with this id a signal.
+    pub async fn signal<W: Workflow>(&self, id: &str, signal: &impl Signal) {
+        let mut tx = self.pool.begin().await.unwrap();
+        self.client.signal::<W, _>(&mut tx, id, "s1", signal).await.unwrap();
+        tx.commit().await.unwrap();
+        self.client.wake();
+    }
+
+    /// Cancels a run that is before its pivot.
+    pub async fn cancel<W: Workflow>(&self, id: &str) {
+        let mut tx = self.pool.begin().await.unwrap();
+        let answer = self.client.cancel::<W>(&mut tx, id, &"no").await.unwrap();
+        assert_eq!(answer, Cancellation::Requested);
+        tx.commit().await.unwrap();
+        self.client.wake();
+    }
+
+    /// Waits until a run waits.
+    pub async fn waits(&self) {
+        self.until("it waits", "select exists (select 1 from tasks where state = 'WAITING')").await;
     }
 
     /// Waits until the run has ended.
