@@ -192,7 +192,6 @@ impl From<makegood::Error> for ApiError {
             | makegood::Error::ReservedSignal(_)
             | makegood::Error::Queue(_)
             | makegood::Error::Attribute(_)
-            | makegood::Error::Attribute(_)
             | makegood::Error::InvalidSchedule(_)
             | makegood::Error::ScheduleNotFound(_)
             | makegood::Error::Unfit(_) => Self::Internal(error.into()),
