@@ -168,7 +168,11 @@ fn record(text: &mut String) {
     text.push_str("\n## Its record\n\n");
     head(text, &["kind", "what the row says", "written by", "answers the program"]);
     for kind in RowKind::ALL {
-        let by = if kind.is_an_operators() { "an operator" } else { "a worker" };
+        let by = match kind {
+            RowKind::Compensating => "a worker or an operator",
+            kind if kind.is_an_operators() => "an operator",
+            _ => "a worker",
+        };
         let answers = if kind.is_answer() { "yes" } else { "" };
         row(text, &[code(kind.as_str()), what_a_row_says(kind).into(), by.into(), answers.into()]);
     }
