@@ -28,11 +28,20 @@ pub struct Attributes(BTreeMap<String, String>);
 
 impl Attributes {
     /// None: every run has all of them.
+    ///
+    /// ```
+    /// assert!(makegood::Attributes::new().is_empty());
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// These, and one more; of two values of a name the last counts.
+    ///
+    /// ```
+    /// let of_a_shop = makegood::Attributes::new().with("shop", "books").with("shop", "toys");
+    /// assert_eq!(of_a_shop.get("shop"), Some("toys"));
+    /// ```
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.0.insert(name.into(), value.into());
@@ -40,11 +49,19 @@ impl Attributes {
     }
 
     /// The value of a name.
+    ///
+    /// ```
+    /// assert_eq!(makegood::Attributes::new().get("shop"), None);
+    /// ```
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
     /// Whether there is none.
+    ///
+    /// ```
+    /// assert!(!makegood::Attributes::new().with("shop", "books").is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -91,6 +91,12 @@ impl RowKind {
     ];
 
     /// Whether an operator writes it, and no worker does.
+    ///
+    /// ```
+    /// use makegood::inspect::RowKind;
+    ///
+    /// assert!(RowKind::Skipped.is_an_operators() && !RowKind::Done.is_an_operators());
+    /// ```
     pub fn is_an_operators(self) -> bool {
         match self {
             Self::Skipped | Self::Waived | Self::Edited | Self::Resumed | Self::Forked => true,
@@ -112,6 +118,12 @@ impl RowKind {
     }
 
     /// Whether the program is answered by it.
+    ///
+    /// ```
+    /// use makegood::inspect::RowKind;
+    ///
+    /// assert!(RowKind::Signal.is_answer() && !RowKind::Intent.is_answer());
+    /// ```
     pub fn is_answer(self) -> bool {
         match self {
             Self::Done
@@ -137,6 +149,12 @@ impl RowKind {
     }
 
     /// The spelling in the table.
+    ///
+    /// ```
+    /// use makegood::inspect::RowKind;
+    ///
+    /// assert_eq!(RowKind::Timeout.as_str(), "timeout");
+    /// ```
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",

@@ -28,6 +28,10 @@ impl Mover {
     pub const ALL: [Self; 3] = [Self::Worker, Self::Clock, Self::Person];
 
     /// The column of the run's row in the queue that says so.
+    ///
+    /// ```
+    /// assert_eq!(makegood::inspect::Mover::Person.column(), "incident_id");
+    /// ```
     pub const fn column(self) -> &'static str {
         match self {
             Self::Worker => "owner",
@@ -37,6 +41,12 @@ impl Mover {
     }
 
     /// What may move the run on next, if it does not end.
+    ///
+    /// ```
+    /// use makegood::inspect::Mover;
+    ///
+    /// assert_eq!(Mover::Person.next(), [Mover::Clock], "a verb puts it back into the queue");
+    /// ```
     pub const fn next(self) -> &'static [Self] {
         match self {
             // It parks, is handed back or taken over; or it gets stuck or is paused.
@@ -60,6 +70,13 @@ impl RunState {
     }
 
     /// What moves a run in this state on; nothing moves one that has ended.
+    ///
+    /// ```
+    /// use makegood::RunState;
+    /// use makegood::inspect::Mover;
+    ///
+    /// assert_eq!(RunState::Waiting.movers(), [Mover::Clock], "its deadline, or a signal, makes it due");
+    /// ```
     pub const fn movers(self) -> &'static [Mover] {
         match self {
             Self::Running | Self::Compensating => &[Mover::Worker, Mover::Clock],

@@ -13,6 +13,26 @@ use crate::workflow::Workflow;
 
 impl Client {
     /// How a run ended, waiting for it up to `limit`; `None` when it still lives then.
+    ///
+    /// ```no_run
+    /// # use makegood::{Client, Error, Workflow};
+    /// # async fn example<Greet: Workflow<Output = String>>(
+    /// #     client: &Client,
+    /// #     run_id: uuid::Uuid,
+    /// # ) -> Result<(), Error> {
+    /// use std::time::Duration;
+    ///
+    /// match client.ending::<Greet>(run_id, Duration::from_secs(5)).await? {
+    ///     Some(ending) => println!("{}: {:?}", ending.state, ending.output),
+    ///     None => println!("it is still under way"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Json`] when the output is not that of `W`; [`Error::Database`] when the database does
+    /// not answer.
     pub async fn ending<W: Workflow>(
         &self,
         run_id: Uuid,
@@ -26,6 +46,13 @@ impl Client {
     }
 
     /// What a run shows under a key; `None` when it has published nothing there yet.
+    ///
+    /// ```no_run
+    /// # async fn example(client: &makegood::Client, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
+    /// let left: Option<u32> = client.published(run_id, "parcels left").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Json`] when the value is not a `T`.

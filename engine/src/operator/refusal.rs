@@ -138,6 +138,14 @@ impl Refusal {
 }
 
 /// How a run stands: what decides which verbs apply to it.
+///
+/// ```
+/// use makegood::operator::{Standing, Way};
+/// use makegood::RunState;
+///
+/// let stuck = Standing { state: RunState::Stuck, held: false, way: Way::Forward };
+/// assert!(!stuck.held, "nobody is at it");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     /// Its state.
