@@ -16,7 +16,7 @@ async fn main() -> anyhow::Result<()> {
     // The first thousands fill the worker's pools and buffers.
     let steps = [5_000.min(runs), (runs / 4).max(5_000.min(runs)), runs];
     for cost in makegood_bench::waiting::measure(&database, &steps).await? {
-        let makegood_bench::waiting::Cost { waiting, memory_mib, idle_per_s } = cost;
+        let makegood_bench::waiting::Cost { waiting, memory_mib, idle_in_10_s } = cost;
         println!(
             "{waiting} waiting runs: {memory_mib} MiB, {idle_per_s:.1} transactions/s when idle"
         );

@@ -27,7 +27,7 @@ impl Workflow for Patient {
     type Output = bool;
 
     async fn run(ctx: Ctx, _: String) -> WorkflowResult<bool> {
-        Ok(ctx.signal::<Word>().within(Duration::from_secs(86_400)).await?.is_some())
+        Ok(ctx.signal::<Word>().within(Duration::from_hours(24)).await?.is_some())
     }
 }
 
@@ -38,8 +38,8 @@ pub struct Cost {
     pub waiting: i64,
     /// The resident memory of this process, in MiB; 0 where the system does not tell.
     pub memory_mib: u64,
-    /// Transactions of the database in a second, when nothing is due: its own and ours.
-    pub idle_per_s: f64,
+    /// Transactions of the database in ten seconds in which nothing is due: the worker's and ours.
+    pub idle_in_10_s: i64,
 }
 
 /// Lets one worker, in this process, take in more and more waiting runs, and measures after each of
@@ -53,8 +53,8 @@ pub async fn measure(database: &Database, steps: &[i64]) -> Result<Vec<Cost>, Er
         start(database, &pool, started..*waiting).await?;
         started = *waiting;
         settle(&pool).await?;
-        let idle_per_s = idle(&pool).await?;
-        costs.push(Cost { waiting: *waiting, memory_mib: memory_mib(), idle_per_s });
+        let idle_in_10_s = idle(&pool).await?;
+        costs.push(Cost { waiting: *waiting, memory_mib: memory_mib(), idle_in_10_s });
     }
     worker.drain().await?;
     Ok(costs)
@@ -90,20 +90,18 @@ async fn settle(pool: &PgPool) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Transactions a second, over ten seconds in which nothing is due.
-async fn idle(pool: &PgPool) -> Result<f64, sqlx::Error> {
-    const SECS: f64 = 10.0;
+/// Transactions in ten seconds in which nothing is due.
+async fn idle(pool: &PgPool) -> Result<i64, sqlx::Error> {
     let before = transactions(pool).await?;
-    tokio::time::sleep(Duration::from_secs_f64(SECS)).await;
-    let after = transactions(pool).await?;
-    Ok((after - before) / SECS)
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    Ok(transactions(pool).await?.saturating_sub(before))
 }
 
-async fn transactions(pool: &PgPool) -> Result<f64, sqlx::Error> {
+async fn transactions(pool: &PgPool) -> Result<i64, sqlx::Error> {
     // Sessions hand their counts in with a delay of up to a second.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     sqlx::query_scalar(
-        "select (xact_commit + xact_rollback)::float8
+        "select xact_commit + xact_rollback
          from pg_stat_database
          where datname = current_database()",
     )

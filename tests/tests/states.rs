@@ -196,7 +196,8 @@ type Refusals = BTreeMap<String, Refusal>;
 
 fn cell(refused: Option<Refusal>, known: &mut Refusals) -> String {
     let Some(refusal) = refused else { return "yes".to_owned() };
-    let why = serde_json::to_value(&refusal).unwrap()["why"].as_str().unwrap().to_owned();
+    let told = serde_json::to_value(&refusal).unwrap();
+    let why = told.get("why").and_then(|why| why.as_str()).unwrap().to_owned();
     known.insert(why.clone(), refusal);
     code(&why)
 }
