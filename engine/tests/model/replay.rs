@@ -44,8 +44,14 @@ pub async fn differences(cell: &TestCell) -> Vec<String> {
         .await;
     again
         .execute(&format!(
-            "insert into {new}.tasks (run_id, workflow, step_count)
-             select run_id, 'script', -1 from {new}.runs where ended_state is null"
+            "insert into {new}.lanes overriding system value select * from {old}.lanes"
+        ))
+        .await;
+    again
+        .execute(&format!(
+            "insert into {new}.tasks (run_id, lane, step_count)
+             select run_id, (select min(lane) from {new}.lanes where workflow = 'script'), -1
+             from {new}.runs where ended_state is null"
         ))
         .await;
     let config = WorkerConfig { short_wait: Duration::from_secs(1), ..WorkerConfig::default() };

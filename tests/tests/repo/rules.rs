@@ -34,8 +34,14 @@ pub(crate) fn pools(file: &Source) -> Vec<String> {
     let opens = ["PgPoolOptions", "PgPool::connect", "PgConnection::connect", "Pool::<Postgres>"];
     let asks = [".pool("];
     let may_open = ["engine/src/config.rs", "cli/src/"];
-    let may_ask =
-        ["engine/src/client.rs", "cli/src/", "api/src/server.rs", "worker/src/process.rs"];
+    let may_ask = [
+        "engine/src/client.rs",
+        "engine/src/replay_check.rs",
+        "engine/src/runtime.rs",
+        "cli/src/",
+        "api/src/server.rs",
+        "worker/src/process.rs",
+    ];
     let among = |places: &[&str]| places.iter().any(|place| file.path.starts_with(place));
     let mut faults = Vec::new();
     if !among(&may_open) {
