@@ -18,7 +18,7 @@ async fn main() -> anyhow::Result<()> {
     for cost in makegood_bench::waiting::measure(&database, &steps).await? {
         let makegood_bench::waiting::Cost { waiting, memory_mib, idle_in_10_s } = cost;
         println!(
-            "{waiting} waiting runs: {memory_mib} MiB, {idle_per_s:.1} transactions/s when idle"
+            "{waiting} wait: {memory_mib} MiB, {idle_in_10_s} transactions in 10 idle seconds"
         );
     }
     cluster.stop()?;
