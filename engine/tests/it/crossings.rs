@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use makegood::{Ctx, Failure, Workflow, WorkflowResult};
+use makegood::{Ctx, Error, Failure, Refusal, Workflow, WorkflowResult};
 use serde_json::json;
 
 use crate::support::{TestCell, forgetful};
-use crate::trades::{Book, Erase, Note, Plan, Signed, Unbook, booking, line, registry, world};
+use crate::trades::{
+    Book, Erase, Fault, Note, Plan, Signed, Unbook, booking, line, registry, world,
+};
 
 /// Its point of no return is outside.
 struct Leap;
@@ -36,6 +38,27 @@ async fn a_cancel_acknowledged_before_a_pivot_outside_is_not_overtaken_by_it() {
     gate.add_permits(9);
     assert_eq!(cell.ended::<Leap>(run).await.state, "COMPENSATED", "the answer is kept");
     assert_eq!(world().times(&plan, "book hotel"), 0, "the pivot was not tried");
+    worker.drain().await.unwrap();
+    cell.audited().await;
+}
+
+#[tokio::test]
+async fn an_operator_undoes_nothing_while_the_pivot_may_have_happened() {
+    let cell = TestCell::new().await;
+    let worker = cell.worker_with(registry().workflow::<Leap>(), forgetful()).await;
+    let plan = Plan::new();
+    // Before its effect, so that no look-up ever finds it.
+    world().fail_early(&plan, "book hotel", &[Fault::Unknown; 9]);
+    let run = cell.start::<Leap>("l1", &plan).await;
+    assert!(cell.incident(run).await.starts_with("unknown_outcome"), "nobody can tell");
+    let ada = cell.client.operator("ada", "make it good").unwrap();
+    for refused in [ada.compensate(run).await, ada.cancel(run).await] {
+        let Err(Error::Refused { refusal, .. }) = refused else { panic!("{refused:?}") };
+        assert_eq!(*refusal, Refusal::PastPivot, "it may have happened");
+    }
+    world().fail_early(&plan, "book hotel", &[]);
+    ada.retry(run).await.unwrap();
+    assert_eq!(cell.ended::<Leap>(run).await.state, "COMPLETED");
     worker.drain().await.unwrap();
     cell.audited().await;
 }

@@ -29,7 +29,7 @@ pub(crate) struct Facts {
 pub enum Way {
     /// To its pivot.
     Forward,
-    /// To its end.
+    /// To its end; or its pivot is under way, and may have happened.
     PastPivot,
     /// It is being made good, and nothing is undone yet.
     Back,
@@ -71,6 +71,17 @@ pub(crate) async fn facts(
              select 1
              from steps s
              where s.run_id = $1 and s.pivot and s.kind in ('done', 'skipped')
+           ) or exists (
+             select 1
+             from steps s
+             cross join lateral jsonb_to_recordset(s.next) i(name text, occurrence int, pivot boolean)
+             where s.run_id = $1 and i.pivot
+               and not exists (
+                 select 1
+                 from steps d
+                 where d.run_id = $1 and d.kind = 'rejected' and d.name = i.name
+                   and d.occurrence = i.occurrence
+               )
            ) as pivoted,
            coalesce((
              select s.kind = 'compensating'
