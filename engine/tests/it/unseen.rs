@@ -146,7 +146,7 @@ async fn a_step_that_was_refused_past_the_pivot_beside_others_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_is_rolled_back_shows_nothing() {
+async fn what_led_to_a_step_that_needs_a_person_is_committed_and_shown() {
     let cell = TestCell::new().await;
     let plan = Plan::new();
     world().fail(&plan, "note two", &[Fault::Review]);
@@ -154,7 +154,8 @@ async fn a_transaction_that_is_rolled_back_shows_nothing() {
     let run = cell.start::<Shown>("s1", &plan).await;
     assert_eq!(cell.incident(run).await, "odd: a person must look");
     let shown: Option<u32> = cell.client.published(run, "stage").await.unwrap();
-    assert_eq!(shown, Some(1), "what the first note led to was taken back with it");
+    assert_eq!(cell.record(run).await, ["done note"], "the first note is on record");
+    assert_eq!(shown, Some(2), "and what it led to is shown");
     cell.client.retry(run, "ada", "looked at").await.unwrap();
     cell.ended::<Shown>(run).await;
     assert_eq!(cell.client.published(run, "stage").await.unwrap(), Some(2));
