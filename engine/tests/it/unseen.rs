@@ -28,7 +28,7 @@ impl Workflow for Watch {
     }
 }
 
-/// Past its pivot: a booking, and beside it a note after which it looks at its watch.
+/// Past its pivot: a booking, and beside it some steps after which it looks at its watch.
 struct Beside;
 
 impl Workflow for Beside {
@@ -42,6 +42,7 @@ impl Workflow for Beside {
         let note = async {
             ctx.step::<Book>(&booking(&plan, "van")).await?;
             ctx.step::<Note>(&line(&plan, "packed")).await?;
+            ctx.step::<Book>(&booking(&plan, "ferry")).await?;
             Ok(ctx.now())
         };
         Ok(ctx.join(ctx.step::<Book>(&wish), note).await?.0)
