@@ -170,8 +170,9 @@ fn a_bulk_action_is_shown_carried_out_and_reported() {
         "insert into runs (run_id, workflow, workflow_id, input)
          select gen_random_uuid(), workflow, workflow_id || n, input
          from runs, generate_series(2, 3) n;
-         insert into tasks (run_id, workflow)
-         select run_id, workflow from runs on conflict do nothing",
+         insert into tasks (run_id, lane)
+         select r.run_id, l.lane from runs r join lanes l on l.workflow = r.workflow
+         on conflict do nothing",
     );
     let bulk = |verb: &str, more: &[&str]| {
         let mut whole = vec!["runs", "bulk", verb, "--reason", "to see", "-o", "json"];
