@@ -53,7 +53,7 @@ fn hush() {
 fn cases() -> Vec<Case> {
     let Some(seed) = setting("MAKEGOOD_SEED") else {
         let first = setting("MAKEGOOD_FIRST").unwrap_or(1);
-        let count = setting("MAKEGOOD_CASES").unwrap_or(1_500);
+        let count = setting("MAKEGOOD_CASES").unwrap_or(1_000);
         return (first..first + count).map(chance::case).collect();
     };
     // Its fate hangs on chance too: many copies meet many fates.
