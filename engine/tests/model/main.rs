@@ -3,6 +3,7 @@
 //!
 //! `MAKEGOOD_CASES=10000` drives so many, `MAKEGOOD_FIRST=n` from another seed on, and
 //! `MAKEGOOD_SEED=n` drives the case of one seed, in many copies, with its program printed.
+#![allow(clippy::match_same_arms, reason = "odds are a table, a line each")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first fault")]
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "a test stops at the first fault")]
 #![allow(clippy::print_stderr, reason = "a difference is told in full")]
