@@ -83,6 +83,7 @@ impl Maker {
         ops
     }
 
+    #[expect(clippy::match_same_arms, reason = "each arm is a share of a hundred")]
     fn op(&mut self, place: Place, case: &str) -> Op {
         let deeper = Place { depth: place.depth + 1, ..place };
         let branches = place.depth < 2;
@@ -172,6 +173,7 @@ impl Maker {
         step
     }
 
+    #[expect(clippy::match_same_arms, reason = "each arm is a share of a hundred")]
     fn mishaps(&mut self, behind: bool) -> Vec<Mishap> {
         use Mishap::{Half, Panic, Rejected, Retryable, Review, Unknown};
         if self.dice.in_hundred(70) {

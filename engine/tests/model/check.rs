@@ -463,9 +463,8 @@ impl<'c, 'p> Check<'c, 'p> {
             let effect = usize::from(step.kind != Kind::Read);
             let allowed = match self.answered.get(&step.op) {
                 Some(Outcome::Done) => effect..=effect,
-                Some(Outcome::Rejected) => 0..=0,
                 None if intended => 0..=1,
-                None => 0..=0,
+                Some(Outcome::Rejected) | None => 0..=0,
             };
             expect(allowed.contains(&done), &format!("step {} took effect {done} times", step.op))?;
             let right = undone == usize::from(is_undone);
