@@ -146,7 +146,7 @@ impl Workflow for Sleeper {
             ctx.step::<Book>(&first).await?;
             ctx.step::<Book>(&second).await
         };
-        ctx.join(both, ctx.sleep(Duration::from_secs(600))).await?;
+        ctx.join(both, ctx.sleep(Duration::from_mins(10))).await?;
         Ok(())
     }
 }

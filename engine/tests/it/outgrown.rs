@@ -28,7 +28,7 @@ impl Workflow for Impatient {
     async fn run(ctx: Ctx, waiting: Waiting) -> WorkflowResult<()> {
         let nap = ctx.sleep(Duration::from_millis(20));
         let _ = ctx.first(ctx.child::<Parcel>(&waiting), nap).await;
-        ctx.signal::<Go>().within(Duration::from_secs(600)).await?;
+        ctx.signal::<Go>().within(Duration::from_mins(10)).await?;
         Ok(())
     }
 
@@ -110,7 +110,7 @@ impl Workflow for Changed {
     async fn run(ctx: Ctx, _: Plan) -> WorkflowResult<i32> {
         let _ = ctx.version("first", 1);
         let second = ctx.version("second", 1);
-        ctx.signal::<Go>().within(Duration::from_secs(600)).await?;
+        ctx.signal::<Go>().within(Duration::from_mins(10)).await?;
         Ok(second)
     }
 }
@@ -125,7 +125,7 @@ impl Workflow for Tidied {
 
     async fn run(ctx: Ctx, _: Plan) -> WorkflowResult<i32> {
         let second = ctx.version("second", 1);
-        ctx.signal::<Go>().within(Duration::from_secs(600)).await?;
+        ctx.signal::<Go>().within(Duration::from_mins(10)).await?;
         Ok(second)
     }
 }
@@ -153,7 +153,7 @@ impl Workflow for Old {
 
     async fn run(ctx: Ctx, plan: Plan) -> WorkflowResult<()> {
         ctx.step::<Note>(&line(&plan, "old")).undo::<Erase>().await?;
-        ctx.signal::<Go>().within(Duration::from_secs(600)).await?;
+        ctx.signal::<Go>().within(Duration::from_mins(10)).await?;
         Ok(())
     }
 }

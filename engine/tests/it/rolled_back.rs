@@ -225,7 +225,7 @@ impl Activity for Stubborn {
     }
 
     fn retry(&self) -> RetryPolicy {
-        RetryPolicy::every(Duration::from_secs(60))
+        RetryPolicy::every(Duration::from_mins(1))
     }
 }
 

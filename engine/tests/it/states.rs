@@ -102,7 +102,9 @@ async fn overtaken_by_their_pivots(cell: &TestCell, config: &WorkerConfig) {
         cell.client.cancel::<Delivery>(&mut tx, id, &"too late").await.unwrap();
         tx.commit().await.unwrap();
     }
-    gates.iter().for_each(|gate| gate.add_permits(9));
+    for gate in &gates {
+        gate.add_permits(9);
+    }
     let worker = cell.worker_with(registry().workflow::<Delivery>(), config).await;
     in_state(cell, ids[0], RunState::Completed).await;
     in_state(cell, ids[1], RunState::Waiting).await;

@@ -103,7 +103,9 @@ async fn steps_side_by_side_are_under_way_at_the_same_time() {
     for what in ["flight", "hotel", "car"] {
         world().until_met(&plan, &format!("book {what}"), 1).await;
     }
-    held.iter().for_each(|gate| gate.add_permits(9));
+    for gate in &held {
+        gate.add_permits(9);
+    }
     let ending = cell.ended::<Package>(run).await;
     assert_eq!(ending.output.unwrap().len(), 3, "each has its answer, in the program's order");
     worker.drain().await.unwrap();
@@ -258,7 +260,9 @@ async fn a_worker_that_dies_with_three_calls_under_way_leaves_them_to_the_next()
     // Declared dead: whatever it answers from here on is not recorded.
     cell.execute("update workers set lease_until = now() - interval '1 hour'").await;
     let other = cell.worker_with(together(), forgetful()).await;
-    held.iter().for_each(|gate| gate.add_permits(9));
+    for gate in &held {
+        gate.add_permits(9);
+    }
     let ending = cell.ended::<Package>(run).await;
     assert_eq!(ending.output.unwrap().len(), 3, "each was looked up by its key and adopted");
     assert_eq!(world().booked(&plan.trip).len(), 3, "and none was booked twice");

@@ -46,7 +46,7 @@ impl<const NEWEST: i32> Workflow for Greeting<NEWEST> {
         ctx.step::<Note>(&line(&plan, "met")).await?;
         let manners = if NEWEST > 0 { ctx.version("manners", NEWEST) } else { 0 };
         ctx.step::<Note>(&line(&plan, &format!("manners {manners}"))).await?;
-        let signed = ctx.signal::<Signed>().within(Duration::from_secs(3_600)).await?;
+        let signed = ctx.signal::<Signed>().within(Duration::from_hours(1)).await?;
         let again = if NEWEST > 0 { ctx.version("manners", NEWEST) } else { 0 };
         Ok(format!("{manners} {again} {}", signed.is_some()))
     }
