@@ -38,8 +38,15 @@ impl Client {
         run_id: Uuid,
         limit: Duration,
     ) -> Result<Option<Ending<W::Output>>, Error> {
-        let found = within(limit, async || Ok(runs::ending(&self.0.pool, run_id).await?)).await?;
-        let Some((state, output, cause)) = found else { return Ok(None) };
+        let mut looks = Looks::within(limit);
+        let (state, output, cause) = loop {
+            if let Some(found) = runs::ending(&self.0.pool, run_id).await? {
+                break found;
+            }
+            if !looks.again().await {
+                return Ok(None);
+            }
+        };
         let output = output.map(|text| decode(W::NAME, &text)).transpose()?;
         let cause = cause.map(|text| decode(W::NAME, &text)).transpose()?;
         Ok(Some(Ending { state, output, cause }))
@@ -91,25 +98,34 @@ impl Client {
         key: &str,
         limit: Duration,
     ) -> Result<Option<T>, Error> {
-        within(limit, async || self.published(run_id, key).await).await
+        let mut looks = Looks::within(limit);
+        loop {
+            let found = self.published(run_id, key).await?;
+            if found.is_some() || !looks.again().await {
+                return Ok(found);
+            }
+        }
     }
 }
 
-/// Looks more and more seldom until there is something, or the time is over.
-async fn within<T>(
-    limit: Duration,
-    look: impl AsyncFn() -> Result<Option<T>, Error>,
-) -> Result<Option<T>, Error> {
-    let deadline = Instant::now().checked_add(limit);
-    let mut pause = Duration::from_millis(2);
-    loop {
-        if let Some(found) = look().await? {
-            return Ok(Some(found));
+/// Looks that come more and more seldom, until the time is over.
+struct Looks {
+    deadline: Option<Instant>,
+    pause: Duration,
+}
+
+impl Looks {
+    fn within(limit: Duration) -> Self {
+        Self { deadline: Instant::now().checked_add(limit), pause: Duration::from_millis(2) }
+    }
+
+    /// Pauses; `false` at once when the time is over.
+    async fn again(&mut self) -> bool {
+        if self.deadline.is_none_or(|deadline| Instant::now() >= deadline) {
+            return false;
         }
-        if deadline.is_none_or(|deadline| Instant::now() >= deadline) {
-            return Ok(None);
-        }
-        tokio::time::sleep(pause).await;
-        pause = pause.saturating_mul(2).min(Duration::from_millis(100));
+        tokio::time::sleep(self.pause).await;
+        self.pause = self.pause.saturating_mul(2).min(Duration::from_millis(100));
+        true
     }
 }

@@ -115,3 +115,15 @@ async fn of_many_signals_at_once_that_would_start_a_run_each_reaches_the_one_run
     assert_eq!(all.len(), 13, "its owner and every thing: {all:?}");
     worker.drain().await.unwrap();
 }
+
+#[tokio::test]
+async fn whoever_serves_many_may_wait_for_an_ending_in_a_task_of_its_own() {
+    let cell = TestCell::new().await;
+    let worker = cell.worker_with(registry(), makegood::WorkerConfig::default()).await;
+    put(&cell, "b", "ada", "done").await;
+    let (client, run_id) = (cell.client.clone(), run_of(&cell, "b").await);
+    let asked = tokio::spawn(async move { client.ending::<Basket>(run_id, WAIT).await });
+    let ending = asked.await.unwrap().unwrap().unwrap();
+    assert_eq!(ending.output, Some(vec!["ada".to_owned()]), "the task is told the end");
+    worker.drain().await.unwrap();
+}
