@@ -1,12 +1,12 @@
 //! Throughput: a closed loop with so many runs in flight, each replaced as soon as its end is seen.
 //! Starter and workers are processes of their own, on one machine with the database.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use crate::figures::{Percentiles, each};
 use crate::measured::Measured;
@@ -18,7 +18,11 @@ use crate::{Error, Site, check};
 /// Transactions that start runs, under way at once. While all of them are, starts gather.
 const LANES: usize = 2;
 /// The most starts in one transaction.
-const MOST: usize = 256;
+const MOST: u64 = 256;
+/// How many runs are asked for in one look, the oldest first.
+const ASKED: usize = 512;
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// How much is driven.
 #[derive(Debug, Clone, Copy)]
@@ -69,58 +73,49 @@ async fn drive(
     prefix: &str,
     seen: impl Fn(u64),
 ) -> Result<Driven, Error> {
-    let room = Arc::new(Semaphore::new(usize::try_from(load.concurrency).unwrap_or(1)));
-    let lanes = Arc::new(Semaphore::new(LANES));
-    let ended = Arc::new(AtomicU64::new(0));
-    let mut batches = JoinSet::new();
     let mut driven = Driven { waits: Vec::new(), transactions: 0 };
-    let mut started = 0_u64;
-    while started < load.runs {
-        let Ok(lane) = Arc::clone(&lanes).acquire_owned().await else { break };
-        let most = usize::try_from(load.runs.saturating_sub(started)).unwrap_or(MOST).min(MOST);
-        let slots = slots(&room, most).await;
-        let end = started.saturating_add(u64::try_from(slots.len()).unwrap_or(1));
-        let names = (started..end).map(|number| format!("{prefix}-{number}")).collect();
-        batches.spawn(batch(Arc::clone(starter), names, lane, slots, Arc::clone(&ended)));
-        (started, driven.transactions) = (end, driven.transactions.saturating_add(1));
-        while let Some(waits) = batches.try_join_next() {
-            driven.waits.extend(waits??);
+    let (mut starts, mut looks) = (JoinSet::new(), JoinSet::new());
+    // In the order of their ids, which is that of their starts.
+    let mut flying: BTreeMap<Uuid, Instant> = BTreeMap::new();
+    let (mut started, mut landed) = (0_u64, 0_u64);
+    while landed < load.runs {
+        let room = u64::from(load.concurrency).saturating_sub(started.saturating_sub(landed));
+        let next = room.min(load.runs.saturating_sub(started)).min(MOST);
+        if next > 0 && starts.len() < LANES {
+            let end = started.saturating_add(next);
+            let names = (started..end).map(|number| format!("{prefix}-{number}")).collect();
+            starts.spawn(start(Arc::clone(starter), names));
+            (started, driven.transactions) = (end, driven.transactions.saturating_add(1));
+            continue;
         }
-        seen(ended.load(Ordering::Relaxed));
-    }
-    while let Some(waits) = batches.join_next().await {
-        driven.waits.extend(waits??);
-        seen(ended.load(Ordering::Relaxed));
+        if looks.is_empty() && !flying.is_empty() {
+            let oldest = flying.keys().take(ASKED).copied().collect();
+            looks.spawn(look(Arc::clone(starter), oldest));
+        }
+        tokio::select! {
+            Some(begun) = starts.join_next() => {
+                let (run_ids, at) = begun??;
+                flying.extend(run_ids.into_iter().map(|run_id| (run_id, at)));
+            }
+            Some(ended) = looks.join_next() => {
+                let begun = ended??.into_iter().filter_map(|run_id| flying.remove(&run_id));
+                driven.waits.extend(begun.map(|at| at.elapsed()));
+                landed = u64::try_from(driven.waits.len()).unwrap_or(u64::MAX);
+                seen(landed);
+            }
+        }
     }
     Ok(driven)
 }
 
-/// At least one slot, and as many more as are free, up to `most`.
-async fn slots(room: &Arc<Semaphore>, most: usize) -> Vec<OwnedSemaphorePermit> {
-    let mut slots = Vec::with_capacity(most);
-    slots.extend(Arc::clone(room).acquire_owned().await);
-    while slots.len() < most
-        && let Ok(slot) = Arc::clone(room).try_acquire_owned()
-    {
-        slots.push(slot);
-    }
-    slots
+/// Starts some runs in one transaction, and says when that began.
+async fn start(starter: Arc<Starter>, names: Vec<String>) -> Result<(Vec<Uuid>, Instant), Error> {
+    let begun = Instant::now();
+    Ok((starter.start(&names).await?, begun))
 }
 
-/// Starts some runs in one transaction and follows them; each gives its slot back at its end.
-async fn batch(
-    starter: Arc<Starter>,
-    names: Vec<String>,
-    lane: OwnedSemaphorePermit,
-    mut slots: Vec<OwnedSemaphorePermit>,
-    ended: Arc<AtomicU64>,
-) -> Result<Vec<Duration>, Error> {
-    let begun = Instant::now();
-    let run_ids = starter.start(&names).await?;
-    drop(lane);
-    let seen = || {
-        drop(slots.pop());
-        ended.fetch_add(1, Ordering::Relaxed);
-    };
-    starter.follow(&run_ids, begun, seen).await
+/// Looks for ends, after a pause in which they gather.
+async fn look(starter: Arc<Starter>, run_ids: Vec<Uuid>) -> Result<Vec<Uuid>, Error> {
+    tokio::time::sleep(PAUSE).await;
+    starter.ended(&run_ids).await
 }

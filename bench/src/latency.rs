@@ -75,16 +75,16 @@ async fn drive(
         let (starter, name) = (Arc::clone(starter), format!("{prefix}-{number}"));
         number = number.saturating_add(1);
         runs.spawn(async move {
-            let run_ids = starter.start(&[name]).await?;
-            starter.follow(&run_ids, moment, || ()).await
+            let run_id = starter.start_one(&name).await?;
+            starter.follow(run_id, moment).await
         });
         while let Some(wait) = runs.try_join_next() {
-            waits.extend(wait??);
+            waits.push(wait??);
         }
         seen(count(&waits));
     }
     while let Some(wait) = runs.join_next().await {
-        waits.extend(wait??);
+        waits.push(wait??);
         seen(count(&waits));
     }
     Ok((waits, lateness))

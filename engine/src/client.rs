@@ -1,6 +1,7 @@
 //! The engine's client: start, signal, cancel and read runs. It drives none.
 
 mod answers;
+mod many;
 mod queues;
 
 use std::sync::Arc;
@@ -298,7 +299,7 @@ impl Client {
         workflow_id: &str,
         signal: StoredSignal,
     ) -> Result<Delivery, Error> {
-        let (run_id, input) = self.addressee::<W>(&mut *conn, workflow_id).await?;
+        let (run_id, _) = self.addressee::<W>(&mut *conn, workflow_id).await?;
         let StoredSignal { id, kind, payload } = &signal;
         if !signals::insert(&mut *conn, run_id, id, kind, payload.get()).await? {
             return Ok(Delivery::Repeated);
@@ -306,14 +307,27 @@ impl Client {
         if signals::ring(&mut *conn, run_id, false).await? {
             return Ok(Delivery::Queued);
         }
-        let Some(output) = late::keep(&mut *conn, run_id, &signal).await? else {
+        self.late::<W>(conn, workflow_id, run_id, &signal).await
+    }
+
+    /// Keeps a signal that was stored for a run and finds it ended, and starts the run that handles
+    /// it, if its workflow has a handler.
+    async fn late<W: Workflow>(
+        &self,
+        conn: &mut PgConnection,
+        workflow_id: &str,
+        run_id: Uuid,
+        signal: &StoredSignal,
+    ) -> Result<Delivery, Error> {
+        let Some(output) = late::keep(&mut *conn, run_id, signal).await? else {
             return Ok(Delivery::Repeated);
         };
         if let Some(handler) = W::late_signal().map(LateCode::of)
-            && handler.concerns(output.as_deref(), &signal)
+            && handler.concerns(output.as_deref(), signal)
         {
+            let (_, input) = self.addressee::<W>(&mut *conn, workflow_id).await?;
             let input = RawValue::from_string(input).map_err(|e| json(W::NAME, e))?;
-            let late = late::start(&handler, run_id, &input, &signal);
+            let late = late::start(&handler, run_id, &input, signal);
             late::insert(conn, &self.0.lanes, &late).await?;
         }
         Ok(Delivery::Late)

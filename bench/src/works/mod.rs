@@ -5,13 +5,9 @@ mod steps4;
 
 use std::time::Duration;
 
-use makegood::{Activity, ActivityResult, Attempt, Client, Outside, Registry, Workflow};
-use sqlx::PgConnection;
+use makegood::{Activity, ActivityResult, Attempt, Outside, Registry, Workflow};
 
-use crate::Error;
-
-pub(crate) use self::checkout_shaped::CheckoutShaped;
-use self::checkout_shaped::Go;
+pub(crate) use self::checkout_shaped::{CheckoutShaped, Go};
 pub(crate) use self::steps4::Steps4;
 
 /// About 300 bytes as JSON.
@@ -75,16 +71,6 @@ pub fn registry() -> Registry {
 /// What each run is started with.
 pub(crate) fn input() -> String {
     "i".repeat(INPUT_LENGTH)
-}
-
-/// Sends the signal that a run of [`CheckoutShaped`] waits for.
-pub(crate) async fn signal(
-    client: &Client,
-    conn: &mut PgConnection,
-    name: &str,
-) -> Result<(), Error> {
-    client.signal::<CheckoutShaped, _>(conn, name, "go", &Go::default()).await?;
-    Ok(())
 }
 
 /// Does nothing outside, durably: its intent is recorded before it is called.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{Client, Ending, decode};
 use crate::error::Error;
+use crate::store::runs::Ended;
 use crate::store::{published, runs};
 use crate::workflow::Workflow;
 
@@ -39,17 +40,14 @@ impl Client {
         limit: Duration,
     ) -> Result<Option<Ending<W::Output>>, Error> {
         let mut looks = Looks::within(limit);
-        let (state, output, cause) = loop {
-            if let Some(found) = runs::ending(&self.0.pool, run_id).await? {
-                break found;
+        loop {
+            if let Some(ended) = runs::ending(&self.0.pool, run_id).await? {
+                return ending::<W>(ended).map(Some);
             }
             if !looks.again().await {
                 return Ok(None);
             }
-        };
-        let output = output.map(|text| decode(W::NAME, &text)).transpose()?;
-        let cause = cause.map(|text| decode(W::NAME, &text)).transpose()?;
-        Ok(Some(Ending { state, output, cause }))
+        }
     }
 
     /// What a run shows under a key; `None` when it has published nothing there yet.
@@ -108,19 +106,27 @@ impl Client {
     }
 }
 
+/// What a run's end says to its caller.
+pub(super) fn ending<W: Workflow>(ended: Ended) -> Result<Ending<W::Output>, Error> {
+    let Ended { state, output, cause } = ended;
+    let output = output.map(|text| decode(W::NAME, &text)).transpose()?;
+    let cause = cause.map(|text| decode(W::NAME, &text)).transpose()?;
+    Ok(Ending { state, output, cause })
+}
+
 /// Looks that come more and more seldom, until the time is over.
-struct Looks {
+pub(super) struct Looks {
     deadline: Option<Instant>,
     pause: Duration,
 }
 
 impl Looks {
-    fn within(limit: Duration) -> Self {
+    pub(super) fn within(limit: Duration) -> Self {
         Self { deadline: Instant::now().checked_add(limit), pause: Duration::from_millis(2) }
     }
 
     /// Pauses; `false` at once when the time is over.
-    async fn again(&mut self) -> bool {
+    pub(super) async fn again(&mut self) -> bool {
         if self.deadline.is_none_or(|deadline| Instant::now() >= deadline) {
             return false;
         }

@@ -14,6 +14,7 @@ pub(crate) mod incidents;
 pub mod inspect;
 pub(crate) mod lanes;
 pub(crate) mod mail;
+pub(crate) mod many;
 pub(crate) mod operator_actions;
 pub(crate) mod published;
 pub(crate) mod queues;

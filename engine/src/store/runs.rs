@@ -1,6 +1,7 @@
 //! Runs: their start, and how they ended.
 
 use chrono::{DateTime, Utc};
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool, Row};
 use uuid::Uuid;
 
@@ -191,11 +192,22 @@ pub(crate) async fn output(
     .await
 }
 
-/// A run's end: its state, its output and why it was made good; `None` while it lives.
-pub(crate) async fn ending(
-    pool: &PgPool,
-    run_id: Uuid,
-) -> Result<Option<(String, Option<String>, Option<String>)>, sqlx::Error> {
+/// A run's end: its state, its output and why it was made good, the last two as JSON.
+pub(crate) struct Ended {
+    pub(crate) state: String,
+    pub(crate) output: Option<String>,
+    pub(crate) cause: Option<String>,
+}
+
+impl Ended {
+    pub(crate) fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let state = row.try_get("ended_state")?;
+        Ok(Self { state, output: row.try_get("output")?, cause: row.try_get("cause")? })
+    }
+}
+
+/// How a run ended; `None` while it lives.
+pub(crate) async fn ending(pool: &PgPool, run_id: Uuid) -> Result<Option<Ended>, sqlx::Error> {
     let row = sqlx::query(
         "select ended_state, output::text as output, cause::text as cause
          from runs
@@ -209,8 +221,7 @@ pub(crate) async fn ending(
     .bind(run_id)
     .fetch_optional(pool)
     .await?;
-    row.map(|row| Ok((row.try_get("ended_state")?, row.try_get("output")?, row.try_get("cause")?)))
-        .transpose()
+    row.as_ref().map(Ended::read).transpose()
 }
 
 /// Ends a run as it stands.

@@ -21,6 +21,7 @@ mod hostile;
 mod idle;
 mod leases;
 mod limits;
+mod many;
 mod operator_forks;
 mod operator_orders;
 mod operator_records;
