@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use crate::action::Letter;
 use crate::activity::{Activity, ActivityError, ActivityResult, Attempt, Outside};
+use crate::clock::Clock;
 use crate::ctx::{ChildEnd, ChildId};
 use crate::fault;
-use crate::lease::Clock;
 use crate::retry::RetryPolicy;
 use crate::run::{CANCEL, CHILD, null};
 use crate::store::{mail, runs};

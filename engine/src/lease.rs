@@ -1,15 +1,14 @@
 //! A worker's right to write: its incarnation, kept alive, retired, and taken over from the dead.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use parking_lot::RwLock;
 use sqlx::PgPool;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
+use crate::clock::Clock;
 use crate::store::{tasks, workers};
 
 /// The incarnation under which this worker may write, if it has one.
@@ -22,25 +21,6 @@ pub(crate) struct Lease {
     current: RwLock<Option<Held>>,
     retire: Notify,
     clock: Clock,
-}
-
-/// The database's time, estimated: for what people and programs read, never for a decision about
-/// a timer.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Clock {
-    offset_us: Arc<AtomicI64>,
-}
-
-impl Clock {
-    pub(crate) fn now(&self) -> DateTime<Utc> {
-        let offset = TimeDelta::microseconds(self.offset_us.load(Ordering::Relaxed));
-        Utc::now().checked_add_signed(offset).unwrap_or_else(Utc::now)
-    }
-
-    fn set(&self, database_now: DateTime<Utc>) {
-        let offset = database_now.signed_duration_since(Utc::now()).num_microseconds();
-        self.offset_us.store(offset.unwrap_or_default(), Ordering::Relaxed);
-    }
 }
 
 #[derive(Debug, Clone, Copy)]

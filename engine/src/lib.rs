@@ -129,6 +129,7 @@ pub mod bulk;
 mod children;
 mod claim;
 mod client;
+mod clock;
 mod commit;
 mod compensate;
 mod config;

@@ -18,12 +18,12 @@ use uuid::Uuid;
 
 use crate::action::{Action, AllTries, Call, ChildStart, Hold, StoredSignal};
 use crate::claim::Place;
+use crate::clock::Clock;
 use crate::config::WorkerConfig;
 use crate::ctx::{Ctx, Desk, Next, Reply, Want, WantedWait};
 use crate::incident::{IncidentClass, NewIncident};
 use crate::journal::{Intent, Journal, Payload, Recorded, RowKind, StepRow, TakenSignal};
 use crate::lane::StartOptions;
-use crate::lease::Clock;
 use crate::registry::{Registry, WorkflowCode};
 use crate::workflow::{Cause, Failure, Rejection};
 
