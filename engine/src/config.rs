@@ -122,6 +122,13 @@ impl Database {
         Self { options, cell: self.cell.clone() }.lazy_pool("makegood-claims", 1).await
     }
 
+    /// A lazy pool for the lease: one connection to renew it, one to take over from others. Nothing
+    /// there waits for a lock longer than a lease.
+    pub(crate) async fn keeper_pool(&self, lease: Duration) -> Result<PgPool, Error> {
+        let options = self.options.clone().options([("lock_timeout", lease.as_millis())]);
+        Self { options, cell: self.cell.clone() }.lazy_pool("makegood-keeper", 2).await
+    }
+
     /// A hot pool for statements that need not wait for the disk: every later commit that rests on
     /// them comes after them in the log.
     pub(crate) async fn lazy_pool(&self, name: &str, connections: u32) -> Result<PgPool, Error> {

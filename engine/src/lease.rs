@@ -11,6 +11,9 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::store::{tasks, workers};
 
+/// The pause after a failure.
+const SOON: Duration = Duration::from_millis(100);
+
 /// The incarnation under which this worker may write, if it has one.
 #[derive(Debug)]
 pub(crate) struct Lease {
@@ -76,8 +79,8 @@ impl Lease {
         &self.clock
     }
 
-    /// Renews, replaces and takes over until the worker is over. Ends only between two looks, so
-    /// that none of its transactions is dropped half-way.
+    /// Renews and replaces until the worker is over. Ends only between two renewals, so that none of
+    /// its transactions is dropped half-way.
     pub(crate) async fn keep(&self, mut over: watch::Receiver<bool>) {
         let mut ticks = tokio::time::interval(self.length / 3);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -89,7 +92,7 @@ impl Lease {
             }
             if let Err(error) = self.tick().await {
                 tracing::warn!(%error, "the lease could not be renewed; trying again");
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                tokio::time::sleep(SOON).await;
                 self.retire.notify_one();
             }
         }
@@ -99,13 +102,30 @@ impl Lease {
         let held = *self.current.read();
         match held {
             Some(held) if Instant::now() < held.valid_until => {
-                self.renew_or_replace(Some(held.incarnation)).await?;
+                self.renew_or_replace(Some(held.incarnation)).await
             }
             // Its last write may or may not have happened, or it could not be renewed in time.
-            Some(held) => self.replace(held.incarnation).await?,
-            None => self.renew_or_replace(None).await?,
+            Some(held) => self.replace(held.incarnation).await,
+            None => self.renew_or_replace(None).await,
         }
-        self.take_over().await
+    }
+
+    /// Takes over from the dead until the worker is over. Apart from the renewals, which wait for
+    /// nobody.
+    pub(crate) async fn reap(&self, mut over: watch::Receiver<bool>) {
+        loop {
+            let pause = match self.take_over().await {
+                Ok(()) => self.length / 3,
+                Err(error) => {
+                    tracing::warn!(%error, "nothing could be taken over; trying again");
+                    SOON
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                _ = over.wait_for(|over| *over) => return,
+            }
+        }
     }
 
     async fn renew_or_replace(&self, incarnation: Option<Uuid>) -> Result<(), sqlx::Error> {
@@ -147,19 +167,22 @@ impl Lease {
         Ok(())
     }
 
-    /// Frees the runs of workers whose lease has run out.
+    /// Frees the runs of workers whose lease has run out, and those that were locked when their
+    /// worker was buried.
     async fn take_over(&self) -> Result<(), sqlx::Error> {
-        if !workers::any_expired(&self.pool).await? {
+        // A worker whose own lease is over sees to that first.
+        if self.current().is_none() || !workers::any_to_take_over(&self.pool).await? {
             return Ok(());
         }
         let mut tx = self.pool.begin().await?;
         let dead = workers::lock_expired(&mut tx).await?;
-        if dead.is_empty() {
-            return tx.rollback().await;
-        }
         workers::bury(&mut tx, &dead).await?;
         let freed = tasks::free_all(&mut tx, &dead, true).await?;
+        let freed = freed.saturating_add(tasks::free_left(&mut tx).await?);
         tx.commit().await?;
+        if dead.is_empty() && freed == 0 {
+            return Ok(());
+        }
         metrics::counter!("makegood_runs_taken_over_total").increment(freed);
         tracing::warn!(workers.dead = dead.len(), runs.freed = freed, "took over from the dead");
         workers::forget_old(&self.pool).await.map(|_| ())

@@ -132,7 +132,7 @@ impl Worker {
         let hot = database.hot_pool("makegood-commits", committers.saturating_add(1)).await?;
         let transactions = database.step_pool("makegood-steps", config.transactions).await?;
         let claims = database.claim_pool().await?;
-        let keeper = database.lazy_pool("makegood-keeper", 2).await?;
+        let keeper = database.keeper_pool(config.lease).await?;
         let ears = database.lazy_pool("makegood-ears", 2).await?;
         let post = database.pool("makegood-post", 2).await?;
         let upkeep = database.hot_pool("makegood-upkeep", 2).await?;
@@ -162,8 +162,10 @@ impl Worker {
         for _ in 0..engine.config.committers {
             parts.spawn(Arc::clone(&committer).work(is_over.clone()));
         }
-        let over_for_lease = is_over.clone();
-        parts.spawn(async move { lease.keep(over_for_lease).await });
+        let (keeper, over_for_keeper) = (Arc::clone(&lease), is_over.clone());
+        parts.spawn(async move { keeper.keep(over_for_keeper).await });
+        let over_for_reaper = is_over.clone();
+        parts.spawn(async move { lease.reap(over_for_reaper).await });
         let channel = wake::channel(database.cell());
         parts.spawn(wake::listen(ears.clone(), channel, bells.clone(), is_over.clone()));
         let (channel, ends) = (wake::ends_channel(database.cell()), Arc::clone(&bells.ends));

@@ -410,7 +410,9 @@ fn moved(row: &sqlx::postgres::PgRow) -> Result<Moved, sqlx::Error> {
     Ok(Moved { run_id, outcome })
 }
 
-/// Frees the runs of dead incarnations, in a statement after the one that buried them.
+/// Frees the runs of dead incarnations, in a statement after the one that buried them. A run that
+/// somebody has locked, such as a caller that signals it and does not commit, is left for
+/// [`free_left`]: it must not hold up the others.
 pub(crate) async fn free_all(
     conn: &mut PgConnection,
     dead: &[Uuid],
@@ -418,7 +420,7 @@ pub(crate) async fn free_all(
 ) -> Result<u64, sqlx::Error> {
     sqlx::query(
         "with locked as materialized (
-           select run_id from tasks where owner = any($1) order by run_id for update
+           select run_id from tasks where owner = any($1) order by run_id for update skip locked
          )
          update tasks k
          set owner = null,
@@ -429,6 +431,27 @@ pub(crate) async fn free_all(
     )
     .bind(dead)
     .bind(crashed)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected())
+}
+
+/// Frees the runs that were locked when their worker was buried.
+pub(crate) async fn free_left(conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
+    sqlx::query(
+        "with locked as materialized (
+           select run_id
+           from tasks
+           where owner = any(array(select incarnation from workers where not alive))
+           order by run_id
+           for update skip locked
+         )
+         update tasks k
+         set owner = null,
+             due_at = now(),
+             step_count = -1
+         where k.run_id = any(array(select run_id from locked))",
+    )
     .execute(conn)
     .await
     .map(|done| done.rows_affected())

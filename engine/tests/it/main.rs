@@ -37,6 +37,7 @@ mod runs;
 mod schedules;
 mod shared;
 mod signals;
+mod stalls;
 mod statements;
 mod states;
 mod support;
