@@ -135,7 +135,7 @@ impl Worker {
         let keeper = database.keeper_pool(config.lease).await?;
         let ears = database.lazy_pool("makegood-ears", 2).await?;
         let post = database.pool("makegood-post", 2).await?;
-        let upkeep = database.hot_pool("makegood-upkeep", 2).await?;
+        let upkeep = database.hot_pool("makegood-upkeep", 3).await?;
         check_pins(&hot).await?;
         let lease = Arc::new(Lease::register(keeper, &config.name, config.lease).await?);
         let bells = Bells::default();
@@ -171,7 +171,7 @@ impl Worker {
         let (channel, ends) = (wake::ends_channel(database.cell()), Arc::clone(&bells.ends));
         parts.spawn(wake::announce_ends(ears, channel, ends, is_over.clone()));
         let clock = engine.clock().clone();
-        parts.spawn(children::deliver(post, bells.clone(), clock, is_over.clone()));
+        parts.spawn(children::deliver(upkeep.clone(), bells.clone(), clock, is_over.clone()));
         let ticker = Ticker {
             pool: upkeep.clone(),
             lease: Arc::clone(&engine.lease),

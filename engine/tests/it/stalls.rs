@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use makegood::{WorkerConfig, Workflow};
+use makegood::{Ctx, WorkerConfig, Workflow, WorkflowResult};
 use sqlx::{Postgres, Transaction};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::support::{TestCell, forgetful};
-use crate::trades::{Parcel, Plan, Signed, Waiting, registry, world};
+use crate::trades::{Book, Parcel, Plan, Signed, Waiting, booking, registry, world};
 
 /// A caller that has sent this run a signal, and does not commit.
 async fn stalled<W: Workflow>(cell: &TestCell, id: &str) -> Transaction<'static, Postgres> {
@@ -69,5 +69,58 @@ async fn a_drain_hands_back_the_others_beside_a_run_that_a_caller_has_locked() {
     sign(&cell, "free").await;
     assert_eq!(cell.ended::<Parcel>(free).await.state, "COMPLETED");
     second.drain().await.unwrap();
+    cell.audited().await;
+}
+/// Books something in a child.
+struct Agency;
+
+impl Workflow for Agency {
+    const NAME: &'static str = "agency";
+    type Input = Plan;
+    type Output = String;
+
+    async fn run(ctx: Ctx, plan: Plan) -> WorkflowResult<String> {
+        ctx.child::<Desk>(&plan).await
+    }
+}
+
+struct Desk;
+
+impl Workflow for Desk {
+    const NAME: &'static str = "desk";
+    type Input = Plan;
+    type Output = String;
+
+    async fn run(ctx: Ctx, plan: Plan) -> WorkflowResult<String> {
+        ctx.step::<Book>(&booking(&plan, "car")).await
+    }
+}
+
+#[tokio::test]
+async fn mail_to_a_run_that_a_caller_has_locked_holds_up_no_other_mail() {
+    let cell = TestCell::new().await;
+    let registry = registry().workflow::<Agency>().workflow::<Desk>();
+    let worker = cell.worker_with(registry, forgetful()).await;
+    let mut agencies = Vec::new();
+    for id in ["locked", "free"] {
+        let plan = Plan::new();
+        let gate = world().hang(&plan, "book car");
+        let run = cell.start::<Agency>(id, &plan).await;
+        world().until_met(&plan, "book car", 1).await;
+        agencies.push((run, gate));
+    }
+    let wait = "select count(*) = 2 from tasks where state = 'WAITING'";
+    cell.until("both wait for their child", wait).await;
+    let caller = stalled::<Agency>(&cell, "locked").await;
+    let [(locked, first), (free, second)] = <[_; 2]>::try_from(agencies).ok().unwrap();
+    first.add_permits(10);
+    let sent = "select exists (select from mail)";
+    cell.until("a letter waits for the caller", sent).await;
+    second.add_permits(10);
+    assert_eq!(cell.ended::<Agency>(free).await.state, "COMPLETED", "its letter comes through");
+    caller.commit().await.unwrap();
+    assert_eq!(cell.ended::<Agency>(locked).await.state, "COMPLETED", "and then the other");
+    cell.until("all mail is delivered", "select not exists (select from mail)").await;
+    worker.drain().await.unwrap();
     cell.audited().await;
 }
