@@ -116,7 +116,8 @@ impl Claimer {
     /// Waits for room for a quarter of a batch, since a claim for a handful would steal the next
     /// full one, and takes what more there is. `None` when the worker drains first.
     async fn room(&self, draining: &mut watch::Receiver<bool>) -> Option<Room> {
-        let batch = self.engine.config.claim_batch;
+        let config = &self.engine.config;
+        let batch = config.claim_batch.min(config.in_flight);
         let quarter = u32::try_from((batch / 4).max(1)).unwrap_or(1);
         let room = tokio::select! {
             room = Arc::clone(&self.slots).acquire_many_owned(quarter) => room.ok()?,

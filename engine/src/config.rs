@@ -1,6 +1,7 @@
 //! The engine's settings, with units and ranges. It reads no environment.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -170,11 +171,11 @@ pub struct WorkerConfig {
     pub name: String,
     /// The queues that it serves; all when there is none.
     pub queues: Vec<String>,
-    /// How long a silent worker keeps its runs; 1 s to 300 s.
+    /// How long a silent worker keeps its runs; 0.1 s to 300 s.
     pub lease: Duration,
     /// Runs in memory at once; 1 to 65,536.
     pub in_flight: usize,
-    /// Runs claimed at once; 1 to 1,024.
+    /// Runs claimed at once, as far as there is room; 1 to 1,024.
     pub claim_batch: usize,
     /// Commits under way at once; 1 to 8.
     pub committers: usize,
@@ -182,7 +183,7 @@ pub struct WorkerConfig {
     pub flush_batch: usize,
     /// Connections for activities in transactions; 1 to 64.
     pub transactions: u32,
-    /// The longest pause between two looks at the queue.
+    /// The longest pause between two looks at the queue; 2 ms to 60 s.
     pub poll_cap: Duration,
     /// Retries sooner than this wait in memory, later ones leave it.
     pub short_wait: Duration,
@@ -196,6 +197,31 @@ pub struct WorkerConfig {
     pub crash_limit: i32,
     /// How long what has ended is kept, and where.
     pub retention: Retention,
+}
+
+impl WorkerConfig {
+    /// Refuses what is out of its range: a worker without a committer, say, would claim runs and
+    /// never write one.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let within = |setting: &str, value: usize, range: RangeInclusive<usize>, unit: &str| {
+            if range.contains(&value) {
+                return Ok(());
+            }
+            let (first, last) = range.into_inner();
+            let told =
+                format!("the worker's {setting} is {value}{unit}: {first} to {last} is fine");
+            Err(Error::Unfit(told))
+        };
+        let millis = |time: Duration| usize::try_from(time.as_millis()).unwrap_or(usize::MAX);
+        let transactions = usize::try_from(self.transactions).unwrap_or(usize::MAX);
+        within("lease", millis(self.lease), 100..=300_000, " ms")?;
+        within("in_flight", self.in_flight, 1..=65_536, "")?;
+        within("claim_batch", self.claim_batch, 1..=1_024, "")?;
+        within("committers", self.committers, 1..=8, "")?;
+        within("flush_batch", self.flush_batch, 1..=1_024, "")?;
+        within("transactions", transactions, 1..=64, "")?;
+        within("poll_cap", millis(self.poll_cap), 2..=60_000, " ms")
+    }
 }
 
 impl Default for WorkerConfig {

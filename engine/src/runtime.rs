@@ -119,13 +119,15 @@ impl Worker {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Unfit`] when the connection does not keep the settings that it needs;
+    /// [`Error::Unfit`] when a setting is out of its range, or the connection does not keep the
+    /// settings that it needs;
     /// [`Error::Database`] when the database does not answer.
     pub async fn start(
         database: &Database,
         registry: Registry,
         config: WorkerConfig,
     ) -> Result<Self, Error> {
+        config.check()?;
         let committers = u32::try_from(config.committers).unwrap_or(1);
         // A frozen worker must not keep the locks of its transactions beyond its lease.
         let database = database.bounded_by(config.lease);
@@ -145,7 +147,7 @@ impl Worker {
         let committer = Arc::new(committer);
         let (drain, draining) = watch::channel(false);
         let (over, is_over) = watch::channel(false);
-        let slots = Arc::new(Semaphore::new(config.in_flight.max(config.claim_batch)));
+        let slots = Arc::new(Semaphore::new(config.in_flight));
         let engine = Arc::new(Engine {
             registry,
             config,

@@ -36,6 +36,7 @@ mod retention;
 mod rolled_back;
 mod runs;
 mod schedules;
+mod settings;
 mod shared;
 mod signals;
 mod stalls;
