@@ -86,15 +86,16 @@ impl Turn {
     }
 
     /// Parks the run for a person and drops what was not committed.
-    pub(crate) fn bare(run: &Run, incident: NewIncident) -> Self {
+    pub(crate) fn bare(hold: Hold, incident: NewIncident) -> Self {
         Self {
-            hold: run.hold,
+            hold,
             records: Records::default(),
             tries: None,
             // How many rows are durable is not known here: the next claim reads them anew.
             step_count: -1,
-            seen: run.seen,
-            unwinding: run.is_unwinding(),
+            // Neither matters to a run that gets stuck.
+            seen: 0,
+            unwinding: false,
             disposition: Disposition::Stick(incident),
         }
     }

@@ -247,7 +247,7 @@ impl Run {
         let polled = std::panic::catch_unwind(poll).map_err(|panic| {
             // It has not seen to the end what it was told.
             self.stirred = true;
-            NewIncident::new(IncidentClass::Panic, None, &panic_text(&*panic))
+            NewIncident::of_panic(&*panic)
         })?;
         self.collect(registry)?;
         if let Poll::Ready(ending) = polled {

@@ -1,6 +1,5 @@
 //! A worker: the parts that drive runs, started, drained and ended in order.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +7,6 @@ use apalis::layers::WorkerBuilderExt;
 use apalis::prelude::{Monitor, WorkerBuilder};
 use apalis_core::monitor::context::MonitorContext;
 use apalis_core::worker::ext::parallelize::ParallelizeExt;
-use futures::FutureExt;
 use parking_lot::Mutex;
 use sqlx::PgPool;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -27,7 +25,7 @@ use crate::lease::Lease;
 use crate::queue::RunQueue;
 use crate::registry::Registry;
 use crate::retention::Janitor;
-use crate::run::{Run, panic_text};
+use crate::run::Run;
 use crate::schedule::Ticker;
 use crate::turn::drive;
 use crate::wake::{self, Bells};
@@ -260,20 +258,9 @@ fn monitor(engine: Arc<Engine>, queue: RunQueue) -> Monitor {
                 .concurrency(engine.config.in_flight)
                 .catch_panic()
                 .parallelize(tokio::spawn)
-                .build(move |run: Run| driven(Arc::clone(&engine), run))
+                .build(move |run: Run| drive(Arc::clone(&engine), run))
         })
         .shutdown_timeout(grace)
-}
-
-/// Drives a run; a panic of the engine itself gives up the incarnation, so that no run is held by
-/// a handler that is gone.
-async fn driven(engine: Arc<Engine>, run: Run) {
-    let incarnation = run.hold.incarnation;
-    let drive = AssertUnwindSafe(drive(Arc::clone(&engine), run));
-    if let Err(panic) = drive.catch_unwind().await {
-        tracing::error!(panic = panic_text(&*panic), "the engine panicked");
-        engine.lease.lose(incarnation);
-    }
 }
 
 /// The engine's statements are written for these settings; a proxy may have dropped them.

@@ -27,6 +27,7 @@ mod operator_orders;
 mod operator_records;
 mod operator_table;
 mod outgrown;
+mod panics;
 mod patience;
 mod queues;
 mod refusals;
