@@ -193,6 +193,8 @@ pub struct WorkerConfig {
     pub payload_limit: usize,
     /// Records of one run.
     pub steps_limit: i32,
+    /// Bytes of all recorded values of one run and of its signals, which one claim reads at once.
+    pub record_limit: usize,
     /// Workers that a run may outlive before it is parked as poison.
     pub crash_limit: i32,
     /// How long what has ended is kept, and where.
@@ -240,6 +242,7 @@ impl Default for WorkerConfig {
             drain: Duration::from_secs(10),
             payload_limit: 256 * 1024,
             steps_limit: 10_000,
+            record_limit: 64 * 1024 * 1024,
             crash_limit: 5,
             retention: Retention::default(),
         }

@@ -53,6 +53,7 @@ pub(crate) struct Run {
     pub(crate) seen: i32,
     clock: Clock,
     steps_limit: i32,
+    record_limit: usize,
     payload_limit: usize,
     mode: Mode,
     desk: Arc<Desk>,
@@ -173,6 +174,7 @@ impl Run {
             seen: 0,
             clock,
             steps_limit: config.steps_limit,
+            record_limit: config.record_limit,
             payload_limit: limit,
             mode,
             desk,
@@ -212,6 +214,11 @@ impl Run {
                 Mode::Leaving(_) => self.leave(),
                 Mode::Program(_) if self.journal.next_seq > self.steps_limit => {
                     let message = format!("the run has more than {} records", self.steps_limit);
+                    Err(NewIncident::new(IncidentClass::Unwritable, None, &message))
+                }
+                Mode::Program(_) if self.journal.bytes > self.record_limit => {
+                    let message =
+                        format!("the run's record has more than {} bytes", self.record_limit);
                     Err(NewIncident::new(IncidentClass::Unwritable, None, &message))
                 }
                 Mode::Program(_) => self.advance(registry),

@@ -65,6 +65,13 @@ impl RawRecord {
     }
 }
 
+/// Whether a claim reads the records of its runs, or each is read by itself afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    Together,
+    Apart,
+}
+
 /// Claims up to `limit` due runs of these lanes, with all that a replay needs: those of the highest
 /// priority that is due, the same number for each share, the oldest of each lane.
 pub(crate) async fn claim(
@@ -72,6 +79,7 @@ pub(crate) async fn claim(
     incarnation: Uuid,
     columns: &LaneColumns,
     limit: i64,
+    reading: Reading,
 ) -> Result<Vec<ClaimedRow>, sqlx::Error> {
     let rows = sqlx::query(
         "with fence as (
@@ -136,13 +144,13 @@ pub(crate) async fn claim(
                group by lane, part
              ) f
            ) as more,
-           case when c.step_count <> 0 then (
+           case when $8 and c.step_count <> 0 then (
              select json_agg(json_build_array(s.seq, s.kind, s.name, s.occurrence, s.input,
                s.result, s.undo, s.pivot, s.next) order by s.seq)::text
              from steps s
              where s.run_id = c.run_id
            ) end as history,
-           case when c.mailbox <> 0 then (
+           case when $8 and c.mailbox <> 0 then (
              select json_agg(json_build_array(g.signal_id, g.kind, g.payload)
                order by g.received_at, g.signal_id)::text
              from signals g
@@ -164,6 +172,7 @@ pub(crate) async fn claim(
     .bind(&columns.runs)
     .bind(&columns.parts)
     .bind(limit)
+    .bind(reading == Reading::Together)
     .fetch_all(executor)
     .await?;
     rows.iter().map(claimed_row).collect()

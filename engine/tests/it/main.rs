@@ -27,6 +27,7 @@ mod operator_orders;
 mod operator_records;
 mod operator_table;
 mod outgrown;
+mod oversize;
 mod panics;
 mod patience;
 mod queues;
