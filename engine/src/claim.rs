@@ -203,8 +203,10 @@ impl Claimer {
             &engine.config,
             engine.clock().clone(),
         );
-        // The queue is gone only when the worker is over, and its incarnation frees the run.
-        let _ = self.runs.send(run);
+        // When the worker is over, its incarnation frees the run.
+        if self.runs.send(run).is_err() && !engine.is_draining() {
+            engine.lease.watchdog().fail("the runtime takes no more runs".to_owned());
+        }
     }
 
     /// The run's record; read once more when the claim's snapshot was older than its row, or when

@@ -298,7 +298,9 @@ impl Committer {
         let turns: Vec<&Turn> = batch.iter().map(|pending| &pending.turn).collect();
         let mut tries = 0_u32;
         loop {
+            let begun = self.lease.watchdog().begin("a flush");
             let written = self.write_batch(incarnation, &turns).await;
+            drop(begun);
             match written {
                 Err(error) if transient(&error) && tries < 3 => {
                     tries = tries.saturating_add(1);

@@ -1,5 +1,6 @@
 //! A worker's right to write: its incarnation, kept alive, retired, and taken over from the dead.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -10,6 +11,7 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::store::{tasks, workers};
+use crate::watchdog::Watchdog;
 
 /// The pause after a failure.
 const SOON: Duration = Duration::from_millis(100);
@@ -24,6 +26,7 @@ pub(crate) struct Lease {
     current: RwLock<Option<Held>>,
     retire: Notify,
     clock: Clock,
+    watchdog: Arc<Watchdog>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +52,7 @@ impl Lease {
             current: RwLock::new(None),
             retire: Notify::new(),
             clock: Clock::default(),
+            watchdog: Arc::new(Watchdog::new(length)),
         };
         lease.renew_or_replace(None).await?;
         Ok(lease)
@@ -79,6 +83,10 @@ impl Lease {
         &self.clock
     }
 
+    pub(crate) fn watchdog(&self) -> &Arc<Watchdog> {
+        &self.watchdog
+    }
+
     /// Renews and replaces until the worker is over. Ends only between two renewals, so that none of
     /// its transactions is dropped half-way.
     pub(crate) async fn keep(&self, mut over: watch::Receiver<bool>) {
@@ -99,6 +107,10 @@ impl Lease {
     }
 
     async fn tick(&self) -> Result<(), sqlx::Error> {
+        if self.watchdog.failure().is_some() {
+            return Ok(());
+        }
+        let _begun = self.watchdog.begin("the renewal of its lease");
         let held = *self.current.read();
         match held {
             Some(held) if Instant::now() < held.valid_until => {
@@ -200,6 +212,17 @@ impl Lease {
         Ok(freed)
     }
 
+    /// Watches over the worker. When it can do its work no longer, its lease is not renewed any
+    /// more, and what it holds is given back, so that others have it at once.
+    pub(crate) async fn stand_by(&self) {
+        let why = self.watchdog.watch().await;
+        tracing::error!(why, "the worker can do its work no longer: start it anew");
+        match self.resign().await {
+            Ok(freed) => tracing::warn!(runs.handed_back = freed, "it has given up its lease"),
+            Err(error) => tracing::warn!(%error, "its runs are taken over when its lease runs out"),
+        }
+    }
+
     /// Extends what is still held; `false` when it ran out or was lost while the renewal was under
     /// way. Decided under the lock, so that a loss is never overwritten.
     fn extend(&self, incarnation: Uuid, asked: Instant, database_now: DateTime<Utc>) -> bool {
@@ -216,7 +239,9 @@ impl Lease {
     fn hold(&self, incarnation: Uuid, asked: Instant, database_now: DateTime<Utc>) {
         self.clock.set(database_now);
         let valid_until = asked.checked_add(self.length).unwrap_or(asked);
-        *self.current.write() = Some(Held { incarnation, valid_until });
+        let mut current = self.current.write();
+        // One that came too late is taken over like any other.
+        *current = self.watchdog.failure().is_none().then_some(Held { incarnation, valid_until });
     }
 }
 

@@ -145,6 +145,7 @@ mod late;
 mod lease;
 mod life;
 pub mod operator;
+mod parts;
 mod queue;
 mod reach;
 mod registry;
@@ -160,6 +161,7 @@ pub mod testkit;
 mod transaction;
 mod turn;
 mod wake;
+mod watchdog;
 pub mod workflow;
 mod write;
 

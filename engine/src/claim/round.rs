@@ -107,6 +107,8 @@ impl Claimer {
     ) -> Result<Taken, Error> {
         let places = room.places();
         let limit = i64::try_from(places).unwrap_or(i64::MAX);
+        let lease = Arc::clone(&self.engine.lease);
+        let begun = lease.watchdog().begin("a claim");
         let claimed = match &source.queue {
             None => {
                 let columns = self.reach.columns(&source.lanes, Begin::May);
@@ -114,6 +116,7 @@ impl Claimer {
             }
             Some(queue) => self.claim_limited(incarnation, queue, &source.lanes, limit).await,
         };
+        drop(begun);
         let rows = match claimed {
             Ok(rows) => {
                 self.reading = Reading::Together;

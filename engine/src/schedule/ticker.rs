@@ -39,7 +39,7 @@ impl Ticker {
     /// Fires until the worker ends. Ends only between two looks, so that none of its transactions
     /// is dropped half-way.
     pub(crate) async fn work(self, mut over: watch::Receiver<bool>) {
-        while !self.workflows.is_empty() {
+        loop {
             let pause = self.look().await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "the schedules could not be fired; trying again");
                 Duration::from_secs(1)

@@ -50,5 +50,6 @@ mod trades;
 mod undo_outputs;
 mod unseen;
 mod values;
+mod vanishing;
 mod versions;
 mod world;
