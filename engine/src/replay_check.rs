@@ -9,10 +9,10 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::action::{Action, AllTries, Hold};
+use crate::clock::Clock;
 use crate::config::{Database, WorkerConfig};
 use crate::error::Error;
 use crate::journal::Journal;
-use crate::lease::Clock;
 use crate::registry::Registry;
 use crate::run::{Claimed, Run, null};
 use crate::store::histories::{self, History};
