@@ -26,6 +26,7 @@ pub(crate) mod tasks;
 pub(crate) mod testkit;
 pub(crate) mod together;
 pub(crate) mod workers;
+pub(crate) mod whole;
 
 /// A duration as the `bigint` that statements multiply with a millisecond.
 fn millis(duration: std::time::Duration) -> i64 {

@@ -46,4 +46,5 @@ mod undo_outputs;
 mod unseen;
 mod values;
 mod versions;
+mod whole;
 mod world;
