@@ -118,13 +118,17 @@ impl Worker {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Unfit`] when the connection does not keep the settings that it needs;
+    /// [`Error::Unfit`] when the connection does not keep the settings that it needs, or a name was
+    /// registered twice;
     /// [`Error::Database`] when the database does not answer.
     pub async fn start(
         database: &Database,
         registry: Registry,
         config: WorkerConfig,
     ) -> Result<Self, Error> {
+        if let Some(name) = registry.ambiguous() {
+            return Err(Error::Unfit(format!("{name} is registered twice; give one another name")));
+        }
         let committers = u32::try_from(config.committers).unwrap_or(1);
         // A frozen worker must not keep the locks of its transactions beyond its lease.
         let database = database.bounded_by(config.lease);

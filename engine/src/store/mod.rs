@@ -12,6 +12,7 @@ pub(crate) mod firings;
 pub(crate) mod histories;
 pub(crate) mod incidents;
 pub mod inspect;
+pub(crate) mod kin;
 pub(crate) mod lanes;
 pub(crate) mod mail;
 pub(crate) mod operator_actions;
@@ -25,8 +26,8 @@ pub(crate) mod tasks;
 #[cfg(feature = "testkit")]
 pub(crate) mod testkit;
 pub(crate) mod together;
-pub(crate) mod workers;
 pub(crate) mod whole;
+pub(crate) mod workers;
 
 /// A duration as the `bigint` that statements multiply with a millisecond.
 fn millis(duration: std::time::Duration) -> i64 {

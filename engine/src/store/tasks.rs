@@ -321,14 +321,14 @@ pub(crate) async fn apply_moves(
            group by x.run_id
          ),
          locked as materialized (
-           select k.run_id, k.epoch, k.mailbox
+           select k.run_id, k.lane, k.epoch, k.mailbox
            from tasks k
            where k.run_id = any($2) and k.owner = $1 and exists (select 1 from fence)
            order by k.run_id
            for update
          ),
          ours as materialized (
-           select w.*, l.mailbox, w.move <> 'stick' and l.mailbox > w.seen as refused, o.waits,
+           select w.*, l.lane, l.mailbox, w.move <> 'stick' and l.mailbox > w.seen as refused, o.waits,
              least(o.first, statement_timestamp() + w.wake_in_ms * interval '1 ms') as due
            from locked l
            join wanted w on w.run_id = l.run_id and w.epoch = l.epoch
@@ -356,6 +356,7 @@ pub(crate) async fn apply_moves(
          ended as (
            update runs r
            set ended_state = o.state,
+               lane = o.lane,
                output = o.output::jsonb,
                cause = o.cause::jsonb,
                ended_at = now()
@@ -410,7 +411,8 @@ fn moved(row: &sqlx::postgres::PgRow) -> Result<Moved, sqlx::Error> {
     Ok(Moved { run_id, outcome })
 }
 
-/// Frees the runs of dead incarnations, in a statement after the one that buried them.
+/// Frees the runs of dead incarnations, in a statement after the one that buried them. What one of
+/// them was told and had not taken is for whoever claims it next, be it a worker that can only undo.
 pub(crate) async fn free_all(
     conn: &mut PgConnection,
     dead: &[Uuid],
@@ -424,6 +426,11 @@ pub(crate) async fn free_all(
          set owner = null,
              due_at = now(),
              step_count = -1,
+             state = case
+               when exists (select 1 from turning_back b where b.run_id = k.run_id)
+               then 'COMPENSATING'
+               else k.state
+             end,
              crashes = k.crashes + case when $2 then 1 else 0 end
          where k.run_id = any(array(select run_id from locked))",
     )
@@ -467,16 +474,17 @@ pub(crate) async fn lock_and_look_for_cancel(
     Ok(Some(cancelled))
 }
 
-/// Lets a parked run be claimed as one to be undone, which any worker can do that knows its
-/// workflow, whatever the version. A worker that owns it decides for itself.
+/// Lets a parked run that was told to turn back be claimed as one to be undone, which any worker can
+/// do that knows its workflow, whatever the version. A worker that owns it decides for itself.
 pub(crate) async fn mark_for_undo(
     conn: &mut PgConnection,
     run_id: Uuid,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "update tasks
+        "update tasks k
          set state = 'COMPENSATING'
-         where run_id = $1 and owner is null and incident_id is null",
+         where k.run_id = $1 and k.owner is null and k.incident_id is null
+           and exists (select 1 from turning_back b where b.run_id = k.run_id)",
     )
     .bind(run_id)
     .execute(conn)
