@@ -158,7 +158,8 @@ create table operator_actions (
 create index operator_actions_by_run on operator_actions (run_id, at);
 
 -- Live runs that are being made good, or were told to before their pivot with nothing under way that may be it: they
--- can be undone by what is recorded alone, without the code that they were started with.
+-- can be undone by what is recorded alone, without the code that they were started with. `offset 0` keeps each look to
+-- one run: nothing is hashed.
 create view turning_back as
 select k.run_id
 from tasks k
@@ -173,11 +174,13 @@ where (
     select 1
     from signals g
     where g.run_id = k.run_id and g.kind in ('$cancel', '$compensate')
+    offset 0
   )
   and not exists (
     select 1
     from steps s
     where s.run_id = k.run_id and s.pivot and s.kind in ('done', 'skipped')
+    offset 0
   )
   and not exists (
     select 1
@@ -190,6 +193,7 @@ where (
         where d.run_id = k.run_id and d.kind = 'rejected' and d.name = i.name
           and d.occurrence = i.occurrence
       )
+    offset 0
   );
 
 -- The state that a person sees: of the queue while the run lives, of its end afterwards.
