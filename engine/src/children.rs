@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use crate::action::Letter;
 use crate::activity::{Activity, ActivityError, ActivityResult, Attempt, Outside};
+use crate::clock::Clock;
 use crate::ctx::{ChildEnd, ChildId};
 use crate::fault;
-use crate::lease::Clock;
 use crate::retry::RetryPolicy;
 use crate::run::{CANCEL, CHILD, null};
 use crate::store::{mail, runs};
@@ -85,6 +85,9 @@ const BATCH: i64 = 500;
 /// How often a worker looks for letters that another one wrote and did not live to deliver.
 const ROUND: Duration = Duration::from_secs(5);
 
+/// The longest pause before another look at letters to a run that somebody has locked.
+const LONGEST_LOCK: Duration = Duration::from_millis(500);
+
 /// Between two deliveries: so that a fan-out's ends reach their parent in few turns.
 const GATHER: Duration = Duration::from_millis(5);
 
@@ -95,36 +98,71 @@ pub(crate) async fn deliver(
     clock: Clock,
     mut over: watch::Receiver<bool>,
 ) {
+    let mut pause = ROUND;
     loop {
         tokio::select! {
             () = bells.post.notified() => {}
-            () = tokio::time::sleep(ROUND) => {}
+            () = tokio::time::sleep(pause) => {}
             _ = over.wait_for(|over| *over) => return,
         }
-        loop {
-            match deliver_some(&pool, &clock).await {
-                Ok(0) => break,
-                Ok(_) => bells.due.notify_one(),
-                Err(error) => {
-                    tracing::warn!(%error, "mail could not be delivered; trying again");
-                    break;
-                }
+        pause = match deliver_all(&pool, &bells, &clock).await {
+            Ok(0) => ROUND,
+            // To runs that somebody has locked: soon, and then less and less often.
+            Ok(_) if pause == ROUND => GATHER,
+            Ok(_) => pause.saturating_mul(2).min(LONGEST_LOCK),
+            Err(error) => {
+                tracing::warn!(%error, "mail could not be delivered; trying again");
+                ROUND
             }
-        }
+        };
         tokio::time::sleep(GATHER).await;
     }
 }
 
-async fn deliver_some(pool: &PgPool, clock: &Clock) -> Result<usize, sqlx::Error> {
-    if !mail::any(pool).await? {
-        return Ok(0);
+/// Looks at all letters once, and says how many stay.
+async fn deliver_all(pool: &PgPool, bells: &Bells, clock: &Clock) -> Result<usize, sqlx::Error> {
+    let (mut behind, mut stay) = (Uuid::nil(), 0_usize);
+    while let Some(delivery) = deliver_some(pool, clock, behind).await? {
+        behind = delivery.last;
+        stay = stay.saturating_add(delivery.stay);
+        bells.due.notify_one();
+    }
+    Ok(stay)
+}
+
+/// What came of one delivery.
+struct Delivery {
+    /// The last letter that it looked at.
+    last: Uuid,
+    stay: usize,
+}
+
+/// Delivers the oldest letters behind this one; `None` when there are none. It waits for no run's
+/// row: it holds up to a batch of them.
+async fn deliver_some(
+    pool: &PgPool,
+    clock: &Clock,
+    behind: Uuid,
+) -> Result<Option<Delivery>, sqlx::Error> {
+    if !mail::any(pool, behind).await? {
+        return Ok(None);
     }
     let mut tx = pool.begin().await?;
-    let letters = mail::take(&mut tx, BATCH).await?;
+    let taken = mail::lock(&mut tx, behind, BATCH).await?;
+    let Some(last) = taken.last().map(|(mail_id, _)| *mail_id) else {
+        tx.rollback().await?;
+        return Ok(None);
+    };
+    let addressees: Vec<Uuid> = taken.iter().map(|(_, letter)| letter.run_id).collect();
+    let busy = mail::lock_idle(&mut tx, &addressees).await?;
+    let (stay, taken): (Vec<_>, Vec<_>) =
+        taken.into_iter().partition(|(_, letter)| busy.contains(&letter.run_id));
+    let (mail_ids, letters): (Vec<_>, Vec<_>) = taken.into_iter().unzip();
     let reached = mail::deliver(&mut tx, &letters, clock.now()).await?;
     mail::ring(&mut tx, &reached).await?;
+    mail::remove(&mut tx, &mail_ids).await?;
     fault::point("before the delivery of mail", "");
     tx.commit().await?;
     fault::point("after the delivery of mail", "");
-    Ok(letters.len())
+    Ok(Some(Delivery { last, stay: stay.len() }))
 }

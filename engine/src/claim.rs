@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::action::{AllTries, Hold, StoredSignal};
 use crate::claim::round::{Eager, Round};
+use crate::error::too_much;
 use crate::incident::{IncidentClass, NewIncident};
 use crate::journal::{HistoryRow, Journal};
 use crate::lane::StartOptions;
@@ -22,7 +23,7 @@ use crate::reach::Reach;
 use crate::registry::WorkflowCode;
 use crate::run::{CANCEL, COMPENSATE, Claimed, Run};
 use crate::runtime::Engine;
-use crate::store::tasks::{self, ClaimedRow};
+use crate::store::tasks::{self, ClaimedRow, Reading};
 
 /// The shortest pause of an idle claimer.
 const POLL_FLOOR: Duration = Duration::from_millis(2);
@@ -36,6 +37,7 @@ pub(crate) struct Claimer {
     due: Arc<Notify>,
     runs: mpsc::UnboundedSender<Run>,
     reach: Reach,
+    reading: Reading,
 }
 
 /// A run's place in memory.
@@ -75,7 +77,8 @@ impl Claimer {
         due: Arc<Notify>,
         runs: mpsc::UnboundedSender<Run>,
     ) -> Self {
-        Self { engine, pool, slots, due, runs, reach: Reach::default() }
+        let (reach, reading) = (Reach::default(), Reading::Together);
+        Self { engine, pool, slots, due, runs, reach, reading }
     }
 
     /// Claims until the worker drains. Ends only between two claims.
@@ -116,7 +119,8 @@ impl Claimer {
     /// Waits for room for a quarter of a batch, since a claim for a handful would steal the next
     /// full one, and takes what more there is. `None` when the worker drains first.
     async fn room(&self, draining: &mut watch::Receiver<bool>) -> Option<Room> {
-        let batch = self.engine.config.claim_batch;
+        let config = &self.engine.config;
+        let batch = config.claim_batch.min(config.in_flight);
         let quarter = u32::try_from((batch / 4).max(1)).unwrap_or(1);
         let room = tokio::select! {
             room = Arc::clone(&self.slots).acquire_many_owned(quarter) => room.ok()?,
@@ -138,14 +142,19 @@ impl Claimer {
         place: Place,
     ) {
         let hold = Hold { run_id: row.run_id, incarnation, epoch: row.epoch };
+        let mut unfit = None;
         let read = match self.read(&row).await {
             Ok(read) => read,
+            Err(error) if too_much(&error) => {
+                let message = format!("its record cannot be read at once: {error}");
+                unfit = Some(NewIncident::new(IncidentClass::Unwritable, None, &message));
+                Ok((Vec::new(), Vec::new()))
+            }
             Err(error) => {
                 tracing::warn!(run.id = %row.run_id, %error, "a claimed run could not be read");
                 return self.engine.lease.lose(incarnation);
             }
         };
-        let mut unfit = None;
         if row.crashes >= self.engine.config.crash_limit {
             let message = format!("it was in the memory of {} workers that died", row.crashes);
             unfit = Some(NewIncident::new(IncidentClass::Poison, None, &message));
@@ -194,8 +203,10 @@ impl Claimer {
             &engine.config,
             engine.clock().clone(),
         );
-        // The queue is gone only when the worker is over, and its incarnation frees the run.
-        let _ = self.runs.send(run);
+        // When the worker is over, its incarnation frees the run.
+        if self.runs.send(run).is_err() && !engine.is_draining() {
+            engine.lease.watchdog().fail("the runtime takes no more runs".to_owned());
+        }
     }
 
     /// The run's record; read once more when the claim's snapshot was older than its row, or when

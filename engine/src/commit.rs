@@ -86,15 +86,16 @@ impl Turn {
     }
 
     /// Parks the run for a person and drops what was not committed.
-    pub(crate) fn bare(run: &Run, incident: NewIncident) -> Self {
+    pub(crate) fn bare(hold: Hold, incident: NewIncident) -> Self {
         Self {
-            hold: run.hold,
+            hold,
             records: Records::default(),
             tries: None,
             // How many rows are durable is not known here: the next claim reads them anew.
             step_count: -1,
-            seen: run.seen,
-            unwinding: run.is_unwinding(),
+            // Neither matters to a run that gets stuck.
+            seen: 0,
+            unwinding: false,
             disposition: Disposition::Stick(incident),
         }
     }
@@ -297,7 +298,9 @@ impl Committer {
         let turns: Vec<&Turn> = batch.iter().map(|pending| &pending.turn).collect();
         let mut tries = 0_u32;
         loop {
+            let begun = self.lease.watchdog().begin("a flush");
             let written = self.write_batch(incarnation, &turns).await;
+            drop(begun);
             match written {
                 Err(error) if transient(&error) && tries < 3 => {
                     tries = tries.saturating_add(1);

@@ -1,6 +1,7 @@
 //! The engine's settings, with units and ranges. It reads no environment.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -122,6 +123,13 @@ impl Database {
         Self { options, cell: self.cell.clone() }.lazy_pool("makegood-claims", 1).await
     }
 
+    /// A lazy pool for the lease: one connection to renew it, one to take over from others. Nothing
+    /// there waits for a lock longer than a lease.
+    pub(crate) async fn keeper_pool(&self, lease: Duration) -> Result<PgPool, Error> {
+        let options = self.options.clone().options([("lock_timeout", lease.as_millis())]);
+        Self { options, cell: self.cell.clone() }.lazy_pool("makegood-keeper", 2).await
+    }
+
     /// A hot pool for statements that need not wait for the disk: every later commit that rests on
     /// them comes after them in the log.
     pub(crate) async fn lazy_pool(&self, name: &str, connections: u32) -> Result<PgPool, Error> {
@@ -163,11 +171,11 @@ pub struct WorkerConfig {
     pub name: String,
     /// The queues that it serves; all when there is none.
     pub queues: Vec<String>,
-    /// How long a silent worker keeps its runs; 1 s to 300 s.
+    /// How long a silent worker keeps its runs; 0.1 s to 300 s.
     pub lease: Duration,
     /// Runs in memory at once; 1 to 65,536.
     pub in_flight: usize,
-    /// Runs claimed at once; 1 to 1,024.
+    /// Runs claimed at once, as far as there is room; 1 to 1,024.
     pub claim_batch: usize,
     /// Commits under way at once; 1 to 8.
     pub committers: usize,
@@ -175,7 +183,7 @@ pub struct WorkerConfig {
     pub flush_batch: usize,
     /// Connections for activities in transactions; 1 to 64.
     pub transactions: u32,
-    /// The longest pause between two looks at the queue.
+    /// The longest pause between two looks at the queue; 2 ms to 60 s.
     pub poll_cap: Duration,
     /// Retries sooner than this wait in memory, later ones leave it.
     pub short_wait: Duration,
@@ -185,10 +193,37 @@ pub struct WorkerConfig {
     pub payload_limit: usize,
     /// Records of one run.
     pub steps_limit: i32,
+    /// Bytes of all recorded values of one run and of its signals, which one claim reads at once.
+    pub record_limit: usize,
     /// Workers that a run may outlive before it is parked as poison.
     pub crash_limit: i32,
     /// How long what has ended is kept, and where.
     pub retention: Retention,
+}
+
+impl WorkerConfig {
+    /// Refuses what is out of its range: a worker without a committer, say, would claim runs and
+    /// never write one.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let within = |setting: &str, value: usize, range: RangeInclusive<usize>, unit: &str| {
+            if range.contains(&value) {
+                return Ok(());
+            }
+            let (first, last) = range.into_inner();
+            let told =
+                format!("the worker's {setting} is {value}{unit}: {first} to {last} is fine");
+            Err(Error::Unfit(told))
+        };
+        let millis = |time: Duration| usize::try_from(time.as_millis()).unwrap_or(usize::MAX);
+        let transactions = usize::try_from(self.transactions).unwrap_or(usize::MAX);
+        within("lease", millis(self.lease), 100..=300_000, " ms")?;
+        within("in_flight", self.in_flight, 1..=65_536, "")?;
+        within("claim_batch", self.claim_batch, 1..=1_024, "")?;
+        within("committers", self.committers, 1..=8, "")?;
+        within("flush_batch", self.flush_batch, 1..=1_024, "")?;
+        within("transactions", transactions, 1..=64, "")?;
+        within("poll_cap", millis(self.poll_cap), 2..=60_000, " ms")
+    }
 }
 
 impl Default for WorkerConfig {
@@ -207,6 +242,7 @@ impl Default for WorkerConfig {
             drain: Duration::from_secs(10),
             payload_limit: 256 * 1024,
             steps_limit: 10_000,
+            record_limit: 64 * 1024 * 1024,
             crash_limit: 5,
             retention: Retention::default(),
         }

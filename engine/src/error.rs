@@ -130,6 +130,15 @@ pub(crate) fn refused(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Whether the server was asked for more at once than it can: class 54 (its limits), an internal
+/// error (where some of them show), and 53200 (its memory).
+pub(crate) fn too_much(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| {
+        code.starts_with("54") || code.starts_with("XX") || code.as_ref() == "53200"
+    })
+}
+
 /// Whether the same transaction may succeed when it is tried again at once: deadlocks and
 /// serialization failures.
 pub(crate) fn transient(error: &sqlx::Error) -> bool {

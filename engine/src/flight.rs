@@ -1,16 +1,18 @@
 //! The calls of one run that are under way. They go on while its driver awaits something else.
 
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 
 use crate::act::{Acted, act};
 use crate::action::{Call, Hold, Tries};
+use crate::incident::NewIncident;
 use crate::runtime::Engine;
 
 /// A call and what came of it.
@@ -24,7 +26,8 @@ pub(crate) struct Flight {
 }
 
 impl Flight {
-    /// Makes a call.
+    /// Makes a call. A panic beside its attempt, such as of its policy, is that call's alone: those
+    /// of the run's other calls that are under way go on.
     pub(crate) fn launch(
         &mut self,
         engine: Arc<Engine>,
@@ -33,7 +36,9 @@ impl Flight {
         tries: Option<Tries>,
     ) {
         self.calls.push(Box::pin(async move {
-            let acted = act(&engine, hold, &call, tries).await;
+            let acted = AssertUnwindSafe(act(&engine, hold, &call, tries)).catch_unwind().await;
+            let acted = acted
+                .unwrap_or_else(|panic| Acted::Stuck(NewIncident::of_panic(&*panic).at(&call)));
             (call, acted)
         }));
     }

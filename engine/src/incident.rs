@@ -1,5 +1,6 @@
 //! A run's recorded need of a person: its class, its words, and what groups alike ones.
 
+use std::any::Any;
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +8,7 @@ use uuid::Uuid;
 
 use crate::action::{Call, Role};
 use crate::journal::Payload;
+use crate::run::panic_text;
 
 /// What kind of need it is. Activities add classes of their own through
 /// [`crate::ActivityError::Review`].
@@ -112,6 +114,12 @@ impl NewIncident {
         let message = message.chars().filter(|c| *c != '\0').take(MESSAGE_LIMIT).collect();
         let incident_id = Uuid::now_v7();
         Self { incident_id, class, step, occurrence: None, call: None, message }
+    }
+
+    /// Code of the caller's has panicked, or the engine.
+    pub(crate) fn of_panic(panic: &(dyn Any + Send)) -> Self {
+        metrics::counter!("makegood_panics_total").increment(1);
+        Self::new(IncidentClass::Panic, None, &panic_text(panic))
     }
 
     /// At this call.

@@ -246,6 +246,8 @@ pub(crate) struct Undoable {
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     pub(crate) next_seq: i32,
+    /// Of all values on record.
+    pub(crate) bytes: usize,
     /// In the order in which the program learnt it.
     pub(crate) recorded: VecDeque<Recorded>,
     /// In the order in which they were done; those whose outcome is not known where they were
@@ -298,6 +300,8 @@ impl Journal {
         let HistoryRow(seq, kind, name, occurrence, input, result, undo, pivot, next) = row;
         self.next_seq = seq.saturating_add(1);
         self.given = None;
+        self.weigh(input.as_ref());
+        self.weigh(result.as_ref());
         match kind {
             RowKind::Done => {
                 // A null comes as nothing; it is an input and a result like any other.
@@ -360,9 +364,15 @@ impl Journal {
             RowKind::Forked => self.fork(result.as_ref())?,
         }
         for intent in next.into_iter().flatten() {
+            self.weigh(Some(&intent.input));
             self.intend(intent);
         }
         Ok(())
+    }
+
+    /// Counts a value that is on record.
+    pub(crate) fn weigh(&mut self, value: Option<&Payload>) {
+        self.bytes = self.bytes.saturating_add(value.map_or(0, |value| value.get().len()));
     }
 
     /// An intended step is undone even if its outcome is never learnt.

@@ -1,5 +1,7 @@
 //! Late signals: each starts a run of the workflow that handles them. Nothing is lost.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
@@ -7,6 +9,7 @@ use uuid::Uuid;
 
 use crate::action::StoredSignal;
 use crate::lane::{Lanes, StartOptions};
+use crate::run::panic_text;
 use crate::store::runs::{self, NewRun};
 use crate::store::{archive, signals};
 use crate::workflow::{Late, Settled, Workflow};
@@ -42,13 +45,20 @@ impl LateCode {
         Self { workflow: late.workflow, version: late.version, settled: late.settled }
     }
 
-    /// Whether a signal still concerns anybody when the run ends with this output.
+    /// Whether a signal still concerns anybody when the run ends with this output; one of which
+    /// the workflow cannot say so does.
     pub(crate) fn concerns(&self, output: Option<&str>, signal: &StoredSignal) -> bool {
         let StoredSignal { kind, payload, .. } = signal;
-        match (&self.settled, output) {
-            (Some(settled), Some(output)) => !settled(output, kind, payload.get()),
-            (_, _) => true,
-        }
+        let (Some(settled), Some(output)) = (&self.settled, output) else { return true };
+        let settled = catch_unwind(AssertUnwindSafe(|| settled(output, kind, payload.get())));
+        settled.map_or_else(
+            |panic| {
+                let panic = panic_text(&*panic);
+                tracing::error!(signal.kind = kind, panic, "nobody can say whether it is settled");
+                true
+            },
+            |settled| !settled,
+        )
     }
 }
 

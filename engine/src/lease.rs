@@ -1,16 +1,20 @@
 //! A worker's right to write: its incarnation, kept alive, retired, and taken over from the dead.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use parking_lot::RwLock;
 use sqlx::PgPool;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
+use crate::clock::Clock;
 use crate::store::{tasks, workers};
+use crate::watchdog::Watchdog;
+
+/// The pause after a failure.
+const SOON: Duration = Duration::from_millis(100);
 
 /// The incarnation under which this worker may write, if it has one.
 #[derive(Debug)]
@@ -22,25 +26,7 @@ pub(crate) struct Lease {
     current: RwLock<Option<Held>>,
     retire: Notify,
     clock: Clock,
-}
-
-/// The database's time, estimated: for what people and programs read, never for a decision about
-/// a timer.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Clock {
-    offset_us: Arc<AtomicI64>,
-}
-
-impl Clock {
-    pub(crate) fn now(&self) -> DateTime<Utc> {
-        let offset = TimeDelta::microseconds(self.offset_us.load(Ordering::Relaxed));
-        Utc::now().checked_add_signed(offset).unwrap_or_else(Utc::now)
-    }
-
-    fn set(&self, database_now: DateTime<Utc>) {
-        let offset = database_now.signed_duration_since(Utc::now()).num_microseconds();
-        self.offset_us.store(offset.unwrap_or_default(), Ordering::Relaxed);
-    }
+    watchdog: Arc<Watchdog>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +52,7 @@ impl Lease {
             current: RwLock::new(None),
             retire: Notify::new(),
             clock: Clock::default(),
+            watchdog: Arc::new(Watchdog::new(length)),
         };
         lease.renew_or_replace(None).await?;
         Ok(lease)
@@ -96,8 +83,12 @@ impl Lease {
         &self.clock
     }
 
-    /// Renews, replaces and takes over until the worker is over. Ends only between two looks, so
-    /// that none of its transactions is dropped half-way.
+    pub(crate) fn watchdog(&self) -> &Arc<Watchdog> {
+        &self.watchdog
+    }
+
+    /// Renews and replaces until the worker is over. Ends only between two renewals, so that none of
+    /// its transactions is dropped half-way.
     pub(crate) async fn keep(&self, mut over: watch::Receiver<bool>) {
         let mut ticks = tokio::time::interval(self.length / 3);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -109,23 +100,44 @@ impl Lease {
             }
             if let Err(error) = self.tick().await {
                 tracing::warn!(%error, "the lease could not be renewed; trying again");
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                tokio::time::sleep(SOON).await;
                 self.retire.notify_one();
             }
         }
     }
 
     async fn tick(&self) -> Result<(), sqlx::Error> {
+        if self.watchdog.failure().is_some() {
+            return Ok(());
+        }
+        let _begun = self.watchdog.begin("the renewal of its lease");
         let held = *self.current.read();
         match held {
             Some(held) if Instant::now() < held.valid_until => {
-                self.renew_or_replace(Some(held.incarnation)).await?;
+                self.renew_or_replace(Some(held.incarnation)).await
             }
             // Its last write may or may not have happened, or it could not be renewed in time.
-            Some(held) => self.replace(held.incarnation).await?,
-            None => self.renew_or_replace(None).await?,
+            Some(held) => self.replace(held.incarnation).await,
+            None => self.renew_or_replace(None).await,
         }
-        self.take_over().await
+    }
+
+    /// Takes over from the dead until the worker is over. Apart from the renewals, which wait for
+    /// nobody.
+    pub(crate) async fn reap(&self, mut over: watch::Receiver<bool>) {
+        loop {
+            let pause = match self.take_over().await {
+                Ok(()) => self.length / 3,
+                Err(error) => {
+                    tracing::warn!(%error, "nothing could be taken over; trying again");
+                    SOON
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                _ = over.wait_for(|over| *over) => return,
+            }
+        }
     }
 
     async fn renew_or_replace(&self, incarnation: Option<Uuid>) -> Result<(), sqlx::Error> {
@@ -167,19 +179,22 @@ impl Lease {
         Ok(())
     }
 
-    /// Frees the runs of workers whose lease has run out.
+    /// Frees the runs of workers whose lease has run out, and those that were locked when their
+    /// worker was buried.
     async fn take_over(&self) -> Result<(), sqlx::Error> {
-        if !workers::any_expired(&self.pool).await? {
+        // A worker whose own lease is over sees to that first.
+        if self.current().is_none() || !workers::any_to_take_over(&self.pool).await? {
             return Ok(());
         }
         let mut tx = self.pool.begin().await?;
         let dead = workers::lock_expired(&mut tx).await?;
-        if dead.is_empty() {
-            return tx.rollback().await;
-        }
         workers::bury(&mut tx, &dead).await?;
         let freed = tasks::free_all(&mut tx, &dead, true).await?;
+        let freed = freed.saturating_add(tasks::free_left(&mut tx).await?);
         tx.commit().await?;
+        if dead.is_empty() && freed == 0 {
+            return Ok(());
+        }
         metrics::counter!("makegood_runs_taken_over_total").increment(freed);
         tracing::warn!(workers.dead = dead.len(), runs.freed = freed, "took over from the dead");
         workers::forget_old(&self.pool).await.map(|_| ())
@@ -195,6 +210,17 @@ impl Lease {
         let freed = tasks::free_all(&mut tx, &[held.incarnation], false).await?;
         tx.commit().await?;
         Ok(freed)
+    }
+
+    /// Watches over the worker. When it can do its work no longer, its lease is not renewed any
+    /// more, and what it holds is given back, so that others have it at once.
+    pub(crate) async fn stand_by(&self) {
+        let why = self.watchdog.watch().await;
+        tracing::error!(why, "the worker can do its work no longer: start it anew");
+        match self.resign().await {
+            Ok(freed) => tracing::warn!(runs.handed_back = freed, "it has given up its lease"),
+            Err(error) => tracing::warn!(%error, "its runs are taken over when its lease runs out"),
+        }
     }
 
     /// Extends what is still held; `false` when it ran out or was lost while the renewal was under
@@ -213,7 +239,9 @@ impl Lease {
     fn hold(&self, incarnation: Uuid, asked: Instant, database_now: DateTime<Utc>) {
         self.clock.set(database_now);
         let valid_until = asked.checked_add(self.length).unwrap_or(asked);
-        *self.current.write() = Some(Held { incarnation, valid_until });
+        let mut current = self.current.write();
+        // One that came too late is taken over like any other.
+        *current = self.watchdog.failure().is_none().then_some(Held { incarnation, valid_until });
     }
 }
 

@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use crate::action::{Action, AllTries, Hold};
 use crate::children::CANCEL_CHILD;
+use crate::clock::Clock;
 use crate::config::{Database, WorkerConfig};
 use crate::error::Error;
 use crate::journal::Journal;
-use crate::lease::Clock;
 use crate::registry::{Registry, WorkflowCode};
 use crate::run::{Claimed, Run, null};
 use crate::store::histories::{self, History};

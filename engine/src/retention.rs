@@ -134,6 +134,8 @@ impl Janitor {
             Batch::NotOurs => return Ok(self.retention.pause.max(Duration::from_millis(200))),
             Batch::Done => *batch = batch.saturating_mul(2),
             Batch::Refused { runs, error } => match runs.as_slice() {
+                // Not even for one: the disk is full, and no run is at fault.
+                [_] if no_room(&error) => return Err(error),
                 [run_id] => {
                     tracing::error!(run.id = %run_id, %error, "a run cannot be archived; it stays");
                     metrics::counter!("makegood_runs_not_archived_total").increment(1);
@@ -157,7 +159,7 @@ impl Janitor {
         let Page { ripe, cursor } = self.page(&mut tx, &chore, limit).await?;
         let archived = match archive(&mut tx, &ripe, &chore).await {
             Ok(archived) => archived,
-            Err(error) if refused(&error) || too_much(&error) => {
+            Err(error) if refused(&error) || no_room(&error) || broken(&error) => {
                 tx.rollback().await?;
                 return Ok(Batch::Refused { runs: ripe, error });
             }
@@ -232,10 +234,19 @@ async fn archive(
     Ok(archived)
 }
 
-/// Whether the server has no room for so much at once: classes 53 (resources) and XX (its limits).
-fn too_much(error: &sqlx::Error) -> bool {
+/// Whether the server has no room for so much at once: class 53, its disk and its memory.
+fn no_room(error: &sqlx::Error) -> bool {
+    is_of(error, "53")
+}
+
+/// Whether the server breaks at it: class XX, also some of its own limits.
+fn broken(error: &sqlx::Error) -> bool {
+    is_of(error, "XX")
+}
+
+fn is_of(error: &sqlx::Error, class: &str) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| code.starts_with("53") || code.starts_with("XX"))
+    code.is_some_and(|code| code.starts_with(class))
 }
 
 fn number(count: usize) -> u64 {

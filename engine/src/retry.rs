@@ -5,6 +5,9 @@ use std::time::Duration;
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
 
+/// A longer delay is none that anybody waits for.
+const LONGEST: Duration = Duration::from_hours(100 * 365 * 24);
+
 /// How long and how often an activity is tried.
 ///
 /// ```
@@ -84,23 +87,26 @@ impl RetryPolicy {
             return None;
         }
         // Attempts are counted in the database, so the sequence is entered in its middle.
-        let mut current = self.initial;
+        let (cap, multiplier) = (self.cap.min(LONGEST), self.multiplier.max(1.0));
+        let mut current = self.initial.min(LONGEST);
         for _ in 1..attempt {
-            if current >= self.cap {
+            // Compared before it is multiplied: the product may be more than a duration holds.
+            if current >= cap.div_f64(multiplier) {
+                current = current.max(cap);
                 break;
             }
-            current = current.mul_f64(self.multiplier.max(1.0)).min(self.cap);
+            current = current.mul_f64(multiplier);
         }
         let mut sequence = ExponentialBackoff {
             current_interval: current,
             initial_interval: current,
             randomization_factor: 0.25,
-            multiplier: self.multiplier,
-            max_interval: self.cap,
+            multiplier,
+            max_interval: cap,
             max_elapsed_time: None,
             ..ExponentialBackoff::default()
         };
-        Some(sequence.next_backoff().unwrap_or(self.cap))
+        Some(sequence.next_backoff().unwrap_or(cap))
     }
 }
 
@@ -129,6 +135,22 @@ mod tests {
         assert!(ninth.as_millis() >= 22_500, "capped at 30 s, less the jitter: {ninth:?}");
         assert!(ninth.as_millis() <= 37_500, "jitter stays within a quarter: {ninth:?}");
         assert_eq!(policy.delay(10, NOW), None, "the tenth attempt is the last");
+    }
+
+    #[test]
+    fn a_policy_beyond_all_measure_has_a_delay() {
+        for multiplier in [1e30, f64::MAX, f64::INFINITY, f64::NAN, -1.0, 0.0] {
+            for initial in [Duration::ZERO, Duration::from_secs(1), Duration::MAX] {
+                for cap in [Duration::ZERO, Duration::from_secs(1), Duration::MAX] {
+                    let unbounded = RetryPolicy::every(Duration::ZERO);
+                    let policy = RetryPolicy { initial, multiplier, cap, ..unbounded };
+                    for attempt in [1, 2, 3, 100] {
+                        let delay = policy.delay(attempt, NOW);
+                        assert!(delay.is_some_and(|delay| delay <= LONGEST * 2), "{policy:?}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -18,12 +18,12 @@ use uuid::Uuid;
 
 use crate::action::{Action, AllTries, Call, ChildStart, Hold, StoredSignal};
 use crate::claim::Place;
+use crate::clock::Clock;
 use crate::config::WorkerConfig;
 use crate::ctx::{Ctx, Desk, Next, Reply, Want, WantedWait};
 use crate::incident::{IncidentClass, NewIncident};
 use crate::journal::{Intent, Journal, Payload, Recorded, RowKind, StepRow, TakenSignal};
 use crate::lane::StartOptions;
-use crate::lease::Clock;
 use crate::registry::{Registry, WorkflowCode};
 use crate::workflow::{Cause, Failure, Rejection};
 
@@ -53,6 +53,7 @@ pub(crate) struct Run {
     pub(crate) seen: i32,
     clock: Clock,
     steps_limit: i32,
+    record_limit: usize,
     payload_limit: usize,
     mode: Mode,
     desk: Arc<Desk>,
@@ -173,6 +174,7 @@ impl Run {
             seen: 0,
             clock,
             steps_limit: config.steps_limit,
+            record_limit: config.record_limit,
             payload_limit: limit,
             mode,
             desk,
@@ -214,6 +216,11 @@ impl Run {
                     let message = format!("the run has more than {} records", self.steps_limit);
                     Err(NewIncident::new(IncidentClass::Unwritable, None, &message))
                 }
+                Mode::Program(_) if self.journal.bytes > self.record_limit => {
+                    let message =
+                        format!("the run's record has more than {} bytes", self.record_limit);
+                    Err(NewIncident::new(IncidentClass::Unwritable, None, &message))
+                }
                 Mode::Program(_) => self.advance(registry),
             };
             match found {
@@ -247,7 +254,7 @@ impl Run {
         let polled = std::panic::catch_unwind(poll).map_err(|panic| {
             // It has not seen to the end what it was told.
             self.stirred = true;
-            NewIncident::new(IncidentClass::Panic, None, &panic_text(&*panic))
+            NewIncident::of_panic(&*panic)
         })?;
         self.collect(registry)?;
         if let Poll::Ready(ending) = polled {

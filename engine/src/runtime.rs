@@ -1,6 +1,5 @@
 //! A worker: the parts that drive runs, started, drained and ended in order.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,14 +18,16 @@ use crate::activity::ActivityError;
 use crate::batch::Batches;
 use crate::children::{self, CancelChild};
 use crate::claim::Claimer;
+use crate::clock::Clock;
 use crate::commit::Committer;
 use crate::config::{Database, WorkerConfig};
 use crate::error::Error;
-use crate::lease::{Clock, Lease};
+use crate::lease::Lease;
+use crate::parts::Parts;
 use crate::queue::RunQueue;
 use crate::registry::Registry;
 use crate::retention::Janitor;
-use crate::run::{Run, panic_text};
+use crate::run::Run;
 use crate::schedule::Ticker;
 use crate::turn::drive;
 use crate::wake::{self, Bells};
@@ -100,8 +101,9 @@ pub struct Worker {
     drain: watch::Sender<bool>,
     over: watch::Sender<bool>,
     monitor: MonitorContext,
-    running: JoinSet<()>,
-    parts: JoinSet<()>,
+    running: Parts,
+    parts: Parts,
+    guard: JoinSet<()>,
 }
 
 impl Worker {
@@ -118,14 +120,15 @@ impl Worker {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Unfit`] when the connection does not keep the settings that it needs, or a name was
-    /// registered twice;
+    /// [`Error::Unfit`] when a setting is out of its range, a name was registered twice, or the
+    /// connection does not keep the settings that it needs;
     /// [`Error::Database`] when the database does not answer.
     pub async fn start(
         database: &Database,
         registry: Registry,
         config: WorkerConfig,
     ) -> Result<Self, Error> {
+        config.check()?;
         if let Some(name) = registry.ambiguous() {
             return Err(Error::Unfit(format!("{name} is registered twice; give one another name")));
         }
@@ -135,20 +138,20 @@ impl Worker {
         let hot = database.hot_pool("makegood-commits", committers.saturating_add(1)).await?;
         let transactions = database.step_pool("makegood-steps", config.transactions).await?;
         let claims = database.claim_pool().await?;
-        let keeper = database.lazy_pool("makegood-keeper", 2).await?;
+        let keeper = database.keeper_pool(config.lease).await?;
         let ears = database.lazy_pool("makegood-ears", 2).await?;
         let post = database.pool("makegood-post", 2).await?;
-        let upkeep = database.hot_pool("makegood-upkeep", 2).await?;
+        let upkeep = database.hot_pool("makegood-upkeep", 3).await?;
         check_pins(&hot).await?;
         let lease = Arc::new(Lease::register(keeper, &config.name, config.lease).await?);
         let bells = Bells::default();
-        let registry = registry.activity(CancelChild::new(post.clone(), bells.clone()));
+        let registry = registry.activity(CancelChild::new(post, bells.clone()));
         let batch = config.flush_batch;
         let committer = Committer::new(hot.clone(), Arc::clone(&lease), bells.clone(), batch);
         let committer = Arc::new(committer);
         let (drain, draining) = watch::channel(false);
         let (over, is_over) = watch::channel(false);
-        let slots = Arc::new(Semaphore::new(config.in_flight.max(config.claim_batch)));
+        let slots = Arc::new(Semaphore::new(config.in_flight));
         let engine = Arc::new(Engine {
             registry,
             config,
@@ -161,41 +164,50 @@ impl Worker {
             draining: draining.clone(),
         });
         let (runs, claimed) = mpsc::unbounded_channel();
-        let mut parts = JoinSet::new();
+        let mut parts = Parts::new(Arc::clone(lease.watchdog()), draining.clone());
         for _ in 0..engine.config.committers {
-            parts.spawn(Arc::clone(&committer).work(is_over.clone()));
+            parts.spawn("a committer", Arc::clone(&committer).work(is_over.clone()));
         }
-        let over_for_lease = is_over.clone();
-        parts.spawn(async move { lease.keep(over_for_lease).await });
+        let (keeper, until) = (Arc::clone(&lease), is_over.clone());
+        parts.spawn("the keeper of the lease", async move { keeper.keep(until).await });
+        let (reaper, until) = (Arc::clone(&lease), is_over.clone());
+        parts.spawn("the reaper", async move { reaper.reap(until).await });
         let channel = wake::channel(database.cell());
-        parts.spawn(wake::listen(ears.clone(), channel, bells.clone(), is_over.clone()));
+        let listen = wake::listen(ears.clone(), channel, bells.clone(), is_over.clone());
+        parts.spawn("the ears", listen);
         let (channel, ends) = (wake::ends_channel(database.cell()), Arc::clone(&bells.ends));
-        parts.spawn(wake::announce_ends(ears, channel, ends, is_over.clone()));
-        let clock = engine.clock().clone();
-        parts.spawn(children::deliver(post, bells.clone(), clock, is_over.clone()));
+        let announce = wake::announce_ends(ears, channel, ends, is_over.clone());
+        parts.spawn("the crier", announce);
+        let (postman, clock) = (upkeep.clone(), engine.clock().clone());
+        let postman = children::deliver(postman, bells.clone(), clock, is_over.clone());
+        parts.spawn("the postman", postman);
         let ticker = Ticker {
             pool: upkeep.clone(),
-            lease: Arc::clone(&engine.lease),
+            lease: Arc::clone(&lease),
             lanes: engine.committer.lanes().clone(),
             workflows: engine.registry.workflow_names(),
             due: Arc::clone(&bells.due),
         };
-        parts.spawn(ticker.work(is_over.clone()));
-        let lease = Arc::clone(&engine.lease);
+        if !ticker.workflows.is_empty() {
+            parts.spawn("the ticker", ticker.work(is_over.clone()));
+        }
         let retention = engine.config.retention.clone();
-        parts.spawn(Janitor { pool: upkeep, lease, retention }.work(is_over));
+        let janitor = Janitor { pool: upkeep, lease: Arc::clone(&lease), retention };
+        parts.spawn("the janitor", janitor.work(is_over));
         let claimer = Claimer::new(Arc::clone(&engine), claims, slots, bells.due, runs);
-        parts.spawn(claimer.work(draining));
+        parts.spawn("the claimer", claimer.work(draining.clone()));
+        let mut guard = JoinSet::new();
+        guard.spawn(async move { lease.stand_by().await });
 
         let monitor = monitor(Arc::clone(&engine), RunQueue::new(claimed));
         let context = monitor.context();
-        let mut running = JoinSet::new();
-        running.spawn(async move {
+        let mut running = Parts::new(Arc::clone(engine.lease.watchdog()), draining);
+        running.spawn("the runtime", async move {
             if let Err(error) = monitor.run().await {
                 tracing::error!(%error, "the runtime ended with an error");
             }
         });
-        Ok(Self { engine, drain, over, monitor: context, running, parts })
+        Ok(Self { engine, drain, over, monitor: context, running, parts, guard })
     }
 
     /// Whether the worker holds a valid lease, so that it may claim.
@@ -211,6 +223,25 @@ impl Worker {
         !self.engine.is_draining() && self.engine.lease.current().is_some()
     }
 
+    /// Waits until the worker can do its work no longer, and says why: the database does not answer
+    /// a statement, though it answers others, or a part of the worker has ended by itself. It is
+    /// not ready any more, claims nothing, and has given its runs back as far as it could. Drop it
+    /// and start another: best a process, since nobody knows what else it waits for.
+    ///
+    /// A database that is away, and back, is no such case. Resolves never while all is well.
+    ///
+    /// ```no_run
+    /// # async fn example(worker: makegood::Worker) -> Result<(), makegood::Error> {
+    /// tokio::select! {
+    ///     why = worker.failed() => Err(why), // ends the process; its supervisor starts the next
+    ///     _ = tokio::signal::ctrl_c() => worker.drain().await,
+    /// }
+    /// # }
+    /// ```
+    pub fn failed(&self) -> impl Future<Output = Error> + Send + use<> {
+        self.engine.lease.watchdog().failed().map(Error::Unfit)
+    }
+
     /// Stops claiming, lets calls under way finish, hands every other run back, and ends.
     ///
     /// ```no_run
@@ -223,22 +254,32 @@ impl Worker {
     ///
     /// # Errors
     /// [`Error::Database`] when its runs could not be handed back: others take them over when the
-    /// lease has run out.
+    /// lease has run out. [`Error::Unfit`] when the worker has [failed](Worker::failed).
     pub async fn drain(mut self) -> Result<(), Error> {
+        let failed = self.failed();
+        tokio::select! {
+            biased;
+            why = failed => {
+                // Its runs are being given back.
+                while self.guard.join_next().await.is_some() {}
+                Err(why)
+            }
+            drained = self.wind_up() => drained,
+        }
+    }
+
+    async fn wind_up(&mut self) -> Result<(), Error> {
         let _ = self.drain.send(true);
         if let Err(error) = self.monitor.shutdown() {
             tracing::debug!(%error, "the runtime was already ending");
         }
         let grace = self.engine.config.drain;
-        let finished = tokio::time::timeout(grace, async {
-            while self.running.join_next().await.is_some() {}
-        });
-        if finished.await.is_err() {
+        if tokio::time::timeout(grace, self.running.all_ended()).await.is_err() {
             tracing::warn!(grace_ms = grace.as_millis(), "calls are still under way; leaving them");
         }
         // The keeper first: it must not renew, or replace, what is about to be given back.
         let _ = self.over.send(true);
-        while self.parts.join_next().await.is_some() {}
+        self.parts.all_ended().await;
         self.engine.committer.close();
         let freed = self.engine.lease.resign().await?;
         tracing::info!(runs.handed_back = freed, "drained");
@@ -259,20 +300,9 @@ fn monitor(engine: Arc<Engine>, queue: RunQueue) -> Monitor {
                 .concurrency(engine.config.in_flight)
                 .catch_panic()
                 .parallelize(tokio::spawn)
-                .build(move |run: Run| driven(Arc::clone(&engine), run))
+                .build(move |run: Run| drive(Arc::clone(&engine), run))
         })
         .shutdown_timeout(grace)
-}
-
-/// Drives a run; a panic of the engine itself gives up the incarnation, so that no run is held by
-/// a handler that is gone.
-async fn driven(engine: Arc<Engine>, run: Run) {
-    let incarnation = run.hold.incarnation;
-    let drive = AssertUnwindSafe(drive(Arc::clone(&engine), run));
-    if let Err(panic) = drive.catch_unwind().await {
-        tracing::error!(panic = panic_text(&*panic), "the engine panicked");
-        engine.lease.lose(incarnation);
-    }
 }
 
 /// The engine's statements are written for these settings; a proxy may have dropped them.

@@ -114,8 +114,11 @@ async fn begin(
     incarnation: Uuid,
 ) -> Result<Transaction<'static, Postgres>, Undone> {
     let unavailable = |error: sqlx::Error| Undone::Unavailable(error.to_string());
+    let begun = engine.lease.watchdog().begin("the begin of a transaction");
     let mut tx = engine.transactions.begin().await.map_err(unavailable)?;
-    if !workers::fence(&mut tx, incarnation).await.map_err(unavailable)? {
+    let alive = workers::fence(&mut tx, incarnation).await.map_err(unavailable)?;
+    drop(begun);
+    if !alive {
         engine.lease.lose(incarnation);
         return Err(Undone::Lost);
     }
@@ -228,7 +231,9 @@ pub(crate) async fn write_and_commit(
         });
     }
     fault::point("before the commit after", activity);
+    let begun = engine.lease.watchdog().begin("a commit");
     let durable = write::commit(tx).await;
+    drop(begun);
     fault::point("after the commit after", activity);
     if let Err(error) = durable {
         tracing::warn!(runs = turns.len(), %error, "a commit's outcome is unknown");

@@ -5,13 +5,16 @@
 //! done and not committed is done again by the next owner, which is why effects outside carry an
 //! idempotency key and reads need none.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+use tokio::task::JoinError;
 use uuid::Uuid;
 
 use crate::act::{Acted, used_up};
-use crate::action::{Action, Call, Park, Role};
+use crate::action::{Action, Call, Hold, Park, Role};
 use crate::commit::{CommitError, Committed, Disposition, Turn};
 use crate::flight::Flight;
 use crate::incident::{IncidentClass, NewIncident};
@@ -21,14 +24,43 @@ use crate::runtime::Engine;
 use crate::store::tasks;
 use crate::transaction::{Transacted, Undone, leap, transact};
 
-/// Drives a claimed run until it leaves this worker's memory.
+/// Drives a claimed run until it leaves this worker's memory. A panic, of the engine or of what it
+/// asks the caller's code, needs a person: left alone, its run would come up again and panic again.
 pub(crate) async fn drive(engine: Arc<Engine>, run: Run) {
+    let hold = run.hold;
     let mut flight = Flight::default();
-    let driven = Box::pin(drive_on(&engine, run, &mut flight)).await;
+    let driven = AssertUnwindSafe(Box::pin(drive_on(&engine, run, &mut flight))).catch_unwind();
+    let driven = driven.await;
     // A call is never dropped half-way, even if its run is no longer this worker's.
     flight.land_all().await;
-    if let Some((run, undone)) = driven {
-        rolled_back(&engine, run, undone).await;
+    let ended = match driven {
+        Ok(None) => Ok(()),
+        Ok(Some((run, undone))) => {
+            AssertUnwindSafe(Box::pin(rolled_back(&engine, run, undone))).catch_unwind().await
+        }
+        Err(panic) => Err(panic),
+    };
+    if let Err(panic) = ended {
+        stick_bare(&engine, hold, NewIncident::of_panic(&*panic)).await;
+    }
+}
+
+/// The task of a transaction died, and its run with it. The transaction is rolled back.
+async fn died(engine: &Engine, hold: Hold, flight: &mut Flight, error: JoinError) {
+    flight.land_all().await;
+    match error.try_into_panic() {
+        Ok(panic) => stick_bare(engine, hold, NewIncident::of_panic(&*panic)).await,
+        // Only the end of the incarnation frees it.
+        Err(_) => engine.lease.lose(hold.incarnation),
+    }
+}
+
+/// Parks a run without what it has not recorded. If not even that can be written, the incarnation
+/// is given up, so that the run is not held by nobody.
+async fn stick_bare(engine: &Engine, hold: Hold, incident: NewIncident) {
+    if let Err(Some(refusal)) = submit(engine, Turn::bare(hold, incident)).await {
+        tracing::error!(run.id = %hold.run_id, refusal, "an incident was refused");
+        engine.lease.lose(hold.incarnation);
     }
 }
 
@@ -92,10 +124,7 @@ async fn drive_on(
                     match flight.alongside(task).await {
                         Ok(transacted) => transacted,
                         Err(error) => {
-                            // Its run went with it: only the end of the incarnation frees it.
-                            let run_id = hold.run_id;
-                            tracing::error!(run.id = %run_id, %error, "a transaction's task died");
-                            engine.lease.lose(hold.incarnation);
+                            died(&engine, hold, flight, error).await;
                             Transacted::Left
                         }
                     }
@@ -188,10 +217,7 @@ async fn commit(
             let message = format!("the database refuses this run's records: {refusal}");
             let incident = NewIncident::new(IncidentClass::Unwritable, None, &message);
             // Without the records, which nobody can write.
-            if submit(engine, Turn::bare(run, incident)).await.is_err_and(|e| e.is_some()) {
-                tracing::error!(run.id = %run.hold.run_id, refusal, "an incident was refused too");
-                engine.lease.lose(run.hold.incarnation);
-            }
+            stick_bare(engine, run.hold, incident).await;
             None
         }
     }

@@ -60,6 +60,18 @@ impl Health {
         }
     }
 
+    /// Waits until the worker can do its work no longer.
+    pub(crate) async fn failed(&self) {
+        let failed = match &*self.phase.read() {
+            Phase::Working(worker) => Some(worker.failed()),
+            Phase::Starting | Phase::Draining => None,
+        };
+        match failed {
+            Some(failed) => drop(failed.await),
+            None => std::future::pending().await,
+        }
+    }
+
     fn phase(&self) -> &'static str {
         match &*self.phase.read() {
             Phase::Starting => "starting",

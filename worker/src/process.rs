@@ -75,6 +75,12 @@ impl WorkerProcess {
         self.health.may_claim()
     }
 
+    /// Waits until the worker can do its work no longer: stop it, and start another process. Never
+    /// resolves while all is well.
+    pub async fn failed(&self) {
+        self.health.failed().await;
+    }
+
     /// Stops claiming, lets calls under way finish up to the drain limit, hands every other run
     /// back, then ends the health port. Takes at most the drain limit and 4 s.
     ///
@@ -107,7 +113,7 @@ impl WorkerProcess {
     }
 }
 
-/// Runs a worker process until `shutdown` resolves, then drains it.
+/// Runs a worker process until `shutdown` resolves, or it can do its work no longer, then drains it.
 ///
 /// # Errors
 /// Those of [`WorkerProcess::start`] and [`WorkerProcess::stop`].
@@ -117,6 +123,9 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let process = WorkerProcess::start(config, database).await?;
-    shutdown.await;
+    tokio::select! {
+        () = shutdown => {}
+        () = process.failed() => {}
+    }
     process.stop().await
 }

@@ -15,6 +15,11 @@ pub(crate) trait Server {
     /// Where it listens.
     fn addr(&self) -> SocketAddr;
 
+    /// Waits until it can do its work no longer.
+    fn failed(&self) -> impl Future<Output = ()> {
+        std::future::pending()
+    }
+
     /// Ends it in order.
     fn stop(self) -> impl Future<Output = Result<(), Problem>>;
 }
@@ -34,7 +39,10 @@ pub(crate) async fn serve<S: Server>(
         }
     };
     output::listening(server.addr(), S::ROLE);
-    let why = stop.requested().await;
+    let why = tokio::select! {
+        why = stop.requested() => why,
+        () = server.failed() => "its own failure",
+    };
     tracing::info!(why, role = S::ROLE, "ending in order; Ctrl-C ends at once");
     tokio::select! {
         ended = server.stop() => ended.map(|()| Exit::Done),

@@ -30,11 +30,20 @@ impl Server for WorkerProcess {
         Self::addr(self)
     }
 
+    async fn failed(&self) {
+        Self::failed(self).await;
+    }
+
     async fn stop(self) -> Result<(), Problem> {
-        Self::stop(self).await.map_err(|error| {
-            Problem::new("the worker ended without handing all of its runs back")
+        Self::stop(self).await.map_err(|error| match error {
+            Error::Engine(makegood::Error::Unfit(_)) => {
+                Problem::new("the worker can do its work no longer")
+                    .because(error)
+                    .next("start it anew: other workers have its runs, or get them soon")
+            }
+            error => Problem::new("the worker ended without handing all of its runs back")
                 .because(error)
-                .next("nothing: other workers take them over when its lease has run out")
+                .next("nothing: other workers take them over when its lease has run out"),
         })
     }
 }

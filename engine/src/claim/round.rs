@@ -10,12 +10,12 @@ use sqlx::Error;
 use uuid::Uuid;
 
 use super::{Claimer, Place, Room};
-use crate::error::outcome_unknown;
+use crate::error::{outcome_unknown, too_much};
 use crate::fault;
 use crate::reach::{Begin, Lane, Source};
 use crate::store::lanes::{self, Look};
 use crate::store::queues::{self, Allowance};
-use crate::store::tasks::{self, ClaimedRow};
+use crate::store::tasks::{self, ClaimedRow, Reading};
 use crate::write;
 
 /// What a round came to.
@@ -107,16 +107,26 @@ impl Claimer {
     ) -> Result<Taken, Error> {
         let places = room.places();
         let limit = i64::try_from(places).unwrap_or(i64::MAX);
+        let lease = Arc::clone(&self.engine.lease);
+        let begun = lease.watchdog().begin("a claim");
         let claimed = match &source.queue {
             None => {
                 let columns = self.reach.columns(&source.lanes, Begin::May);
-                tasks::claim(&self.pool, incarnation, &columns, limit).await
+                tasks::claim(&self.pool, incarnation, &columns, limit, self.reading).await
             }
             Some(queue) => self.claim_limited(incarnation, queue, &source.lanes, limit).await,
         };
+        drop(begun);
         let rows = match claimed {
-            Ok(rows) => rows,
+            Ok(rows) => {
+                self.reading = Reading::Together;
+                rows
+            }
             Err(error) => {
+                if too_much(&error) {
+                    // One of the runs has a record beyond all measure. Read by itself, it shows.
+                    self.reading = Reading::Apart;
+                }
                 if error.as_database_error().is_none() || outcome_unknown(&error) {
                     // It may have claimed runs that nobody here knows of, or cannot read.
                     self.engine.lease.lose(incarnation);
@@ -174,7 +184,9 @@ impl Claimer {
             let limit = most.min(places.saturating_sub(number(&rows)));
             if limit > 0 {
                 let columns = self.reach.columns(lanes, begin);
-                rows.extend(tasks::claim(&mut *tx, incarnation, &columns, limit).await?);
+                rows.extend(
+                    tasks::claim(&mut *tx, incarnation, &columns, limit, self.reading).await?,
+                );
             }
         }
         if rows.is_empty() {

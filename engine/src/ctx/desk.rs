@@ -14,8 +14,8 @@ use parking_lot::Mutex;
 use serde_json::value::to_raw_value;
 use uuid::Uuid;
 
+use crate::clock::Clock;
 use crate::journal::{Payload, Recorded, RowKind};
-use crate::lease::Clock;
 use crate::workflow::Rejection;
 
 /// Which want: its name, and how many of that name the program made before.

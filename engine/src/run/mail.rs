@@ -26,6 +26,9 @@ impl Run {
         self.seen = i32::try_from(signals.len()).unwrap_or(i32::MAX);
         for signal in signals {
             let new = self.known.insert(signal.id.clone());
+            if new {
+                self.journal.weigh(Some(&signal.payload));
+            }
             if !new || self.journal.taken_signals.contains(&signal.id) {
                 continue;
             }

@@ -118,6 +118,7 @@ impl Run {
         if let Some(row) = self.turn.rows.last_mut() {
             row.undo = Some(undo.to_owned());
             row.input = Some(call.input.clone());
+            self.journal.weigh(row.input.as_ref());
         }
         self.journal.undoables.push(Undoable {
             name: call.step.clone(),
@@ -142,6 +143,7 @@ impl Run {
         if self.turn.rows.is_empty() {
             self.record(RowKind::Intent, "", 0, None);
         }
+        self.journal.weigh(Some(&intent.input));
         self.journal.intend(intent.clone());
         self.turn.intents.push(intent);
     }
@@ -189,6 +191,7 @@ impl Run {
     ) {
         let seq = self.journal.next_seq;
         self.journal.next_seq = seq.saturating_add(1);
+        self.journal.weigh(result.as_ref());
         self.turn.rows.push(StepRow {
             seq,
             kind,

@@ -6,10 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Acquire, PgConnection, PgPool};
 use tokio::sync::{Notify, watch};
 
 use super::stored::start;
+use crate::error::outcome_unknown;
 use crate::lane::Lanes;
 use crate::lease::Lease;
 use crate::store::firings::{self, Made};
@@ -39,7 +40,7 @@ impl Ticker {
     /// Fires until the worker ends. Ends only between two looks, so that none of its transactions
     /// is dropped half-way.
     pub(crate) async fn work(self, mut over: watch::Receiver<bool>) {
-        while !self.workflows.is_empty() {
+        loop {
             let pause = self.look().await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "the schedules could not be fired; trying again");
                 Duration::from_secs(1)
@@ -63,7 +64,8 @@ impl Ticker {
         }
     }
 
-    /// Fires a batch in one transaction; `false` when there was none for this worker.
+    /// Fires a batch in one transaction; `false` when there was none for this worker, or not all of
+    /// it could be fired: those stay due, and hold up no other.
     async fn fire(&self) -> Result<bool, sqlx::Error> {
         let Some(incarnation) = self.lease.current() else { return Ok(false) };
         let mut tx = self.pool.begin().await?;
@@ -72,13 +74,24 @@ impl Ticker {
             return Ok(false);
         }
         let locked = firings::lock_due(&mut tx, &self.workflows, BATCH).await?;
+        let mut all = !locked.is_empty();
         for schedule in &locked {
-            fire(&mut tx, &self.lanes, schedule).await?;
+            let mut savepoint = tx.begin().await?;
+            match fire(&mut savepoint, &self.lanes, schedule).await {
+                Ok(()) => savepoint.commit().await?,
+                Err(error) if outcome_unknown(&error) => return Err(error),
+                Err(error) => {
+                    let name = &schedule.name;
+                    tracing::warn!(schedule.name = name, %error, "it could not be fired; trying again");
+                    savepoint.rollback().await?;
+                    all = false;
+                }
+            }
         }
         // Should the commit's answer be lost, the next look shows whether it happened.
         tx.commit().await?;
         self.due.notify_one();
-        Ok(!locked.is_empty())
+        Ok(all)
     }
 }
 

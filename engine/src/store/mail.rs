@@ -1,5 +1,7 @@
 //! Messages of runs to other runs: sent with a turn, delivered right after it.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool, Row};
@@ -73,37 +75,75 @@ pub(crate) async fn send_one(conn: &mut PgConnection, letter: &Letter) -> Result
     .map(|_| ())
 }
 
-/// Whether any letter waits to be delivered.
-pub(crate) async fn any(pool: &PgPool) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("select exists (select 1 from mail)").fetch_one(pool).await
+/// Whether any letter behind this one waits to be delivered.
+pub(crate) async fn any(pool: &PgPool, behind: Uuid) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select exists (select 1 from mail where mail_id > $1)")
+        .bind(behind)
+        .fetch_one(pool)
+        .await
 }
 
-/// Takes up to `limit` letters out, in the transaction that delivers them.
-pub(crate) async fn take(
+/// Locks up to `limit` letters behind this one, in their order, for the transaction that delivers
+/// them.
+pub(crate) async fn lock(
     conn: &mut PgConnection,
+    behind: Uuid,
     limit: i64,
-) -> Result<Vec<Delivered>, sqlx::Error> {
+) -> Result<Vec<(Uuid, Delivered)>, sqlx::Error> {
     let rows = sqlx::query(
-        "with taken as materialized (
-           select mail_id from mail order by mail_id limit $1 for update skip locked
-         )
-         delete from mail
-         where mail_id = any(array(select mail_id from taken))
-         returning run_id, signal_id, kind, payload::text as payload",
+        "select mail_id, run_id, signal_id, kind, payload::text as payload
+         from mail
+         where mail_id > $1
+         order by mail_id
+         limit $2
+         for update skip locked",
     )
+    .bind(behind)
     .bind(limit)
     .fetch_all(conn)
     .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Delivered {
-                run_id: row.try_get("run_id")?,
-                signal_id: row.try_get("signal_id")?,
-                kind: row.try_get("kind")?,
-                payload: row.try_get("payload")?,
-            })
-        })
-        .collect()
+    let letter = |row: &PgRow| {
+        let delivered = Delivered {
+            run_id: row.try_get("run_id")?,
+            signal_id: row.try_get("signal_id")?,
+            kind: row.try_get("kind")?,
+            payload: row.try_get("payload")?,
+        };
+        Ok((row.try_get("mail_id")?, delivered))
+    };
+    rows.iter().map(letter).collect()
+}
+
+/// Locks those of these runs that nobody has locked, in the order of their ids, and answers with
+/// the others. A run that is gone is not among them.
+pub(crate) async fn lock_idle(
+    conn: &mut PgConnection,
+    run_ids: &[Uuid],
+) -> Result<HashSet<Uuid>, sqlx::Error> {
+    let locked: Vec<Uuid> = sqlx::query_scalar(
+        "select run_id from tasks where run_id = any($1) order by run_id for update skip locked",
+    )
+    .bind(run_ids)
+    .fetch_all(&mut *conn)
+    .await?;
+    let live: Vec<Uuid> = sqlx::query_scalar("select run_id from tasks where run_id = any($1)")
+        .bind(run_ids)
+        .fetch_all(conn)
+        .await?;
+    let mut busy: HashSet<Uuid> = live.into_iter().collect();
+    for run_id in locked {
+        busy.remove(&run_id);
+    }
+    Ok(busy)
+}
+
+/// Removes letters that were delivered, or whose run is gone.
+pub(crate) async fn remove(conn: &mut PgConnection, mail_ids: &[Uuid]) -> Result<(), sqlx::Error> {
+    sqlx::query("delete from mail where mail_id = any($1)")
+        .bind(mail_ids)
+        .execute(conn)
+        .await
+        .map(|_| ())
 }
 
 /// A letter on its way.

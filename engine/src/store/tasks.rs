@@ -65,6 +65,13 @@ impl RawRecord {
     }
 }
 
+/// Whether a claim reads the records of its runs, or each is read by itself afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    Together,
+    Apart,
+}
+
 /// Claims up to `limit` due runs of these lanes, with all that a replay needs: those of the highest
 /// priority that is due, the same number for each share, the oldest of each lane.
 pub(crate) async fn claim(
@@ -72,6 +79,7 @@ pub(crate) async fn claim(
     incarnation: Uuid,
     columns: &LaneColumns,
     limit: i64,
+    reading: Reading,
 ) -> Result<Vec<ClaimedRow>, sqlx::Error> {
     let rows = sqlx::query(
         "with fence as (
@@ -136,13 +144,13 @@ pub(crate) async fn claim(
                group by lane, part
              ) f
            ) as more,
-           case when c.step_count <> 0 then (
+           case when $8 and c.step_count <> 0 then (
              select json_agg(json_build_array(s.seq, s.kind, s.name, s.occurrence, s.input,
                s.result, s.undo, s.pivot, s.next) order by s.seq)::text
              from steps s
              where s.run_id = c.run_id
            ) end as history,
-           case when c.mailbox <> 0 then (
+           case when $8 and c.mailbox <> 0 then (
              select json_agg(json_build_array(g.signal_id, g.kind, g.payload)
                order by g.received_at, g.signal_id)::text
              from signals g
@@ -164,6 +172,7 @@ pub(crate) async fn claim(
     .bind(&columns.runs)
     .bind(&columns.parts)
     .bind(limit)
+    .bind(reading == Reading::Together)
     .fetch_all(executor)
     .await?;
     rows.iter().map(claimed_row).collect()
@@ -411,18 +420,45 @@ fn moved(row: &sqlx::postgres::PgRow) -> Result<Moved, sqlx::Error> {
     Ok(Moved { run_id, outcome })
 }
 
-/// Frees the runs of dead incarnations, in a statement after the one that buried them. What one of
-/// them was told and had not taken is for whoever claims it next, be it a worker that can only undo.
+/// Frees the runs of dead incarnations, in statements after the one that buried them. A run that
+/// somebody has locked, such as a caller that signals it and does not commit, is left for
+/// [`free_left`]: it must not hold up the others.
 pub(crate) async fn free_all(
     conn: &mut PgConnection,
     dead: &[Uuid],
     crashed: bool,
 ) -> Result<u64, sqlx::Error> {
+    let locked: Vec<Uuid> = sqlx::query_scalar(
+        "select run_id from tasks where owner = any($1) order by run_id for update skip locked",
+    )
+    .bind(dead)
+    .fetch_all(&mut *conn)
+    .await?;
+    free(conn, &locked, crashed).await
+}
+
+/// Frees the runs that were locked when their worker was buried.
+pub(crate) async fn free_left(conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
+    let locked: Vec<Uuid> = sqlx::query_scalar(
+        "select run_id
+         from tasks
+         where owner = any(array(select incarnation from workers where not alive))
+         order by run_id
+         for update skip locked",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    free(conn, &locked, false).await
+}
+
+/// Frees locked runs. What one of them was told and had not taken is for whoever claims it next, be
+/// it a worker that can only undo; the snapshot in which that is looked for is younger than the lock.
+async fn free(conn: &mut PgConnection, locked: &[Uuid], crashed: bool) -> Result<u64, sqlx::Error> {
+    if locked.is_empty() {
+        return Ok(0);
+    }
     sqlx::query(
-        "with locked as materialized (
-           select run_id from tasks where owner = any($1) order by run_id for update
-         )
-         update tasks k
+        "update tasks k
          set owner = null,
              due_at = now(),
              step_count = -1,
@@ -432,9 +468,9 @@ pub(crate) async fn free_all(
                else k.state
              end,
              crashes = k.crashes + case when $2 then 1 else 0 end
-         where k.run_id = any(array(select run_id from locked))",
+         where k.run_id = any($1)",
     )
-    .bind(dead)
+    .bind(locked)
     .bind(crashed)
     .execute(conn)
     .await

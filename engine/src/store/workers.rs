@@ -66,11 +66,18 @@ pub(crate) async fn fence(conn: &mut PgConnection, incarnation: Uuid) -> Result<
     Ok(alive.is_some())
 }
 
-/// Whether a living incarnation's lease has run out.
-pub(crate) async fn any_expired(pool: &PgPool) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("select exists (select 1 from workers where alive and lease_until < now())")
-        .fetch_one(pool)
-        .await
+/// Whether a living incarnation's lease has run out, or a dead one still owns a run.
+pub(crate) async fn any_to_take_over(pool: &PgPool) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "select exists (select 1 from workers where alive and lease_until < now())
+           or exists (
+             select 1
+             from tasks
+             where owner = any(array(select incarnation from workers where not alive))
+           )",
+    )
+    .fetch_one(pool)
+    .await
 }
 
 /// Locks the living incarnations whose lease has run out, without waiting for another reaper.
@@ -104,10 +111,15 @@ pub(crate) async fn bury(conn: &mut PgConnection, dead: &[Uuid]) -> Result<(), s
         .map(|_| ())
 }
 
-/// Forgets incarnations that have been dead for a day.
+/// Forgets incarnations that have been dead for a day and own nothing.
 pub(crate) async fn forget_old(pool: &PgPool) -> Result<u64, sqlx::Error> {
-    sqlx::query("delete from workers where not alive and ended_at < now() - interval '1 day'")
-        .execute(pool)
-        .await
-        .map(|done| done.rows_affected())
+    sqlx::query(
+        "delete from workers w
+         where not w.alive
+           and w.ended_at < now() - interval '1 day'
+           and not exists (select 1 from tasks k where k.owner = w.incarnation)",
+    )
+    .execute(pool)
+    .await
+    .map(|done| done.rows_affected())
 }

@@ -169,6 +169,24 @@ async fn a_schedule_that_one_worker_fires_is_left_alone_by_the_other() {
 }
 
 #[tokio::test]
+async fn a_schedule_that_cannot_be_fired_now_holds_up_no_other() {
+    let cell = TestCell::new().await;
+    for name in ["new year", "other"] {
+        keep::<Chime>(&cell, &yearly(name), &Plan::new()).await;
+        missed_since(&cell, name, "date_trunc('year', now())").await;
+    }
+    let rival = rival(&cell).await;
+    let worker = cell.worker_with(chimes(), forgetful()).await;
+    let fired = "select fired = 1 from schedules where name = 'other'";
+    cell.until("the other fires, though both were due", fired).await;
+    assert_eq!(view(&cell, "new year").await.fired, 0, "this one waits for its rival");
+    rival.rollback().await.unwrap();
+    cell.until("and then it fires", "select bool_and(fired = 1) from schedules").await;
+    worker.drain().await.unwrap();
+    cell.audited().await;
+}
+
+#[tokio::test]
 async fn a_worker_that_dies_in_the_midst_of_a_firing_leaves_it_to_another() {
     let cell = TestCell::new().await;
     keep::<Chime>(&cell, &yearly("new year"), &Plan::new()).await;
