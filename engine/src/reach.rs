@@ -154,7 +154,7 @@ impl Reach {
 
     /// With each round the other of two comes first.
     pub(crate) fn in_turn<T>(&self, [one, other]: [T; 2]) -> Vec<T> {
-        if self.round % 2 == 0 { vec![one, other] } else { vec![other, one] }
+        if self.round.is_multiple_of(2) { vec![one, other] } else { vec![other, one] }
     }
 
     /// These lanes for a statement; without the runs that were never claimed, unless they may begin.
