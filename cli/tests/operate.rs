@@ -207,7 +207,7 @@ fn a_bulk_action_is_shown_carried_out_and_reported() {
 #[test]
 fn a_verb_acts_on_the_run_that_is_named_and_on_no_other() {
     let cell = TestCell::new();
-    let order = shop::place_order(&cell);
+    let order = shop::place_order(&cell).to_string();
     let id = format!("checkout:{order}:1");
     let looked = cell.run(&["runs", "show", &order]);
     assert_eq!(looked.code, Some(0), "a part of the id is enough for a look: {}", looked.err);
