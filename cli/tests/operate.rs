@@ -203,3 +203,45 @@ fn a_bulk_action_is_shown_carried_out_and_reported() {
     assert_eq!(json(&resumed.out)["states_now"], json(r#"[["RUNNING", 3]]"#));
     assert_eq!(cell.run(&["audit"]).code, Some(0), "every promise holds");
 }
+
+#[test]
+fn a_verb_acts_on_the_run_that_is_named_and_on_no_other() {
+    let cell = TestCell::new();
+    let order = shop::place_order(&cell).to_string();
+    let id = format!("checkout:{order}:1");
+    let looked = cell.run(&["runs", "show", &order]);
+    assert_eq!(looked.code, Some(0), "a part of the id is enough for a look: {}", looked.err);
+    let terminate = |id: &str| cell.run(&["runs", "terminate", id, "--reason", "over"]);
+    assert_eq!(terminate(&order).code, Some(3), "and not for more");
+    cell.sql(
+        "insert into runs (run_id, workflow, workflow_id, input, started_at, ended_at, ended_state)
+         select gen_random_uuid(), workflow, workflow_id || ':part', input, started_at - interval '1 day',
+           started_at, 'COMPLETED'
+         from runs;
+         insert into runs (run_id, workflow, workflow_id, input, started_at, ended_at, ended_state)
+         select gen_random_uuid(), workflow, run_id || ':captured', input, started_at - interval '1 day',
+           started_at, 'COMPLETED'
+         from runs",
+    );
+    let run_id = format!("select run_id::text from runs where workflow_id = '{id}'");
+    let run_id = cell.text(&run_id).unwrap();
+    let shown = |id: &str| json(&cell.run(&["runs", "show", id, "-o", "json"]).out);
+    for named in [&id, &run_id] {
+        assert_eq!(
+            shown(named)["run"]["run_id"],
+            run_id.as_str(),
+            "it is not one that has it as a part"
+        );
+    }
+    cell.sql(&format!(
+        "insert into runs (run_id, workflow, workflow_id, input, ended_at, ended_state)
+         select gen_random_uuid(), 'another', workflow_id, input, now(), 'COMPLETED'
+         from runs
+         where workflow_id = '{id}'"
+    ));
+    let several = terminate(&id);
+    assert_eq!(several.code, Some(4), "two workflows have one of this id: {}", several.err);
+    assert!(several.err.contains(&run_id), "each is named: {}", several.err);
+    assert_eq!(terminate(&run_id).code, Some(0), "by its run id it is one");
+    assert_eq!(cell.text("select count(*)::text from tasks").as_deref(), Some("0"), "that one");
+}

@@ -321,7 +321,7 @@ fn answered(
     Engine::count_step(&call, answer.as_ref().err());
     let tries = run.failures(&call).saturating_add(1);
     let stuck =
-        |class, message: &str| Undone::Stuck(NewIncident::new(class, Some(&call.step), message));
+        |class, message: &str| Undone::Stuck(NewIncident::new(class, None, message).at(&call));
     let large = answer.as_ref().ok().and_then(|o| too_large(o, engine.config.payload_limit));
     let result = match answer {
         Ok(_) if large.is_some() => {

@@ -229,7 +229,7 @@ impl Client {
         let verb: Verb = serde_json::from_str(&order.verb)
             .map_err(|source| Error::Json { what: "the verb".to_owned(), source })?;
         let signature = Signature { actor: order.actor, reason: order.reason };
-        let signed = Signed { signature: &signature, bulk_id: Some(bulk_id), lanes: self.lanes() };
+        let signed = Signed { signature: &signature, bulk_id: Some(bulk_id) };
         let mut now = standing(&mut conn, bulk_id).await?;
         drop(conn);
         progress(&now);

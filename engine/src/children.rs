@@ -63,8 +63,9 @@ impl Activity for CancelChild {
     }
 
     fn retry(&self) -> RetryPolicy {
-        let initial = Duration::from_millis(50);
-        RetryPolicy { initial, ..RetryPolicy::attempts(u32::MAX) }
+        // Its end is noticed by the next look only.
+        let (initial, cap) = (Duration::from_millis(50), Duration::from_secs(5));
+        RetryPolicy { initial, cap, ..RetryPolicy::attempts(u32::MAX) }
     }
 }
 

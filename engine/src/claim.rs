@@ -21,7 +21,7 @@ use crate::journal::{HistoryRow, Journal};
 use crate::lane::StartOptions;
 use crate::reach::Reach;
 use crate::registry::WorkflowCode;
-use crate::run::{CANCEL, Claimed, Run};
+use crate::run::{CANCEL, COMPENSATE, Claimed, Run};
 use crate::runtime::Engine;
 use crate::store::tasks::{self, ClaimedRow, Reading};
 
@@ -179,7 +179,7 @@ impl Claimer {
         let undoing = journal.compensating.is_some()
             || (!journal.pivoted
                 && !journal.pivot_is_open()
-                && signals.iter().any(|signal| signal.kind == CANCEL));
+                && signals.iter().any(|signal| [CANCEL, COMPENSATE].contains(&&*signal.kind)));
         if !undoing && !code.versions.contains(&row.version) {
             let message = format!("version {} can be undone here, but not run", row.version);
             unfit = Some(NewIncident::new(IncidentClass::NonDeterminism, None, &message));

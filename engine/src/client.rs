@@ -25,6 +25,7 @@ use crate::operator::{self, Operator, Refusal, VerbKind, refusal};
 use crate::run::CANCEL;
 use crate::store::runs::{self, NewRun};
 use crate::store::tasks::by_operator;
+use crate::store::whole::Whole;
 use crate::store::{signals, steps, tasks};
 use crate::wake::Hints;
 use crate::workflow::{Cause, Workflow};
@@ -34,7 +35,8 @@ use gather::Queue;
 use now::{NewSignal, NewStart, SignalDesk, StartDesk};
 pub use queues::{QueueLimits, QueueStatus, Rate};
 
-/// Starts, signals and cancels runs, inside the caller's own transactions.
+/// Starts, signals and cancels runs, inside the caller's own transactions; on a connection that is
+/// in none, each in one of its own.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), makegood::Error> {
@@ -262,7 +264,9 @@ impl Client {
             lane: self.lane::<W>(options).await?,
             attributes: attributes.as_deref(),
         };
-        start(conn, &new).await
+        let mut whole = Whole::on(conn).await?;
+        let started = start(whole.conn(), &new).await;
+        whole.end(started).await
     }
 
     /// Sends a signal in the caller's transaction. The sender's id makes a repeat harmless.
@@ -303,7 +307,10 @@ impl Client {
         signal: StoredSignal,
     ) -> Result<Delivery, Error> {
         let to = (W::NAME, workflow_id);
-        deliver(conn, &self.0.lanes, to, now::late_code::<W>, &signal).await
+        let mut whole = Whole::on(conn).await?;
+        let conn = whole.conn();
+        let told = deliver(conn, &self.0.lanes, to, now::late_code::<W>, &signal).await;
+        whole.end(told).await
     }
 
     /// Sends a signal in the caller's transaction like [`Client::signal`], and starts the run first
@@ -329,6 +336,19 @@ impl Client {
         conn: &mut PgConnection,
         workflow_id: &str,
         input: &W::Input,
+        signal_id: &str,
+        signal: &S,
+    ) -> Result<Delivery, Error> {
+        let mut whole = Whole::on(conn).await?;
+        let conn = whole.conn();
+        let told = self.tell_or_start::<W, S>(conn, (workflow_id, input), signal_id, signal).await;
+        whole.end(told).await
+    }
+
+    async fn tell_or_start<W: Workflow, S: Signal>(
+        &self,
+        conn: &mut PgConnection,
+        (workflow_id, input): (&str, &W::Input),
         signal_id: &str,
         signal: &S,
     ) -> Result<Delivery, Error> {
@@ -371,21 +391,9 @@ impl Client {
         reason: &impl Serialize,
     ) -> Result<Cancellation, Error> {
         let payload = self.encode("the reason", reason)?;
-        let (run_id, _) = addressee(&mut *conn, W::NAME, workflow_id).await?;
-        // Under the task's lock: a pivot that is being committed is waited for, and seen.
-        let lives = signals::lock_addressee(&mut *conn, run_id).await?;
-        if steps::pivoted(&mut *conn, run_id).await? {
-            return Ok(Cancellation::PastPivot);
-        }
-        if !lives {
-            return Ok(Cancellation::Ended);
-        }
-        // Asked for before, it was counted then.
-        if signals::insert(&mut *conn, run_id, CANCEL, CANCEL, payload.get()).await? {
-            signals::ring(&mut *conn, run_id, true).await?;
-            tasks::mark_for_undo(conn, run_id).await?;
-        }
-        Ok(Cancellation::Requested)
+        let mut whole = Whole::on(conn).await?;
+        let cancelled = turn_back(whole.conn(), (W::NAME, workflow_id), &payload).await;
+        whole.end(cancelled).await
     }
 
     /// Hints to the workers that something is due. Call it after the commit; a lost hint costs at
@@ -536,6 +544,29 @@ async fn deliver(
         late::insert(conn, lanes, &late).await?;
     }
     Ok(Delivery::Late)
+}
+
+/// Asks a run, named by its workflow and id, to turn back.
+async fn turn_back(
+    conn: &mut PgConnection,
+    (workflow, workflow_id): (&str, &str),
+    reason: &Payload,
+) -> Result<Cancellation, Error> {
+    let (run_id, _) = addressee(&mut *conn, workflow, workflow_id).await?;
+    // Under the task's lock: a pivot that is being committed is waited for, and seen.
+    let lives = signals::lock_addressee(&mut *conn, run_id).await?;
+    if steps::pivoted(&mut *conn, run_id).await? {
+        return Ok(Cancellation::PastPivot);
+    }
+    if !lives {
+        return Ok(Cancellation::Ended);
+    }
+    // Asked for before, it was counted then.
+    if signals::insert(&mut *conn, run_id, CANCEL, CANCEL, reason.get()).await? {
+        signals::ring(&mut *conn, run_id, true).await?;
+    }
+    tasks::mark_for_undo(conn, run_id).await?;
+    Ok(Cancellation::Requested)
 }
 
 async fn addressee(

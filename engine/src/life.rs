@@ -87,7 +87,7 @@ impl RunState {
     }
 
     /// The states that may follow this one. A run that is being made good goes forward again when
-    /// an operator takes that back, or when its pivot turns out to have happened before its cancel.
+    /// an operator takes that back.
     ///
     /// ```
     /// use makegood::RunState;
@@ -107,15 +107,9 @@ impl RunState {
                 Self::Closed,
             ],
             Self::Waiting => &[Self::Running, Self::Compensating, Self::Paused, Self::Closed],
-            Self::Compensating => &[
-                Self::Compensated,
-                Self::Stuck,
-                Self::Paused,
-                Self::Closed,
-                Self::Running,
-                Self::Waiting,
-                Self::Completed,
-            ],
+            Self::Compensating => {
+                &[Self::Compensated, Self::Stuck, Self::Paused, Self::Closed, Self::Running]
+            }
             Self::Stuck | Self::Paused => &[Self::Running, Self::Compensating, Self::Closed],
             Self::Completed | Self::Compensated | Self::Closed => &[],
         }

@@ -8,6 +8,7 @@
 mod act;
 mod ending;
 mod fork;
+mod kin;
 mod record;
 mod refusal;
 mod stuck;
@@ -213,7 +214,8 @@ impl Operator {
     }
 
     /// Ends a live run as `CLOSED` and undoes nothing. What it did stays done, and signals that it
-    /// has not taken stay untaken: the record of the action names them.
+    /// has not taken stay untaken: the record of the action names them, for a run that a worker holds
+    /// those that were there when it was ordered. One that comes later is late, and handled as such.
     ///
     /// ```no_run
     /// # async fn example(ada: makegood::Operator, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
@@ -320,8 +322,7 @@ impl Operator {
     async fn act(&self, run_id: Uuid, verb: &Verb) -> Result<Acted, Error> {
         verb.check_size(self.client.payload_limit())?;
         let mut tx = self.client.connections().begin().await?;
-        let signed =
-            Signed { signature: &self.signature, bulk_id: None, lanes: self.client.lanes() };
+        let signed = Signed { signature: &self.signature, bulk_id: None };
         let acted = match carry_out(&mut tx, signed, run_id, verb).await {
             Ok(acted) => acted,
             Err(error) => {

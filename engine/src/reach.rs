@@ -152,11 +152,17 @@ impl Reach {
         }
     }
 
+    /// With each round the other of two comes first.
+    pub(crate) fn in_turn<T>(&self, [one, other]: [T; 2]) -> Vec<T> {
+        if self.round.is_multiple_of(2) { vec![one, other] } else { vec![other, one] }
+    }
+
     /// These lanes for a statement; without the runs that were never claimed, unless they may begin.
     pub(crate) fn columns(&self, lanes: &[Arc<Lane>], begin: Begin) -> LaneColumns {
         let mut parts = match begin {
             Begin::May => vec![GO_ON, FRESH, UNDO],
             Begin::MayNot => vec![GO_ON, UNDO],
+            Begin::Only => vec![FRESH],
         };
         let first = self.round.checked_rem(parts.len()).unwrap_or_default();
         parts.rotate_left(first);
@@ -175,4 +181,6 @@ impl Reach {
 pub(crate) enum Begin {
     May,
     MayNot,
+    /// And no others.
+    Only,
 }

@@ -142,6 +142,8 @@ impl Registered for ReadOnly {
 pub struct Registry {
     workflows: BTreeMap<&'static str, Arc<WorkflowCode>>,
     activities: BTreeMap<&'static str, Arc<dyn ActivityCode>>,
+    /// Names that were given to two workflows, or to two activities.
+    twice: Vec<&'static str>,
 }
 
 impl Registry {
@@ -170,7 +172,9 @@ impl Registry {
             closing: W::closing().map(|c| c.name),
             late: W::late_signal().map(LateCode::of),
         };
-        self.workflows.insert(W::NAME, Arc::new(code));
+        if self.workflows.insert(W::NAME, Arc::new(code)).is_some() {
+            self.twice.push(W::NAME);
+        }
         self
     }
 
@@ -196,7 +200,9 @@ impl Registry {
         A: Activity,
         A::Kind: Registered,
     {
-        self.activities.insert(A::NAME, A::Kind::erase(activity).0);
+        if self.activities.insert(A::NAME, A::Kind::erase(activity).0).is_some() {
+            self.twice.push(A::NAME);
+        }
         self
     }
 
@@ -221,6 +227,11 @@ impl Registry {
     ) -> Self {
         self.activities = self.activities.into_iter().map(|(n, code)| (n, wrap(n, code))).collect();
         self
+    }
+
+    /// A name that two workflows or two activities have: one would run as the other.
+    pub(crate) fn ambiguous(&self) -> Option<&'static str> {
+        self.twice.first().copied()
     }
 
     pub(crate) fn code_of(&self, workflow: &str) -> Option<Arc<WorkflowCode>> {

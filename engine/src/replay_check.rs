@@ -9,11 +9,12 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::action::{Action, AllTries, Hold};
+use crate::children::CANCEL_CHILD;
 use crate::clock::Clock;
 use crate::config::{Database, WorkerConfig};
 use crate::error::Error;
 use crate::journal::Journal;
-use crate::registry::Registry;
+use crate::registry::{Registry, WorkflowCode};
 use crate::run::{Claimed, Run, null};
 use crate::store::histories::{self, History};
 
@@ -63,16 +64,18 @@ enum Fit {
     Not(String),
 }
 
-/// Replays the record of every live run with the code of `registry`, as a worker with it would
-/// when it claims them. Nothing is claimed, called or written; runs go on meanwhile.
+/// Replays the record of every live run with the code of `registry`, as a worker with it and this
+/// configuration would when it claims them, and looks whether what may have to be undone can be.
+/// Nothing is claimed, called or written; runs go on meanwhile.
 ///
 /// `progress` is told how many runs were looked at.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), makegood::Error> {
-/// # use makegood::{Database, Registry, replay_check};
+/// # use makegood::{Database, Registry, WorkerConfig, replay_check};
 /// let database = Database::new("postgres://localhost/shop", "makegood")?;
-/// let found = replay_check(&database, &Registry::new(), |_| {}).await?;
+/// let config = WorkerConfig::default(); // what the workers have
+/// let found = replay_check(&database, &Registry::new(), &config, |_| {}).await?;
 /// for misfit in &found.misfits {
 ///     println!("{} {}: {}", misfit.workflow, misfit.workflow_id, misfit.difference);
 /// }
@@ -85,6 +88,7 @@ enum Fit {
 pub async fn replay_check(
     database: &Database,
     registry: &Registry,
+    config: &WorkerConfig,
     mut progress: impl FnMut(u64),
 ) -> Result<ReplayCheck, Error> {
     let pool = database.pool("makegood-replay-check", 1).await?;
@@ -95,7 +99,7 @@ pub async fn replay_check(
         let Some(last) = page.last() else { return Ok(found) };
         after = last.run_id;
         for history in page {
-            match replay(registry, &history) {
+            match replay(registry, config, &history) {
                 Fit::Fits => found.fit = found.fit.saturating_add(1),
                 Fit::Unwinding => found.unwinding = found.unwinding.saturating_add(1),
                 Fit::Not(difference) => {
@@ -109,7 +113,7 @@ pub async fn replay_check(
     }
 }
 
-fn replay(registry: &Registry, history: &History) -> Fit {
+fn replay(registry: &Registry, config: &WorkerConfig, history: &History) -> Fit {
     let unknown = || {
         let History { workflow, version, .. } = history;
         Fit::Not(format!("no workflow {workflow} version {version} is registered"))
@@ -117,10 +121,15 @@ fn replay(registry: &Registry, history: &History) -> Fit {
     let Some(code) = registry.code_of(&history.workflow) else { return unknown() };
     let journal = history.record.read().and_then(|(rows, _)| Journal::fold(rows));
     let journal = match journal {
-        Ok(journal) if journal.compensating.is_some() => return Fit::Unwinding,
         Ok(journal) => journal,
         Err(error) => return Fit::Not(format!("its record cannot be read: {error}")),
     };
+    if let Some(missing) = not_undone(registry, &code, &journal) {
+        return Fit::Not(missing);
+    }
+    if journal.compensating.is_some() {
+        return Fit::Unwinding;
+    }
     if !code.versions.contains(&history.version) {
         return unknown();
     }
@@ -138,7 +147,7 @@ fn replay(registry: &Registry, history: &History) -> Fit {
         options: Arc::default(),
         place: None,
     };
-    let mut run = Run::new(claimed, &WorkerConfig::default(), Clock::default());
+    let mut run = Run::new(claimed, config, Clock::default());
     match run.next(registry) {
         Action::Stuck(incident) => Fit::Not(incident.message),
         Action::Call(_)
@@ -147,4 +156,17 @@ fn replay(registry: &Registry, history: &History) -> Fit {
         | Action::Park(_)
         | Action::End(_) => Fit::Fits,
     }
+}
+
+/// What could not be undone if the run were made good now; `None` when all can be, or nothing will.
+fn not_undone(registry: &Registry, code: &WorkflowCode, journal: &Journal) -> Option<String> {
+    if journal.pivoted {
+        return None;
+    }
+    let known = |activity: &str| activity == CANCEL_CHILD || registry.kind_of(activity).is_some();
+    let undoable = journal.undoables.iter().rev().find(|undoable| !known(&undoable.undo));
+    let undoing =
+        undoable.map(|u| format!("no activity {} is registered to undo {}", u.undo, u.name));
+    let closing = code.closing.filter(|closing| !journal.closed && !known(closing));
+    undoing.or_else(|| closing.map(|it| format!("no activity {it} is registered to close it")))
 }

@@ -17,6 +17,7 @@ use self::page::Page;
 use crate::error::refused;
 use crate::lease::Lease;
 use crate::store::archive;
+use crate::store::bulk;
 use crate::store::chores::{self, Chore};
 use crate::store::workers;
 
@@ -50,7 +51,8 @@ pub struct Retention {
     /// How long an ended run stays where live runs are; 7 days unless said otherwise, `None` for
     /// as long as it is kept.
     pub archive_after: Option<Duration>,
-    /// How long after its end a run is deleted; `None`, as it is unless said otherwise, for never.
+    /// How long after its end a run, or a bulk action, is deleted; `None`, as it is unless said
+    /// otherwise, for never.
     pub delete_after: Option<Duration>,
     /// Runs moved in one transaction; 1 to 10,000, 500 unless said otherwise.
     pub batch: usize,
@@ -194,6 +196,8 @@ impl Janitor {
     async fn delete(&self, conn: &mut PgConnection, chore: &Chore) -> Result<u64, sqlx::Error> {
         let Some(after) = self.retention.delete_after else { return Ok(0) };
         let ended_before = archive::before(chore.now, after);
+        // Each has a row for each of its runs; what it did to a run is kept with the run.
+        bulk::delete_oldest(&mut *conn, ended_before).await?;
         let limit = i64::try_from(self.retention.batch).unwrap_or(i64::MAX);
         let expired = archive::lock_expired(&mut *conn, ended_before, limit).await?;
         if expired.is_empty() {

@@ -120,8 +120,8 @@ impl Worker {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Unfit`] when a setting is out of its range, or the connection does not keep the
-    /// settings that it needs;
+    /// [`Error::Unfit`] when a setting is out of its range, a name was registered twice, or the
+    /// connection does not keep the settings that it needs;
     /// [`Error::Database`] when the database does not answer.
     pub async fn start(
         database: &Database,
@@ -129,6 +129,9 @@ impl Worker {
         config: WorkerConfig,
     ) -> Result<Self, Error> {
         config.check()?;
+        if let Some(name) = registry.ambiguous() {
+            return Err(Error::Unfit(format!("{name} is registered twice; give one another name")));
+        }
         let committers = u32::try_from(config.committers).unwrap_or(1);
         // A frozen worker must not keep the locks of its transactions beyond its lease.
         let database = database.bounded_by(config.lease);

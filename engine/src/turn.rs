@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::task::JoinError;
+use uuid::Uuid;
 
 use crate::act::{Acted, used_up};
 use crate::action::{Action, Call, Hold, Park, Role};
@@ -20,6 +21,7 @@ use crate::incident::{IncidentClass, NewIncident};
 use crate::registry::KindOf;
 use crate::run::Run;
 use crate::runtime::Engine;
+use crate::store::tasks;
 use crate::transaction::{Transacted, Undone, leap, transact};
 
 /// Drives a claimed run until it leaves this worker's memory. A panic, of the engine or of what it
@@ -275,13 +277,23 @@ async fn rolled_back(engine: &Engine, mut run: Run, undone: Undone) {
         }
     };
     // What was recorded goes out with the first try; signals that refuse it are for the next owner.
+    let mut refused = false;
     loop {
         let park = Disposition::Park(Park::pause(pause));
         let Some(Committed::Refused(signals)) = commit(engine, &mut run, flight, park).await else {
-            return;
+            break;
         };
+        refused = true;
         run.seen = i32::try_from(signals.len()).unwrap_or(i32::MAX);
         // One of them may be a cancel. The next attempt has a time of its own.
         pause = Duration::ZERO;
     }
+    if refused && let Err(error) = mark_for_undo(engine, run.hold.run_id).await {
+        tracing::debug!(run.id = %run.hold.run_id, %error, "its own version takes the cancel");
+    }
+}
+
+/// The next owner of a run that was told to turn back may be a worker that can only undo.
+async fn mark_for_undo(engine: &Engine, run_id: Uuid) -> Result<(), sqlx::Error> {
+    tasks::mark_for_undo(&mut *engine.hot.acquire().await?, run_id).await
 }

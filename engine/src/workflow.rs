@@ -335,15 +335,8 @@ impl From<Rejection> for Failure {
 /// ```
 /// use makegood::Cause;
 ///
-/// fn words(cause: &Cause) -> String {
-///     match cause {
-///         Cause::MadeGood { reason } | Cause::Cancelled { reason } => reason.to_string(),
-///         Cause::Rejected(refused) => format!("{} was refused: {}", refused.step, refused.message),
-///         Cause::Operator { actor, reason } => format!("{actor}: {reason}"),
-///     }
-/// }
-/// let cause = Cause::MadeGood { reason: "nobody paid".into() };
-/// assert_eq!(words(&cause), "\"nobody paid\"");
+/// let cause = Cause::Operator { actor: "ada".to_owned(), reason: "it is a test".to_owned() };
+/// assert_eq!(cause.to_string(), "ada decided so: it is a test");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "cause", rename_all = "snake_case")]
@@ -367,6 +360,22 @@ pub enum Cause {
         /// Why.
         reason: String,
     },
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::MadeGood { reason } => write!(f, "the workflow chose so: {reason}"),
+            Self::Rejected(Rejection { step, code, message }) if message.is_empty() => {
+                write!(f, "{step} was refused: {code}")
+            }
+            Self::Rejected(Rejection { step, code, message }) => {
+                write!(f, "{step} was refused: {code}: {message}")
+            }
+            Self::Cancelled { reason } => write!(f, "it was cancelled: {reason}"),
+            Self::Operator { actor, reason } => write!(f, "{actor} decided so: {reason}"),
+        }
+    }
 }
 
 impl Cause {

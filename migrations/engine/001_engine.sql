@@ -3,7 +3,7 @@
 -- Deploy: before the first worker.      Undo: forward-only.
 
 -- One row for each execution of a workflow: written at its start and once at its end.
--- `attributes` are names and values by which its starter finds it again.
+-- `attributes` are names and values by which its starter finds it again; `lane` is that of its task, kept when it ends.
 -- The fill factor leaves room so that the end is an update in place.
 create table runs (
   run_id uuid primary key,
@@ -17,17 +17,16 @@ create table runs (
   cause jsonb,
   started_at timestamptz not null default now(),
   ended_at timestamptz,
+  lane bigint,
   forked_from uuid,
   attributes jsonb,
-  unique (workflow, workflow_id),
+  unique (workflow_id, workflow),
   check ((ended_state is null) = (ended_at is null))
 ) with (fillfactor = 45, autovacuum_vacuum_scale_factor = 0.05);
 
 create index runs_by_start on runs (started_at);
 
 create index runs_by_attribute on runs using gin (attributes jsonb_path_ops) where attributes is not null;
-
-create index runs_by_parent on runs (parent_run_id) where parent_run_id is not null;
 
 -- The queue: one narrow row for each live run. Exactly one thing moves a live run on:
 -- a worker that owns it, a due time (a wait's deadline is one), or an incident that a person resolves.
@@ -99,7 +98,7 @@ create table mail (
   signal_id text not null,
   kind text not null,
   payload jsonb not null
-);
+) with (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
 
 -- What running workflows show of themselves.
 create table published (
@@ -157,6 +156,45 @@ create table operator_actions (
 );
 
 create index operator_actions_by_run on operator_actions (run_id, at);
+
+-- Live runs that are being made good, or were told to before their pivot with nothing under way that may be it: they
+-- can be undone by what is recorded alone, without the code that they were started with. `offset 0` keeps each look to
+-- one run: nothing is hashed.
+create view turning_back as
+select k.run_id
+from tasks k
+where (
+    select s.kind
+    from steps s
+    where s.run_id = k.run_id and s.kind in ('compensating', 'resumed')
+    order by s.seq desc
+    limit 1
+  ) = 'compensating'
+  or exists (
+    select 1
+    from signals g
+    where g.run_id = k.run_id and g.kind in ('$cancel', '$compensate')
+    offset 0
+  )
+  and not exists (
+    select 1
+    from steps s
+    where s.run_id = k.run_id and s.pivot and s.kind in ('done', 'skipped')
+    offset 0
+  )
+  and not exists (
+    select 1
+    from steps s
+    cross join lateral jsonb_to_recordset(s.next) i(name text, occurrence int, pivot boolean)
+    where s.run_id = k.run_id and i.pivot
+      and not exists (
+        select 1
+        from steps d
+        where d.run_id = k.run_id and d.kind = 'rejected' and d.name = i.name
+          and d.occurrence = i.occurrence
+      )
+    offset 0
+  );
 
 -- The state that a person sees: of the queue while the run lives, of its end afterwards.
 create view run_states as

@@ -4,6 +4,7 @@
 
 -- A named rule for starting runs. `next_at` is the next firing by the rule, `due_at` the time at which it is made:
 -- later by the firing's jitter. A rule that nothing can be made of keeps its fault, and does not fire.
+-- `run_id` is the run that was started last; `beside` those before it that lived when a person had it started.
 create table schedules (
   schedule_id uuid primary key,
   name text not null unique,
@@ -22,6 +23,7 @@ create table schedules (
   due_at timestamptz,
   fired_at timestamptz,
   run_id uuid,
+  beside uuid[] not null default '{}',
   fired bigint not null default 0,
   overlapped bigint not null default 0,
   fault text,

@@ -122,9 +122,9 @@ fn run_states(text: &mut String) {
         row(text, &cells);
     }
     text.push_str(
-        "\nAn asked-for cancel shows as `COMPENSATING` at once while nobody holds the run. It goes \
-         forward again when an\noperator takes that back, or when its pivot turns out to have \
-         happened before.\n",
+        "\nAn asked-for cancel shows as `COMPENSATING` at once while nobody holds the run, unless \
+         its pivot is under way: then the\nanswer of that decides. It goes forward again when an \
+         operator takes that back.\n",
     );
 }
 

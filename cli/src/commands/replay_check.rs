@@ -1,6 +1,6 @@
 //! `makegood replay-check`: whether this binary can carry on every live run, before it is deployed.
 
-use makegood::ReplayCheck;
+use makegood::{ReplayCheck, WorkerConfig};
 use serde::Serialize;
 
 use crate::args::ReplayCheckArgs;
@@ -24,7 +24,7 @@ pub(crate) async fn run(args: &ReplayCheckArgs) -> Result<Exit, Problem> {
         Problem::new("this binary's workflows cannot be put together").because(error)
     })?;
     let bar = indicatif::ProgressBar::new_spinner();
-    let found = makegood::replay_check(&database, &registry, |seen| {
+    let found = makegood::replay_check(&database, &registry, &WorkerConfig::default(), |seen| {
         bar.set_message(format!("{seen} live runs replayed"));
         bar.tick();
     })

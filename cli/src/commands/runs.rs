@@ -83,12 +83,37 @@ fn incidents(groups: &[inspect::IncidentGroup], format: Format) {
     output::table(&["runs", "class", "step", "first", "last", "fingerprint", "such as"], rows);
 }
 
-/// The run of a run id or a workflow id.
+/// The run of a run id or a workflow id, or of a part of that: for a look at it.
 async fn find(conn: &mut PgConnection, id: &str) -> Result<inspect::RunSummary, Problem> {
-    inspect::run(conn, id).await?.ok_or_else(|| {
-        Problem::new(format!("no run {id}"))
-            .because("neither a run id nor a workflow id in this cell is equal to it")
-            .next("`makegood runs list` shows what there is; --cell names another cell")
-            .exit(Exit::NotFound)
-    })
+    match the_one(conn, id).await? {
+        Some(run) => Ok(run),
+        None => inspect::run(conn, id).await?.ok_or_else(|| unknown(id)),
+    }
+}
+
+/// The run of a run id or a whole workflow id: for what is done to it.
+async fn find_named(conn: &mut PgConnection, id: &str) -> Result<inspect::RunSummary, Problem> {
+    the_one(conn, id).await?.ok_or_else(|| unknown(id))
+}
+
+async fn the_one(
+    conn: &mut PgConnection,
+    id: &str,
+) -> Result<Option<inspect::RunSummary>, Problem> {
+    let mut named = inspect::named(conn, id).await?;
+    if named.len() > 1 {
+        let runs = named.iter().map(|run| format!("{} of {}", run.run_id, run.workflow));
+        return Err(Problem::new(format!("{id} names {} runs", named.len()))
+            .because(runs.collect::<Vec<_>>().join(", "))
+            .next("name one of them by its run id")
+            .exit(Exit::Conflict));
+    }
+    Ok(named.pop())
+}
+
+fn unknown(id: &str) -> Problem {
+    Problem::new(format!("no run {id}"))
+        .because("neither a run id nor a workflow id in this cell is equal to it")
+        .next("`makegood runs list` shows what there is; --cell names another cell")
+        .exit(Exit::NotFound)
 }

@@ -43,7 +43,7 @@ impl Server for WorkerProcess {
             }
             error => Problem::new("the worker ended without handing all of its runs back")
                 .because(error)
-                .next("nothing: other workers take them over when its lease has run out")
+                .next("nothing: other workers take them over when its lease has run out"),
         })
     }
 }

@@ -173,21 +173,35 @@ impl Claimer {
             return Ok(Vec::new());
         }
         let Allowance { places, starts } = queues::allowance(&mut tx, queue).await?;
-        let begin = if starts == Some(0) { Begin::MayNot } else { Begin::May };
-        // Any of them may be one that begins.
-        let starts = starts.filter(|starts| *starts > 0);
-        let limit = room.min(places.unwrap_or(room)).min(starts.unwrap_or(room));
-        if limit == 0 {
-            tx.rollback().await?;
-            return Ok(Vec::new());
+        let places = room.min(places.unwrap_or(room));
+        // A rate is for the runs that begin. Those that go on are claimed apart from them.
+        let shares = match starts {
+            None => vec![(Begin::May, places)],
+            Some(starts) => self.reach.in_turn([(Begin::Only, starts), (Begin::MayNot, places)]),
+        };
+        let mut rows = Vec::new();
+        for (begin, most) in shares {
+            let limit = most.min(places.saturating_sub(number(&rows)));
+            if limit > 0 {
+                let columns = self.reach.columns(lanes, begin);
+                rows.extend(
+                    tasks::claim(&mut *tx, incarnation, &columns, limit, self.reading).await?,
+                );
+            }
         }
-        let columns = self.reach.columns(lanes, begin);
-        let rows = tasks::claim(&mut *tx, incarnation, &columns, limit, self.reading).await?;
-        let begun = rows.iter().filter(|row| row.epoch == 1).count();
-        if starts.is_some() && begun > 0 {
-            queues::charge(&mut tx, queue, i64::try_from(begun).unwrap_or(i64::MAX)).await?;
+        if rows.is_empty() {
+            tx.rollback().await?;
+            return Ok(rows);
+        }
+        let begun: Vec<_> = rows.iter().filter(|row| row.epoch == 1).collect();
+        if starts.is_some() && !begun.is_empty() {
+            queues::charge(&mut tx, queue, number(&begun)).await?;
         }
         write::commit(tx).await?;
         Ok(rows)
     }
+}
+
+fn number<T>(of: &[T]) -> i64 {
+    i64::try_from(of.len()).unwrap_or(i64::MAX)
 }

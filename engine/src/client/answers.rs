@@ -107,7 +107,8 @@ async fn within<T>(
         if let Some(found) = look().await? {
             return Ok(Some(found));
         }
-        if deadline.is_none_or(|deadline| Instant::now() >= deadline) {
+        // Beyond what the clock can hold there is no deadline.
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Ok(None);
         }
         tokio::time::sleep(pause).await;

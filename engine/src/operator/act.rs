@@ -9,8 +9,7 @@ use super::verb::{RunState, Verb, VerbKind};
 use super::{Carried, ending, fork, record};
 use crate::error::Error;
 use crate::journal::Journal;
-use crate::lane::Lanes;
-use crate::run::{PAUSE, Signature};
+use crate::run::{PAUSE, Signature, TERMINATE};
 use crate::store::operator_actions::{self, NewAction};
 use crate::store::tasks::by_operator::{self, Count, Facts};
 use crate::store::{incidents, signals, tasks};
@@ -20,8 +19,6 @@ use crate::store::{incidents, signals, tasks};
 pub(crate) struct Signed<'a> {
     pub(crate) signature: &'a Signature,
     pub(crate) bulk_id: Option<Uuid>,
-    /// For the runs that a fork starts.
-    pub(crate) lanes: &'a Lanes,
 }
 
 /// What was done.
@@ -39,7 +36,6 @@ pub(super) struct Subject<'a> {
     pub(super) signature: &'a Signature,
     pub(super) facts: Facts,
     pub(super) state: RunState,
-    pub(super) lanes: &'a Lanes,
 }
 
 /// What a verb did, for the audit.
@@ -88,8 +84,7 @@ pub(crate) async fn carry_out(
         return Err(refused(refusal));
     }
     let (action_id, signature) = (Uuid::now_v7(), signed.signature);
-    let subject =
-        Subject { run_id, action_id, signature, facts, state: standing.state, lanes: signed.lanes };
+    let subject = Subject { run_id, action_id, signature, facts, state: standing.state };
     let effect = match act(&mut *conn, &subject, verb).await {
         Ok(effect) => effect,
         Err(Undone::Refused(refusal)) => return Err(refused(refusal)),
@@ -144,9 +139,7 @@ async fn act(
         Verb::Compensate | Verb::Cancel => record::make_good(conn, subject, verb.kind()).await,
         Verb::Terminate | Verb::Close => ending::close(conn, subject, verb.kind()).await,
         Verb::Pause => ending::pause(conn, subject).await,
-        Verb::Fork { cut, workflow_id } => {
-            fork::fork(conn, subject, subject.lanes, cut, workflow_id).await
-        }
+        Verb::Fork { cut, workflow_id } => fork::fork(conn, subject, cut, workflow_id).await,
     }
 }
 
@@ -189,8 +182,14 @@ impl Subject<'_> {
         let payload = json!(self.signature).to_string();
         let id = format!("{kind}:{}", self.action_id);
         signals::insert(&mut *conn, self.run_id, &id, kind, &payload).await?;
-        signals::ring(conn, self.run_id, true).await?;
-        let after = json!({ "state": self.state, "ordered": kind });
+        signals::ring(&mut *conn, self.run_id, true).await?;
+        let mut after = json!({ "state": self.state, "ordered": kind });
+        if kind == TERMINATE
+            && let Some(after) = after.as_object_mut()
+        {
+            let untaken = signals::untaken(conn, self.run_id).await?;
+            after.insert("untaken_signals".to_owned(), untaken.into());
+        }
         Ok(Effect { carried: Carried::Ordered, after, forked: None })
     }
 

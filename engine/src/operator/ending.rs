@@ -37,9 +37,9 @@ pub(super) async fn close(
     }
     let run_id = subject.run_id;
     incidents::resolve(&mut *conn, run_id, verb.as_str()).await?;
-    by_operator::leave(&mut *conn, run_id).await?;
     let cause = json!(subject.signature.cause()).to_string();
     runs::close(&mut *conn, run_id, &cause).await?;
+    by_operator::leave(&mut *conn, run_id).await?;
     if let Some(parent) = subject.facts.parent_run_id {
         let cause = RawValue::from_string(cause).ok();
         let end = ChildEnd { state: "CLOSED".to_owned(), output: None, cause };

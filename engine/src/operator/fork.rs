@@ -7,28 +7,31 @@ use uuid::Uuid;
 
 use super::Carried;
 use super::act::{Effect, Subject, Undone};
+use super::kin::{self, Kept};
 use super::refusal::Refusal;
 use super::verb::{Cut, RunState, StepId};
 use crate::children::CANCEL_CHILD;
 use crate::error::Error;
 use crate::journal::{HistoryRow, Journal, Origin, RowKind, StepRow};
-use crate::lane::{Lanes, StartOptions};
 use crate::store::runs::{self, NewRun};
 use crate::store::tasks::by_operator;
 use crate::store::{steps, tasks};
 
-/// Starts the new run, and says in its record where the rows before came from.
+/// Starts the new run in the lane of the other, and says in its record where the rows before came
+/// from.
 pub(super) async fn fork(
     conn: &mut PgConnection,
     subject: &Subject<'_>,
-    lanes: &Lanes,
     cut: &Cut,
     workflow_id: &str,
 ) -> Result<Effect, Undone> {
     let history = history(&mut *conn, subject.run_id).await?;
     let seq = row_of(cut, &history)?;
-    let parted = check(subject, history, seq)?;
+    let Sound { parted, kept } = check(subject, history, seq)?;
+    kin::check(&mut *conn, subject.run_id, &kept).await?;
     let facts = &subject.facts;
+    let laneless = || Undone::Failed(Error::RunNotFound(format!("{} in a lane", subject.run_id)));
+    let lane = facts.lane.ok_or_else(laneless)?;
     let workflow_id = workflow_id.replace("{}", &facts.workflow_id);
     let new = NewRun {
         run_id: Uuid::now_v7(),
@@ -36,7 +39,7 @@ pub(super) async fn fork(
         version: facts.version,
         workflow_id: &workflow_id,
         input: &facts.input,
-        lane: lanes.of(&facts.workflow, facts.version, &StartOptions::default()).await?,
+        lane,
         attributes: None,
     };
     if !runs::insert(&mut *conn, &new).await? {
@@ -90,9 +93,16 @@ fn row_of(cut: &Cut, history: &[HistoryRow]) -> Result<i32, Refusal> {
     }
 }
 
-/// Whether what is before the cut may live without what is behind it. If so, the rows that carry
-/// the intents of the steps at the cut: those are intended anew, under the new run's own keys.
-fn check(subject: &Subject<'_>, history: Vec<HistoryRow>, seq: i32) -> Result<Vec<i32>, Refusal> {
+/// What is to be known of a cut that parts nothing that belongs together.
+struct Sound {
+    /// The rows that carry the intents of the steps at the cut: those are intended anew, under the
+    /// new run's own keys.
+    parted: Vec<i32>,
+    kept: Vec<Kept>,
+}
+
+/// Whether what is before the cut may live without what is behind it.
+fn check(subject: &Subject<'_>, history: Vec<HistoryRow>, seq: i32) -> Result<Sound, Refusal> {
     let id = |name: &str, occurrence: i32| StepId { name: name.to_owned(), occurrence };
     let undone: Vec<StepId> = history
         .iter()
@@ -117,6 +127,7 @@ fn check(subject: &Subject<'_>, history: Vec<HistoryRow>, seq: i32) -> Result<Ve
     if let Some(step) = open.first().filter(|_| may_be_learnt) {
         return Err(Refusal::CutPartsIntent { step: step.clone() });
     }
+    let mut kept_steps = Vec::new();
     for undoable in &kept.undoables {
         let step = id(&undoable.name, undoable.occurrence);
         if undoable.undo == CANCEL_CHILD {
@@ -132,14 +143,15 @@ fn check(subject: &Subject<'_>, history: Vec<HistoryRow>, seq: i32) -> Result<Ve
         if subject.state == RunState::Stuck {
             return Err(Refusal::BothWouldUndo { step });
         }
+        kept_steps.push(Kept { step, maker: undoable.of_run.unwrap_or(subject.run_id) });
     }
-    let mut without = Vec::new();
+    let mut parted = Vec::new();
     for (seq, steps) in intents {
         match steps.iter().find(|step| open.contains(step)) {
             None => {}
-            Some(_) if steps.iter().all(|step| open.contains(step)) => without.push(seq),
+            Some(_) if steps.iter().all(|step| open.contains(step)) => parted.push(seq),
             Some(step) => return Err(Refusal::CutPartsIntent { step: step.clone() }),
         }
     }
-    Ok(without)
+    Ok(Sound { parted, kept: kept_steps })
 }

@@ -92,6 +92,22 @@ pub enum Refusal {
         /// The first of them.
         step: StepId,
     },
+    /// Another fork has undone a step that this one would keep.
+    #[error("run {fork}, forked before, has undone {step}")]
+    ForkHasUndone {
+        /// The step.
+        step: StepId,
+        /// That run.
+        fork: Uuid,
+    },
+    /// Another fork lives, and both could undo the same steps.
+    #[error("run {fork}, forked before, lives and could undo {step} too")]
+    ForkWouldUndo {
+        /// The first of them.
+        step: StepId,
+        /// That run.
+        fork: Uuid,
+    },
     /// Another run has the new workflow id.
     #[error("the new workflow id belongs to run {run_id}")]
     WorkflowIdTaken {
@@ -129,9 +145,12 @@ impl Refusal {
             Self::Unreadable { .. } => "deploy a version that reads it, or close it",
             Self::NoSuchRow { .. } => "name a row of the record, or the step to begin from",
             Self::CutBehindMakingGood => "cut at or before that row",
-            Self::CutKeepsUndone { .. } => "cut before that step",
+            Self::CutKeepsUndone { .. } | Self::ForkHasUndone { .. } => "cut before that step",
             Self::CutPartsIntent { .. } => "retry or skip that step first, or cut before it",
             Self::BothWouldUndo { .. } => "close the run first, or cut before that step",
+            Self::ForkWouldUndo { .. } => {
+                "wait until that run ends, or close it first, or cut before that step"
+            }
             Self::WorkflowIdTaken { .. } => "choose another workflow id",
         }
     }

@@ -1,6 +1,6 @@
 //! What to do next with a run that was told everything: call, transact, rest, park, end or undo.
 
-use serde_json::value::to_raw_value;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::{Leaving, Mode, Run};
 use crate::action::{Action, Call, End, Park, Role};
@@ -9,7 +9,7 @@ use crate::compensate::{self, Unwind};
 use crate::ctx::{ChildEnd, Until, WantedStep};
 use crate::incident::{IncidentClass, NewIncident};
 use crate::journal::{Payload, Phase};
-use crate::late;
+use crate::late::{self, LateStart};
 use crate::registry::Registry;
 
 impl Run {
@@ -149,24 +149,30 @@ impl Run {
 
     fn end(&self, state: &'static str, output: Option<Payload>) -> Action {
         let cause = self.journal.compensating.as_ref().and_then(|c| to_raw_value(c).ok());
-        Action::End(self.ended(state, output, cause))
+        let late = self.late(output.as_deref().map(RawValue::get));
+        Action::End(End { late, ..self.ended(state, output, cause) })
     }
 
-    /// How the run ends: with what its parent is told, and the signals that nobody took.
+    /// The runs that take the signals which nobody took.
+    fn late(&self, output: Option<&str>) -> Vec<LateStart> {
+        let late = self.code.late.iter().flat_map(|handler| {
+            // Of the engine's own, such as the end of a child that nobody awaited, none is late.
+            let sent = self.signals.iter().filter(|signal| !signal.kind.starts_with('$'));
+            let left = sent.filter(move |signal| handler.concerns(output, signal));
+            left.map(|signal| late::start(handler, self.hold.run_id, &self.input, signal))
+        });
+        late.collect()
+    }
+
+    /// How the run ends, with what its parent is told. The signals that nobody took stay where they
+    /// are.
     pub(super) fn ended(
         &self,
         state: &'static str,
         output: Option<Payload>,
         cause: Option<Payload>,
     ) -> End {
-        let late = self.code.late.iter().flat_map(|handler| {
-            let output = output.as_deref().map(serde_json::value::RawValue::get);
-            // Of the engine's own, such as the end of a child that nobody awaited, none is late.
-            let sent = self.signals.iter().filter(|signal| !signal.kind.starts_with('$'));
-            let left = sent.filter(move |signal| handler.concerns(output, signal));
-            left.map(|signal| late::start(handler, self.hold.run_id, &self.input, signal))
-        });
-        let late = late.collect();
+        let late = Vec::new();
         let letter = self.parent_run_id.map(|parent| {
             let state = state.to_owned();
             let end = ChildEnd { state, output: output.clone(), cause: cause.clone() };

@@ -65,7 +65,8 @@ impl Run {
 
     /// What the order wants done, before anything else, as soon as no call is under way.
     pub(super) fn obey(&mut self) -> Action {
-        match self.order.take() {
+        // Kept: an end is refused when there is mail, and is ordered still.
+        match self.order.clone() {
             None => Action::Await(None),
             Some(Order::Pause(signature)) => Action::Stuck(signature.pause()),
             Some(Order::Terminate(signature)) => {

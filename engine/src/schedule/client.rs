@@ -2,14 +2,17 @@
 //! demand.
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use sqlx::PgConnection;
 
 use super::stored::start;
 use super::{Kept, Schedule, ScheduleView, Scheduled};
 use crate::client::{Client, Started};
 use crate::error::Error;
+use crate::lane::Lanes;
 use crate::store::firings;
 use crate::store::schedules::{self, Locked, Next};
+use crate::store::whole::Whole;
 use crate::workflow::Workflow;
 
 impl Client {
@@ -49,31 +52,9 @@ impl Client {
         I: Serialize,
     {
         let input = self.encode(W::NAME, input)?;
-        let wanted = schedule.definition(W::NAME, W::VERSION);
-        let now = schedules::now(&mut *conn).await?;
-        let first = schedule.rule.first_after(&schedule.name, now).map(Next::from);
-        let first = first.ok_or_else(|| never(&schedule.name))?;
-        loop {
-            let paused = schedule.paused.then_some(());
-            let name = &schedule.name;
-            if schedules::insert(&mut *conn, name, &wanted, input.get(), first, paused).await? {
-                return Ok(Kept::Created);
-            }
-            // Gone again since then: deleted by somebody.
-            let Some(found) = schedules::lock(&mut *conn, name).await? else { continue };
-            let id = found.schedule_id;
-            let same_input = schedules::has_input(&mut *conn, id, input.get()).await?;
-            if found.definition == wanted && same_input && found.fault.is_none() {
-                return Ok(Kept::Unchanged);
-            }
-            let stays = found.definition.fires_like(&wanted) && found.fault.is_none();
-            let next = match found.next_at.filter(|_| stays) {
-                Some(at) => schedule.rule.firing(name, at).into(),
-                None => first,
-            };
-            schedules::change(conn, id, &wanted, input.get(), next).await?;
-            return Ok(Kept::Changed);
-        }
+        let mut whole = Whole::on(conn).await?;
+        let kept = keep::<W>(whole.conn(), schedule, &input).await;
+        whole.end(kept).await
     }
 
     /// All schedules, by name.
@@ -123,10 +104,9 @@ impl Client {
     /// [`Error::ScheduleNotFound`] when there is none of this name, [`Error::InvalidSchedule`]
     /// when it will not fire again.
     pub async fn resume_schedule(&self, conn: &mut PgConnection, name: &str) -> Result<(), Error> {
-        let schedule = lock(&mut *conn, name).await?;
-        let next = schedule.definition.rule()?.first_after(name, schedule.now);
-        let next = next.ok_or_else(|| never(name))?;
-        Ok(schedules::resume(conn, schedule.schedule_id, next.into()).await?)
+        let mut whole = Whole::on(conn).await?;
+        let resumed = resume(whole.conn(), name).await;
+        whole.end(resumed).await
     }
 
     /// Forgets a schedule. Runs that it has started go on.
@@ -164,11 +144,56 @@ impl Client {
         conn: &mut PgConnection,
         name: &str,
     ) -> Result<Started, Error> {
-        let schedule = lock(&mut *conn, name).await?;
-        let started = start(&mut *conn, self.lanes(), &schedule, schedule.now).await?;
-        firings::note(conn, schedule.schedule_id, schedule.now, started.run_id).await?;
-        Ok(started)
+        let mut whole = Whole::on(conn).await?;
+        let started = fire(whole.conn(), self.lanes(), name).await;
+        whole.end(started).await
     }
+}
+
+async fn fire(conn: &mut PgConnection, lanes: &Lanes, name: &str) -> Result<Started, Error> {
+    let schedule = lock(&mut *conn, name).await?;
+    let started = start(&mut *conn, lanes, &schedule, schedule.now).await?;
+    firings::note(conn, &schedule, started.run_id).await?;
+    Ok(started)
+}
+
+async fn keep<W: Workflow>(
+    conn: &mut PgConnection,
+    schedule: &Schedule,
+    input: &RawValue,
+) -> Result<Kept, Error> {
+    let wanted = schedule.definition(W::NAME, W::VERSION);
+    let now = schedules::now(&mut *conn).await?;
+    let first = schedule.rule.first_after(&schedule.name, now).map(Next::from);
+    let first = first.ok_or_else(|| never(&schedule.name))?;
+    loop {
+        let paused = schedule.paused.then_some(());
+        let name = &schedule.name;
+        if schedules::insert(&mut *conn, name, &wanted, input.get(), first, paused).await? {
+            return Ok(Kept::Created);
+        }
+        // Gone again since then: deleted by somebody.
+        let Some(found) = schedules::lock(&mut *conn, name).await? else { continue };
+        let id = found.schedule_id;
+        let same_input = schedules::has_input(&mut *conn, id, input.get()).await?;
+        if found.definition == wanted && same_input && found.fault.is_none() {
+            return Ok(Kept::Unchanged);
+        }
+        let stays = found.definition.fires_like(&wanted) && found.fault.is_none();
+        let next = match found.next_at.filter(|_| stays) {
+            Some(at) => schedule.rule.firing(name, at).into(),
+            None => first,
+        };
+        schedules::change(conn, id, &wanted, input.get(), next).await?;
+        return Ok(Kept::Changed);
+    }
+}
+
+async fn resume(conn: &mut PgConnection, name: &str) -> Result<(), Error> {
+    let schedule = lock(&mut *conn, name).await?;
+    let next = schedule.definition.rule()?.first_after(name, schedule.now);
+    let next = next.ok_or_else(|| never(name))?;
+    Ok(schedules::resume(conn, schedule.schedule_id, next.into()).await?)
 }
 
 async fn lock(conn: &mut PgConnection, name: &str) -> Result<Locked, Error> {

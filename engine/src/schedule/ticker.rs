@@ -113,18 +113,16 @@ async fn fire(
         }
     };
     let due = rule.due(name, next_at.unwrap_or(*now), *now);
-    let mut last = schedule.run_id;
+    let mut started = schedule.started();
     for at in due.fire {
-        if let Some(run_id) = last.filter(|_| definition.skips_overlaps())
-            && firings::lives(&mut *conn, run_id).await?
-        {
+        if definition.skips_overlaps() && firings::any_lives(&mut *conn, &started).await? {
             made.overlapped += 1;
             continue;
         }
         let run_id = start(&mut *conn, lanes, schedule, at).await?.run_id;
         made.fired += 1;
         made.last = Some((at, run_id));
-        last = Some(run_id);
+        started.push(run_id);
     }
     if due.dropped {
         tracing::warn!(schedule.name = name, "firings were missed and are not made up for");

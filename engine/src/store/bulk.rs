@@ -212,3 +212,27 @@ pub(crate) async fn cancel(
     .await
     .map(|done| done.rows_affected() == 1)
 }
+
+/// Deletes the oldest bulk action with its items, if it is over, or was never begun, for so long.
+pub(crate) async fn delete_oldest(
+    conn: &mut PgConnection,
+    ended_before: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    sqlx::query(
+        "with oldest as materialized (
+           select bulk_id
+           from bulk_actions
+           where created_at <= $1
+             and coalesce(ended_at, case when state = 'FROZEN' then created_at end) <= $1
+           order by created_at
+           limit 1
+           for update skip locked
+         )
+         delete from bulk_actions
+         where bulk_id = any(array(select bulk_id from oldest))",
+    )
+    .bind(ended_before)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected())
+}

@@ -40,7 +40,8 @@ pub(crate) async fn lock_due(
 ) -> Result<Vec<Locked>, sqlx::Error> {
     sqlx::query_as(
         "select schedule_id, name, workflow, version, cron, zone, catch_up, catch_up_limit,
-           overlap, jitter_ms, grace_ms, input::text as input, next_at, run_id, fault, now() as now
+           overlap, jitter_ms, grace_ms, input::text as input, next_at, run_id, beside,
+           fault, now() as now
          from schedules
          where due_at <= now() and not paused and fault is null and workflow = any($1)
          order by due_at
@@ -85,32 +86,36 @@ pub(crate) async fn advance(
     .map(|_| ())
 }
 
-/// Notes a run that a person had started.
+/// Notes a run that a person had started. Those before it that live go on beside it.
 pub(crate) async fn note(
     conn: &mut PgConnection,
-    schedule_id: Uuid,
-    at: DateTime<Utc>,
+    schedule: &Locked,
     run_id: Uuid,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "update schedules
+        "update schedules s
          set fired_at = $2,
              run_id = $3,
-             fired = fired + 1
-         where schedule_id = $1",
+             fired = s.fired + 1,
+             beside = array(select k.run_id from tasks k where k.run_id = any($4))
+         where s.schedule_id = $1",
     )
-    .bind(schedule_id)
-    .bind(at)
+    .bind(schedule.schedule_id)
+    .bind(schedule.now)
     .bind(run_id)
+    .bind(schedule.started())
     .execute(conn)
     .await
     .map(|_| ())
 }
 
-/// Whether a run has not ended.
-pub(crate) async fn lives(conn: &mut PgConnection, run_id: Uuid) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("select exists (select 1 from tasks where run_id = $1)")
-        .bind(run_id)
+/// Whether one of these runs has not ended.
+pub(crate) async fn any_lives(
+    conn: &mut PgConnection,
+    run_ids: &[Uuid],
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select exists (select 1 from tasks where run_id = any($1))")
+        .bind(run_ids)
         .fetch_one(conn)
         .await
 }

@@ -15,7 +15,9 @@ pub use bulk::{
     BulkItem, BulkView, IncidentGroup, OperatorAction, actions, bulk, bulk_items, bulk_states,
     incident_groups,
 };
-pub use runs::{OpenIncident, RunSummary, StepView, counts, list, open_incident, run, steps};
+pub use runs::{
+    OpenIncident, RunSummary, StepView, counts, list, named, open_incident, run, steps,
+};
 pub use status::{
     COUNT_LIMIT, LIVE_STATES, Status, carrying_commits, held_by_process, live_workers, status,
 };

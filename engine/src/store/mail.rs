@@ -211,11 +211,8 @@ pub(crate) async fn ring(conn: &mut PgConnection, reached: &[Reached]) -> Result
         "update tasks k
          set mailbox = k.mailbox + x.letters,
              state = case
-               when x.urgent and k.owner is null and k.incident_id is null and not exists (
-                 select 1
-                 from steps s
-                 where s.run_id = k.run_id and s.pivot and s.kind in ('done', 'skipped')
-               )
+               when x.urgent and k.owner is null and k.incident_id is null
+                 and exists (select 1 from turning_back b where b.run_id = k.run_id)
                then 'COMPENSATING'
                else k.state
              end,

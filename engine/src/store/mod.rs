@@ -12,6 +12,7 @@ pub(crate) mod firings;
 pub(crate) mod histories;
 pub(crate) mod incidents;
 pub mod inspect;
+pub(crate) mod kin;
 pub(crate) mod lanes;
 pub(crate) mod mail;
 pub(crate) mod operator_actions;
@@ -25,6 +26,7 @@ pub(crate) mod tasks;
 #[cfg(feature = "testkit")]
 pub(crate) mod testkit;
 pub(crate) mod together;
+pub(crate) mod whole;
 pub(crate) mod workers;
 
 /// A duration as the `bigint` that statements multiply with a millisecond.

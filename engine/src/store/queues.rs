@@ -136,7 +136,7 @@ pub(crate) struct QueueRow {
     pub(crate) held: i64,
 }
 
-/// All queues that were used or set, with counts of at most `limit` for each lane.
+/// All queues that were used or set, with counts of at most `limit` for each part of a lane.
 pub(crate) async fn list(pool: &PgPool, limit: i64) -> Result<Vec<QueueRow>, sqlx::Error> {
     let rows = sqlx::query(
         "select n.queue, q.concurrency, q.rate, q.per_ms, coalesce(q.paused, false) as paused,
@@ -148,21 +148,34 @@ pub(crate) async fn list(pool: &PgPool, limit: i64) -> Result<Vec<QueueRow>, sql
              sum(d.held)::bigint as held
            from lanes l
            cross join lateral (
-             select
-               (
-                 select count(*)
-                 from (select 1 from tasks k where k.lane = l.lane and k.due_at <= now() limit $1) x
-               ) as due,
-               (
-                 select count(*)
-                 from (select 1 from tasks k where k.lane = l.lane and k.due_at > now() limit $1) x
-               ) as later,
-               (
+             select sum(x.due) as due, sum(x.later) as later, (
                  select count(*)
                  from tasks k
                  where k.owner = any(array(select incarnation from workers where alive))
                    and k.lane = l.lane
                ) as held
+             from (values (0), (1), (2)) p(part)
+             cross join lateral (
+               select
+                 (
+                   select count(*)
+                   from (
+                     select 1
+                     from tasks k
+                     where k.lane = l.lane and k.part = p.part and k.due_at <= now()
+                     limit $1
+                   ) x
+                 ) as due,
+                 (
+                   select count(*)
+                   from (
+                     select 1
+                     from tasks k
+                     where k.lane = l.lane and k.part = p.part and k.due_at > now()
+                     limit $1
+                   ) x
+                 ) as later
+             ) x
            ) d
            group by l.queue
          ) c on c.queue = n.queue

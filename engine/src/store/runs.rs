@@ -191,7 +191,7 @@ pub(crate) async fn output(
     .await
 }
 
-/// Ends a run as it stands.
+/// Ends a run as it stands, before its row leaves the queue.
 pub(crate) async fn close(
     conn: &mut PgConnection,
     run_id: Uuid,
@@ -199,7 +199,10 @@ pub(crate) async fn close(
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "update runs
-         set ended_state = 'CLOSED', cause = $2::jsonb, ended_at = now()
+         set ended_state = 'CLOSED',
+             lane = (select k.lane from tasks k where k.run_id = $1),
+             cause = $2::jsonb,
+             ended_at = now()
          where run_id = $1 and ended_state is null",
     )
     .bind(run_id)

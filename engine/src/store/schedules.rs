@@ -37,9 +37,18 @@ pub(crate) struct Locked {
     pub(crate) input: String,
     pub(crate) next_at: Option<DateTime<Utc>>,
     pub(crate) run_id: Option<Uuid>,
+    /// The runs before that, as far as they lived when a person had it started.
+    pub(crate) beside: Vec<Uuid>,
     pub(crate) fault: Option<String>,
     /// The database's time.
     pub(crate) now: DateTime<Utc>,
+}
+
+impl Locked {
+    /// The runs that it has started and that may live.
+    pub(crate) fn started(&self) -> Vec<Uuid> {
+        self.beside.iter().copied().chain(self.run_id).collect()
+    }
 }
 
 /// The database's time.
@@ -89,7 +98,8 @@ pub(crate) async fn lock(
 ) -> Result<Option<Locked>, sqlx::Error> {
     sqlx::query_as(
         "select schedule_id, name, workflow, version, cron, zone, catch_up, catch_up_limit,
-           overlap, jitter_ms, grace_ms, input::text as input, next_at, run_id, fault, now() as now
+           overlap, jitter_ms, grace_ms, input::text as input, next_at, run_id, beside,
+           fault, now() as now
          from schedules
          where name = $1
          for update",

@@ -330,7 +330,7 @@ pub(crate) async fn apply_moves(
            group by x.run_id
          ),
          locked as materialized (
-           select k.run_id, k.epoch, k.mailbox
+           select k.run_id, k.lane, k.epoch, k.mailbox
            from tasks k
            where k.run_id = any($2) and k.owner is not distinct from $1
              and exists (select 1 from fence)
@@ -338,7 +338,7 @@ pub(crate) async fn apply_moves(
            for update
          ),
          ours as materialized (
-           select w.*, l.mailbox, w.move <> 'stick' and l.mailbox > w.seen as refused, o.waits,
+           select w.*, l.lane, l.mailbox, w.move <> 'stick' and l.mailbox > w.seen as refused, o.waits,
              least(o.first, statement_timestamp() + w.wake_in_ms * interval '1 ms') as due
            from locked l
            join wanted w on w.run_id = l.run_id and w.epoch = l.epoch
@@ -366,6 +366,7 @@ pub(crate) async fn apply_moves(
          ended as (
            update runs r
            set ended_state = o.state,
+               lane = o.lane,
                output = o.output::jsonb,
                cause = o.cause::jsonb,
                ended_at = now()
@@ -420,7 +421,7 @@ fn moved(row: &sqlx::postgres::PgRow) -> Result<Moved, sqlx::Error> {
     Ok(Moved { run_id, outcome })
 }
 
-/// Frees the runs of dead incarnations, in a statement after the one that buried them. A run that
+/// Frees the runs of dead incarnations, in statements after the one that buried them. A run that
 /// somebody has locked, such as a caller that signals it and does not commit, is left for
 /// [`free_left`]: it must not hold up the others.
 pub(crate) async fn free_all(
@@ -428,40 +429,50 @@ pub(crate) async fn free_all(
     dead: &[Uuid],
     crashed: bool,
 ) -> Result<u64, sqlx::Error> {
-    sqlx::query(
-        "with locked as materialized (
-           select run_id from tasks where owner = any($1) order by run_id for update skip locked
-         )
-         update tasks k
-         set owner = null,
-             due_at = now(),
-             step_count = -1,
-             crashes = k.crashes + case when $2 then 1 else 0 end
-         where k.run_id = any(array(select run_id from locked))",
+    let locked: Vec<Uuid> = sqlx::query_scalar(
+        "select run_id from tasks where owner = any($1) order by run_id for update skip locked",
     )
     .bind(dead)
-    .bind(crashed)
-    .execute(conn)
-    .await
-    .map(|done| done.rows_affected())
+    .fetch_all(&mut *conn)
+    .await?;
+    free(conn, &locked, crashed).await
 }
 
 /// Frees the runs that were locked when their worker was buried.
 pub(crate) async fn free_left(conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
+    let locked: Vec<Uuid> = sqlx::query_scalar(
+        "select run_id
+         from tasks
+         where owner = any(array(select incarnation from workers where not alive))
+         order by run_id
+         for update skip locked",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    free(conn, &locked, false).await
+}
+
+/// Frees locked runs. What one of them was told and had not taken is for whoever claims it next, be
+/// it a worker that can only undo; the snapshot in which that is looked for is younger than the lock.
+async fn free(conn: &mut PgConnection, locked: &[Uuid], crashed: bool) -> Result<u64, sqlx::Error> {
+    if locked.is_empty() {
+        return Ok(0);
+    }
     sqlx::query(
-        "with locked as materialized (
-           select run_id
-           from tasks
-           where owner = any(array(select incarnation from workers where not alive))
-           order by run_id
-           for update skip locked
-         )
-         update tasks k
+        "update tasks k
          set owner = null,
              due_at = now(),
-             step_count = -1
-         where k.run_id = any(array(select run_id from locked))",
+             step_count = -1,
+             state = case
+               when exists (select 1 from turning_back b where b.run_id = k.run_id)
+               then 'COMPENSATING'
+               else k.state
+             end,
+             crashes = k.crashes + case when $2 then 1 else 0 end
+         where k.run_id = any($1)",
     )
+    .bind(locked)
+    .bind(crashed)
     .execute(conn)
     .await
     .map(|done| done.rows_affected())
@@ -500,16 +511,17 @@ pub(crate) async fn lock_and_look_for_cancel(
     Ok(Some(cancelled))
 }
 
-/// Lets a parked run be claimed as one to be undone, which any worker can do that knows its
-/// workflow, whatever the version. A worker that owns it decides for itself.
+/// Lets a parked run that was told to turn back be claimed as one to be undone, which any worker can
+/// do that knows its workflow, whatever the version. A worker that owns it decides for itself.
 pub(crate) async fn mark_for_undo(
     conn: &mut PgConnection,
     run_id: Uuid,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "update tasks
+        "update tasks k
          set state = 'COMPENSATING'
-         where run_id = $1 and owner is null and incident_id is null",
+         where k.run_id = $1 and k.owner is null and k.incident_id is null
+           and exists (select 1 from turning_back b where b.run_id = k.run_id)",
     )
     .bind(run_id)
     .execute(conn)

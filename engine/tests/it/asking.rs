@@ -115,3 +115,18 @@ async fn of_many_signals_at_once_that_would_start_a_run_each_reaches_the_one_run
     assert_eq!(all.len(), 13, "its owner and every thing: {all:?}");
     worker.drain().await.unwrap();
 }
+
+#[tokio::test]
+async fn who_asks_without_a_limit_waits_for_the_answer() {
+    let cell = TestCell::new().await;
+    assert_eq!(put(&cell, "b", "ada", "milk").await, Delivery::Queued);
+    let run = run_of(&cell, "b").await;
+    let asked = cell.client.published_within::<usize>(run, "answer to milk", Duration::MAX);
+    // The question is put, and finds nothing, before there is anybody to answer it.
+    let answered = async { cell.worker_with(registry(), makegood::WorkerConfig::default()).await };
+    let (answer, worker) = tokio::join!(asked, answered);
+    assert_eq!(answer.unwrap(), Some(2));
+    put(&cell, "b", "ada", "done").await;
+    cell.ended::<Basket>(run).await;
+    worker.drain().await.unwrap();
+}

@@ -1,8 +1,8 @@
 //! Activities in batches: one transaction for many runs, and each run its own result.
 
 use makegood::{
-    Activity, ActivityError, ActivityResult, Ctx, InBatch, InTransaction, Registry, RetryPolicy,
-    Undoes, Workflow, WorkflowResult,
+    Activity, ActivityError, ActivityResult, Ctx, GivenUndo, InBatch, InTransaction, Registry,
+    RetryPolicy, Undoes, Workflow, WorkflowResult,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -149,8 +149,43 @@ impl Workflow for BuyForGood {
     }
 }
 
+/// Grants a discount; to those with patience a person must.
+struct Discount;
+
+impl Activity for Discount {
+    const NAME: &'static str = "discount";
+    type Kind = InBatch;
+    type Input = Wish;
+    type Output = u32;
+
+    async fn run(
+        &self,
+        _: &mut PgConnection,
+        wishes: Vec<Wish>,
+    ) -> ActivityResult<Vec<ActivityResult<u32>>> {
+        let review = || ActivityError::review("discount", "a person must decide");
+        let answer = |wish: Wish| if wish.patience { Err(review()) } else { Ok(5) };
+        Ok(wishes.into_iter().map(answer).collect())
+    }
+}
+
+/// Asks for a discount.
+struct Haggle;
+
+impl Workflow for Haggle {
+    const NAME: &'static str = "haggle";
+    type Input = Wish;
+    type Output = u32;
+
+    async fn run(ctx: Ctx, wish: Wish) -> WorkflowResult<u32> {
+        ctx.step::<Discount>(&wish).await
+    }
+}
+
 fn shop() -> Registry {
     registry()
+        .workflow::<Haggle>()
+        .activity(Discount)
         .workflow::<Buy>()
         .workflow::<BuyForGood>()
         .activity(TakeTicket)
@@ -284,5 +319,29 @@ async fn a_batch_of_a_buried_worker_takes_nothing() {
     assert_eq!(sold, 40, "each buyer has one ticket, whoever wrote it");
     worker.drain().await.unwrap();
     other.drain().await.unwrap();
+    cell.audited().await;
+}
+
+#[tokio::test]
+async fn a_run_that_is_stuck_in_a_batch_is_given_a_result_or_another_input() {
+    let cell = cell_with(0).await;
+    let patient = |number| Wish { patience: true, ..wish(number) };
+    start_all::<Haggle>(&cell, &[patient(0), wish(1), patient(2)]).await;
+    let worker = cell.worker_with(shop(), forgetful()).await;
+    let stuck = "select count(*) = 2 from incidents where resolved_at is null";
+    cell.until("two need a person", stuck).await;
+    let run_of = async |buyer: &str| {
+        let run = format!("select run_id from runs where workflow_id = '{buyer}'");
+        cell.scalar::<uuid::Uuid>(&run).await
+    };
+    let (first, last) = (run_of("buyer 0").await, run_of("buyer 2").await);
+    let ada = cell.client.operator("ada", "she is a friend").unwrap();
+    let step = "discount".parse().unwrap();
+    ada.skip_step(first, &step, &7.into(), GivenUndo::Keep).await.unwrap();
+    let edited = serde_json::to_value(wish(2)).unwrap();
+    ada.edit_input_and_retry(last, &step, &edited).await.unwrap();
+    assert_eq!(cell.ended::<Haggle>(first).await.output, Some(7), "the given result is its own");
+    assert_eq!(cell.ended::<Haggle>(last).await.output, Some(5), "the given input is tried");
+    worker.drain().await.unwrap();
     cell.audited().await;
 }

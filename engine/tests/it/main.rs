@@ -52,4 +52,5 @@ mod unseen;
 mod values;
 mod vanishing;
 mod versions;
+mod whole;
 mod world;

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use makegood::{
-    Ctx, Cut, Error, Operator, Refusal, StepId, WorkerConfig, Workflow, WorkflowResult,
+    Ctx, Cut, Error, Operator, Priority, Refusal, StartOptions, StepId, WorkerConfig, Workflow,
+    WorkflowResult,
 };
 use uuid::Uuid;
 
@@ -148,6 +149,90 @@ async fn a_cut_that_parts_what_belongs_together_is_refused() {
     let fork = ada(&cell).fork(stuck, &at("book", 0), "from the flight").await.unwrap();
     assert_eq!(cell.ended::<Trip>(fork).await.state, "COMPLETED");
     cell.until("all end", "select not exists (select 1 from tasks)").await;
+    worker.drain().await.unwrap();
+    cell.audited().await;
+}
+
+/// A trip that was closed when the first of its bookings was made, its second one not.
+async fn closed(cell: &TestCell, plan: &Plan) -> Uuid {
+    world().fail_early(plan, "book hotel", &[Fault::Retryable; 4]);
+    let run = cell.start::<Trip>("t", plan).await;
+    cell.incident(run).await;
+    ada(cell).close(run).await.unwrap();
+    run
+}
+
+#[tokio::test]
+async fn what_one_fork_has_undone_or_could_undo_is_kept_by_no_other() {
+    let cell = TestCell::new().await;
+    let worker = cell.worker().await;
+    let plan = Plan::new();
+    let run = closed(&cell, &plan).await;
+    let noted = StepId { name: "note".to_owned(), occurrence: 0 };
+    let gate = world().hang(&plan, "before book hotel");
+    world().fail_early(&plan, "book hotel", &[Fault::Rejected]);
+    let first = ada(&cell).fork(run, &at("book", 1), "first").await.unwrap();
+    let lives = Refusal::ForkWouldUndo { step: noted.clone(), fork: first };
+    assert_eq!(refused(&cell, run, at("book", 1)).await, lives);
+    gate.add_permits(100);
+    assert_eq!(cell.ended::<Trip>(first).await.state, "COMPENSATED");
+    assert_eq!(world().times(&plan, "unbook flight"), 1, "by the first fork");
+    let undone = Refusal::ForkHasUndone { step: noted, fork: first };
+    assert_eq!(refused(&cell, run, at("book", 1)).await, undone);
+    // What it did itself is its own.
+    let anew = ada(&cell).fork(run, &Cut::Row(0), "anew").await.unwrap();
+    assert_eq!(cell.ended::<Trip>(anew).await.state, "COMPLETED");
+    worker.drain().await.unwrap();
+    cell.audited().await;
+}
+
+#[tokio::test]
+async fn of_two_forks_at_once_that_would_keep_the_same_step_one_is_refused() {
+    let cell = TestCell::new().await;
+    let worker = cell.worker().await;
+    let plan = Plan::new();
+    let run = closed(&cell, &plan).await;
+    let between = ada(&cell).fork(run, &at("book", 1), "between").await.unwrap();
+    cell.ended::<Trip>(between).await;
+    let _gate = world().hang(&plan, "before book hotel");
+    let ada = ada(&cell);
+    let cut = at("book", 1);
+    let forks = (0..6).map(|index| {
+        let (ada, cut) = (ada.clone(), cut.clone());
+        // Of the run, and of its fork that completed with the same steps.
+        let of = if index % 2 == 0 { run } else { between };
+        async move { ada.fork(of, &cut, &format!("fork {index}")).await }
+    });
+    let forked = futures::future::join_all(forks).await;
+    let done: Vec<_> = forked.iter().filter_map(|fork| fork.as_ref().ok()).collect();
+    assert_eq!(done.len(), 1, "one of them keeps the flight: {forked:?}");
+    drop(worker);
+}
+
+#[tokio::test]
+async fn a_fork_waits_in_the_lane_of_its_origin() {
+    let cell = TestCell::new().await;
+    let options = StartOptions::new().queue("slow").priority(Priority::Low).share("tenant-7");
+    let plan = Plan::new();
+    world().fail_early(&plan, "book three", &[Fault::Retryable; 4]);
+    cell.start_all::<Steps4>(["stuck".to_owned()], &plan, &options).await;
+    cell.start_all::<Steps4>(["ended".to_owned()], &Plan::new(), &options).await;
+    let worker = cell.worker().await;
+    for id in ["stuck", "ended"] {
+        let run = cell.scalar(&format!("select run_id from runs where workflow_id = '{id}'")).await;
+        if id == "stuck" {
+            cell.incident(run).await;
+        } else {
+            cell.ended::<Steps4>(run).await;
+        }
+        let fork = ada(&cell).fork(run, &at("book", 1), "{} again").await.unwrap();
+        cell.ended::<Steps4>(fork).await;
+    }
+    let lanes: Vec<String> = sqlx::query_scalar("select queue || priority || share from lanes")
+        .fetch_all(&cell.pool)
+        .await
+        .unwrap();
+    assert_eq!(lanes, ["slow2tenant-7"], "no run waited in another");
     worker.drain().await.unwrap();
     cell.audited().await;
 }

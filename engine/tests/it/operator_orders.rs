@@ -10,7 +10,9 @@ use makegood::{
 };
 
 use crate::support::{TestCell, forgetful};
-use crate::trades::{Parcel, Patience, Plan, Signed, Steps4, Trip, Waiting, registry, world};
+use crate::trades::{
+    Book, Parcel, Patience, Plan, Signed, Steps4, Trip, Waiting, booking, registry, world,
+};
 
 fn ada(cell: &TestCell) -> Operator {
     cell.client.operator("ada", "the gateway is down").unwrap()
@@ -242,5 +244,100 @@ async fn of_many_runs_paused_while_they_run_each_ends_up_paused_or_ended_and_non
     for worker in workers {
         worker.drain().await.unwrap();
     }
+    cell.audited().await;
+}
+
+/// Books, listens once, and is content.
+struct Listens;
+
+impl Workflow for Listens {
+    const NAME: &'static str = "listens";
+    type Input = Plan;
+    type Output = ();
+
+    async fn run(ctx: Ctx, plan: Plan) -> WorkflowResult<()> {
+        ctx.step::<Book>(&booking(&plan, "van")).await?;
+        ctx.signal::<Signed>().within(Duration::from_mins(10)).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_ordered_to_end_does_so_though_a_signal_comes_just_then() {
+    let cell = TestCell::new().await;
+    let listening = || registry().workflow::<Listens>();
+    let first = cell.worker_with(listening(), forgetful()).await;
+    let plan = Plan::new();
+    let _gate = world().hang(&plan, "book van");
+    let run = cell.start::<Listens>("l", &plan).await;
+    world().until_met(&plan, "book van", 1).await;
+    assert_eq!(ada(&cell).terminate(run).await.unwrap(), Carried::Ordered);
+    drop(first);
+    // The claim reads the order with the record, and right after it there is a signal.
+    cell.execute(
+        "create function as_it_is() returns trigger language plpgsql as $$
+         begin
+           new.step_count = (select count(*) from steps where run_id = new.run_id);
+           return new;
+         end $$",
+    )
+    .await;
+    cell.execute(
+        "create trigger as_it_is before update of step_count on tasks for each row
+         when (new.step_count = -1) execute function as_it_is()",
+    )
+    .await;
+    cell.execute(
+        r#"create function just_then() returns trigger language plpgsql as $$
+           begin
+             insert into signals (run_id, signal_id, kind, payload)
+             values (new.run_id, 's1', 'signed', '{"by": "eve"}');
+             update tasks set mailbox = mailbox + 1 where run_id = new.run_id;
+             return null;
+           end $$"#,
+    )
+    .await;
+    cell.execute(
+        "create trigger just_then after update of owner on tasks for each row
+         when (old.owner is null and new.owner is not null and new.mailbox = 1)
+         execute function just_then()",
+    )
+    .await;
+    let second = cell.worker_with(listening(), forgetful()).await;
+    let ending = cell.ended::<Listens>(run).await;
+    assert_eq!(cell.scalar::<i64>("select count(*) from signals").await, 2, "it came");
+    assert_eq!(ending.state, "CLOSED", "and the order stands");
+    second.drain().await.unwrap();
+    cell.audited().await;
+}
+
+#[tokio::test]
+async fn signals_of_a_terminated_run_stay_untaken_whoever_held_it() {
+    let cell = TestCell::new().await;
+    let worker = cell.worker().await;
+    for held in [true, false] {
+        let waiting = Waiting { plan: Plan::new(), within_ms: 600_000 };
+        let gate = world().hang(&waiting.plan, "book van");
+        let id = format!("held {held}");
+        let run = cell.start::<Parcel>(&id, &waiting).await;
+        world().until_met(&waiting.plan, "book van", 1).await;
+        if !held {
+            assert_eq!(ada(&cell).pause(run).await.unwrap(), Carried::Ordered);
+            gate.add_permits(10);
+            cell.until("it is paused", PAUSED).await;
+        }
+        cell.signal::<Parcel>(&id, &Signed { by: "eve".to_owned() }).await;
+        ada(&cell).terminate(run).await.unwrap();
+        gate.add_permits(10);
+        assert_eq!(cell.ended::<Parcel>(run).await.state, "CLOSED");
+        let named = format!(
+            "select after ->> 'untaken_signals' from operator_actions
+             where run_id = '{run}' and verb = 'terminate'"
+        );
+        assert_eq!(cell.scalar::<String>(&named).await, r#"["signed s1"]"#, "its record names it");
+    }
+    let handled = "select count(*) from runs where workflow = 'returns'";
+    assert_eq!(cell.scalar::<i64>(handled).await, 0, "an operator looks after them");
+    worker.drain().await.unwrap();
     cell.audited().await;
 }

@@ -213,7 +213,7 @@ async fn a_run_of_a_version_that_the_code_does_not_run_is_named() {
     let cell = TestCell::new().await;
     guarded(&cell, &Plan::new()).await;
     let new = registry().workflow::<Guardian>().workflow::<New>();
-    let found = replay_check(&cell.database, &new, |_| {}).await.unwrap();
+    let found = replay_check(&cell.database, &new, &WorkerConfig::default(), |_| {}).await.unwrap();
     assert_eq!((found.fit, found.misfits.len()), (1, 1), "the child waits for its old code");
     assert_eq!(found.misfits[0].difference, "no workflow ward version 1 is registered");
 }

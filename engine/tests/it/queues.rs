@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use makegood::{Error, QueueLimits, Rate, StartOptions, WorkerConfig};
+use makegood::{
+    Ctx, Error, QueueLimits, Rate, StartOptions, WorkerConfig, Workflow, WorkflowResult,
+};
 
 use crate::support::TestCell;
-use crate::trades::{Parcel, Plan, Steps4, Waiting, registry};
+use crate::trades::{Book, Parcel, Plan, Steps4, Waiting, booking, registry, world};
 
 fn queue(name: &str) -> StartOptions {
     StartOptions::new().queue(name)
@@ -135,4 +137,80 @@ async fn names_and_limits_out_of_range_are_refused_with_a_reason() {
         let refused = cell.client.set_queue("q", limits).await;
         assert!(matches!(refused, Err(Error::Queue(_))), "{limits:?}: {refused:?}");
     }
+}
+
+/// Naps, and then books.
+struct Nap;
+
+impl Workflow for Nap {
+    const NAME: &'static str = "nap";
+    type Input = Plan;
+    type Output = ();
+
+    async fn run(ctx: Ctx, plan: Plan) -> WorkflowResult<()> {
+        ctx.sleep(Duration::from_mins(10)).await?;
+        ctx.step::<Book>(&booking(&plan, "breakfast")).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_rate_slows_the_runs_that_begin_and_not_those_that_go_on() {
+    let cell = TestCell::new().await;
+    let plan = Plan::new();
+    let gate = world().hang(&plan, "before book breakfast");
+    let worker = cell.worker_with(registry().workflow::<Nap>(), WorkerConfig::default()).await;
+    let naps = (0..80).map(|index| format!("n{index}"));
+    cell.start_all::<Nap>(naps, &plan, &queue("slow")).await;
+    cell.until("all nap", "select count(*) = 80 from tasks where state = 'WAITING'").await;
+    cell.client
+        .set_queue("slow", QueueLimits::new().rate(1, Duration::from_hours(1)))
+        .await
+        .unwrap();
+    // The worker learns of the limits with this one, which uses the rate up.
+    cell.start_all::<Nap>(["first".to_owned()], &plan, &queue("slow")).await;
+    cell.until("it begins", "select count(*) = 81 from tasks where state = 'WAITING'").await;
+    cell.execute("update queues set empty_at = '-infinity'").await;
+    cell.execute(
+        "update tasks k
+         set due_at = now(),
+             waits = (select jsonb_object_agg(key, '2001-01-01T00:00:00Z') from jsonb_object_keys(k.waits) key)",
+    )
+    .await;
+    cell.client.wake();
+    cell.until("all go on", "select count(*) = 81 from tasks where owner is not null").await;
+    // A claim writes the row, and what follows up to the booking does not.
+    let claims = "select count(distinct xmin::text) from tasks where owner is not null";
+    let claims: i64 = cell.scalar(claims).await;
+    assert!(claims < 20, "they were not claimed one by one: {claims}");
+    gate.add_permits(1_000);
+    worker.drain().await.unwrap();
+    cell.audited().await;
+}
+
+#[tokio::test]
+async fn how_a_queue_stands_is_told_without_a_look_at_every_run_that_waits() {
+    let cell = TestCell::new().await;
+    start(&cell, "one", &queue("q")).await;
+    cell.execute(
+        "insert into tasks (run_id, lane, state, waits, due_at)
+         select gen_random_uuid(), l.lane, 'WAITING', '{}', now() + interval '1 hour'
+         from lanes l, generate_series(1, 5000)",
+    )
+    .await;
+    cell.execute("update tasks set due_at = now() - interval '90 s' where state = 'RUNNING'").await;
+    cell.execute("analyze tasks").await;
+    let mut tx = cell.pool.begin().await.unwrap();
+    let read = "select seq_tup_read + coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables
+                where schemaname = current_schema() and relname = 'tasks'";
+    // What the connection read before is counted until it is reported.
+    let before: i64 = sqlx::query_scalar(read).fetch_one(&mut *tx).await.unwrap();
+    let status = makegood::inspect::status(&mut tx).await.unwrap();
+    assert!((90..200).contains(&status.oldest_due_secs), "{status:?}");
+    let after: i64 = sqlx::query_scalar(read).fetch_one(&mut *tx).await.unwrap();
+    let read = after - before;
+    assert!(read < 6_000, "each run is counted once, and not looked at again: {read}");
+    let seen = cell.client.queues().await.unwrap();
+    let counts: Vec<_> = seen.iter().map(|q| (q.name.as_str(), q.due, q.later)).collect();
+    assert_eq!(counts, [("q", 1, 5_000)]);
 }

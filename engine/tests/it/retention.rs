@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use makegood::bulk::Selection;
 use makegood::{
-    Attributes, Cancellation, Delivery, Error, Retention, Worker, WorkerConfig, Workflow, inspect,
+    Attributes, Cancellation, Delivery, Error, Retention, Verb, Worker, WorkerConfig, Workflow,
+    inspect,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -429,4 +431,25 @@ async fn incarnations_that_are_long_dead_are_forgotten() {
     let janitor = janitor(&cell, nothing).await;
     cell.until("the old are gone", "select count(*) = 1 from workers where not alive").await;
     janitor.drain().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_bulk_action_that_is_long_over_is_deleted_with_what_it_was_for() {
+    let cell = TestCell::new().await;
+    cell.start::<Parcel>("p1", &waiting(600_000)).await;
+    for (number, ago) in [("old", "2 days"), ("new", "1 minute")] {
+        let ada = cell.client.operator("ada", number).unwrap();
+        let (bulk_id, _) = ada.bulk(Verb::Pause, Selection::new()).freeze().await.unwrap();
+        cell.execute(&format!(
+            "update bulk_actions set created_at = now() - interval '{ago}' where bulk_id = '{bulk_id}'"
+        ))
+        .await;
+    }
+    let day = Some(Duration::from_hours(24));
+    let worker = janitor(&cell, Retention { delete_after: day, ..eager() }).await;
+    cell.until("one is left", "select count(*) = 1 from bulk_actions").await;
+    assert_eq!(cell.scalar::<String>("select reason from bulk_actions").await, "new");
+    assert_eq!(cell.scalar::<i64>("select count(*) from bulk_items").await, 1, "with its run");
+    worker.drain().await.unwrap();
+    cell.audited().await;
 }

@@ -263,6 +263,41 @@ async fn a_firing_starts_nothing_beside_a_run_that_lives_if_it_shall_not() {
 }
 
 #[tokio::test]
+async fn neither_of_the_clocks_run_and_a_persons_run_lets_a_firing_start_a_third() {
+    let cell = TestCell::new().await;
+    let worker = cell.worker_with(chimes(), forgetful()).await;
+    let latest = yearly("alone").catch_up(CatchUp::One).overlap(Overlap::Skip);
+    keep::<Vigil>(&cell, &latest, &Plan::new()).await;
+    let by_clock = async || {
+        missed_since(&cell, "alone", FIVE_YEARS).await;
+        cell.until("it is moved on", "select next_at > now() from schedules").await;
+        let ScheduleView { fired, overlapped, run_id, .. } = view(&cell, "alone").await;
+        (fired, overlapped, run_id.unwrap())
+    };
+    let by_hand = async || {
+        let mut conn = cell.pool.acquire().await.unwrap();
+        cell.client.fire_schedule(&mut conn, "alone").await.unwrap().run_id
+    };
+    let end = async |run: Uuid| {
+        cell.client.operator("ada", "enough").unwrap().terminate(run).await.unwrap();
+        cell.ended::<Vigil>(run).await;
+    };
+    let (fired, _, first) = by_clock().await;
+    assert_eq!(fired, 1);
+    end(by_hand().await).await;
+    let (fired, overlapped, _) = by_clock().await;
+    assert_eq!((fired, overlapped), (2, 1), "the clock's first run lives, whoever came and went");
+    let by_hand = by_hand().await;
+    end(first).await;
+    let (fired, overlapped, _) = by_clock().await;
+    assert_eq!((fired, overlapped), (3, 2), "the person's run lives");
+    end(by_hand).await;
+    let (fired, overlapped, _) = by_clock().await;
+    assert_eq!((fired, overlapped), (4, 2), "none lives");
+    worker.drain().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_paused_schedule_fires_only_on_demand_and_misses_nothing() {
     let cell = TestCell::new().await;
     let plan = Plan::new();

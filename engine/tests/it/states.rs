@@ -83,7 +83,7 @@ async fn moved_by_hand(cell: &TestCell) {
     }
 }
 
-/// Runs that are cancelled while nobody knows yet that their pivot has happened.
+/// Runs that are cancelled while nobody knows yet that their pivot has happened: they go on.
 async fn overtaken_by_their_pivots(cell: &TestCell, config: &WorkerConfig) {
     let config = WorkerConfig { drain: Duration::from_millis(10), ..config.clone() };
     let runs = [("ends", waiting(0)), ("waits", waiting(LONG))];

@@ -19,7 +19,7 @@ pub(super) async fn mend(
     let (one, verb) = read(verb);
     let client = client(database).await?;
     let operator = operator(&client, &one.signed)?;
-    let run = super::find(conn, &one.id).await?;
+    let run = super::find_named(conn, &one.id).await?;
     if let Verb::Fork { cut, workflow_id } = &verb {
         let forked = operator.fork(run.run_id, cut, workflow_id).await;
         return told(forked, run.run_id, &verb, one.output.output, |new| {

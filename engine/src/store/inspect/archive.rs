@@ -6,8 +6,6 @@ use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use super::RunSummary;
-
 /// A run in the archive.
 ///
 /// ```
@@ -70,39 +68,6 @@ pub async fn archived(
          where run_id = $1",
     )
     .bind(run_id)
-    .fetch_optional(conn)
-    .await
-}
-
-/// An archived run by its id or its starter's, which are indexed, or else by a part of that.
-pub(super) async fn run(
-    conn: &mut PgConnection,
-    id: &str,
-) -> Result<Option<RunSummary>, sqlx::Error> {
-    let found = sqlx::query_as(
-        "select run_id, workflow, workflow_id, ended_state as state, started_at, ended_at,
-           null::timestamptz as due_at, null::text as incident, attributes
-         from archived_runs
-         where run_id = $2 or workflow_id = $1
-         order by started_at
-         limit 1",
-    )
-    .bind(id)
-    .bind(Uuid::parse_str(id).ok())
-    .fetch_optional(&mut *conn)
-    .await?;
-    if found.is_some() {
-        return Ok(found);
-    }
-    sqlx::query_as(
-        "select run_id, workflow, workflow_id, ended_state as state, started_at, ended_at,
-           null::timestamptz as due_at, null::text as incident, attributes
-         from archived_runs
-         where $1 = any(string_to_array(workflow_id, ':'))
-         order by started_at
-         limit 1",
-    )
-    .bind(id)
     .fetch_optional(conn)
     .await
 }

@@ -6,7 +6,6 @@ use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use super::archive;
 use crate::attributes::Attributes;
 
 /// A run in a list.
@@ -139,7 +138,55 @@ pub async fn list(
     .await
 }
 
-/// One run, archived or not, by its id, by the id that its starter chose, or by a part of that between colons.
+/// The runs, archived or not, that an id names: the run of which it is the id, or else those that
+/// were started with it, of which there is one for each workflow.
+///
+/// ```no_run
+/// # async fn example(conn: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
+/// use makegood::inspect;
+///
+/// match inspect::named(conn, "booking-1").await?.as_slice() {
+///     [run] => println!("{} is {}", run.run_id, run.state),
+///     [] => println!("there is none"),
+///     several => println!("{} workflows have one of that id", several.len()),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn named(conn: &mut PgConnection, id: &str) -> Result<Vec<RunSummary>, sqlx::Error> {
+    let run_id = Uuid::parse_str(id).ok();
+    let mut found: Vec<RunSummary> = sqlx::query_as(
+        "select *
+         from (
+           select s.run_id, s.workflow, s.workflow_id, s.state, s.started_at, s.ended_at,
+             s.due_at, i.class as incident, s.attributes
+           from run_states s
+           left join incidents i on i.run_id = s.run_id and i.resolved_at is null
+           where s.run_id = $2 or s.workflow_id = $1
+           union all
+           select a.run_id, a.workflow, a.workflow_id, a.ended_state, a.started_at, a.ended_at,
+             null, null, a.attributes
+           from archived_runs a
+           where a.run_id = $2 or a.workflow_id = $1
+         ) x
+         order by x.started_at, x.run_id",
+    )
+    .bind(id)
+    .bind(run_id)
+    .fetch_all(conn)
+    .await?;
+    if let Some(at) = found.iter().position(|run| Some(run.run_id) == run_id) {
+        return Ok(vec![found.swap_remove(at)]);
+    }
+    Ok(found)
+}
+
+/// One run to look at, archived or not: the first that the id names as in [`named`], or else the
+/// oldest with a workflow id of which it is a part between colons. That part may be another run's
+/// as well: what acts on a run goes by [`named`].
 ///
 /// ```no_run
 /// # async fn example(conn: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
@@ -155,24 +202,29 @@ pub async fn list(
 /// # Errors
 /// When the database does not answer.
 pub async fn run(conn: &mut PgConnection, id: &str) -> Result<Option<RunSummary>, sqlx::Error> {
-    let found = sqlx::query_as(
-        "select s.run_id, s.workflow, s.workflow_id, s.state, s.started_at, s.ended_at, s.due_at,
-           i.class as incident, s.attributes
-         from run_states s
-         left join incidents i on i.run_id = s.run_id and i.resolved_at is null
-         where s.run_id::text = $1
-           or s.workflow_id = $1
-           or $1 = any(string_to_array(s.workflow_id, ':'))
-         order by s.started_at
+    if let Some(named) = named(&mut *conn, id).await?.into_iter().next() {
+        return Ok(Some(named));
+    }
+    sqlx::query_as(
+        "select *
+         from (
+           select s.run_id, s.workflow, s.workflow_id, s.state, s.started_at, s.ended_at,
+             s.due_at, i.class as incident, s.attributes
+           from run_states s
+           left join incidents i on i.run_id = s.run_id and i.resolved_at is null
+           where $1 = any(string_to_array(s.workflow_id, ':'))
+           union all
+           select a.run_id, a.workflow, a.workflow_id, a.ended_state, a.started_at, a.ended_at,
+             null, null, a.attributes
+           from archived_runs a
+           where $1 = any(string_to_array(a.workflow_id, ':'))
+         ) x
+         order by x.started_at, x.run_id
          limit 1",
     )
     .bind(id)
-    .fetch_optional(&mut *conn)
-    .await?;
-    match found {
-        Some(found) => Ok(Some(found)),
-        None => archive::run(conn, id).await,
-    }
+    .fetch_optional(conn)
+    .await
 }
 
 /// The record of a run, archived or not.

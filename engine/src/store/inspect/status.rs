@@ -39,7 +39,8 @@ struct Line {
     number: i64,
 }
 
-/// Reads how the cell stands, at the cost of at most [`COUNT_LIMIT`] rows a kind.
+/// Reads how the cell stands, at the cost of at most [`COUNT_LIMIT`] rows a kind, and of one index
+/// probe for each part of a lane.
 ///
 /// ```no_run
 /// # async fn example(conn: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
@@ -61,10 +62,12 @@ pub async fn status(conn: &mut PgConnection) -> Result<Status, sqlx::Error> {
          union all
          select 'runs', 'STUCK', count(*)
          from (
-           select k.run_id
+           select i.run_id
            from incidents i
-           join tasks k on k.run_id = i.run_id and k.state = 'STUCK'
-           where i.resolved_at is null
+           cross join lateral (
+             select k.state from tasks k where k.run_id = i.run_id offset 0
+           ) k
+           where i.resolved_at is null and k.state = 'STUCK'
            limit $1
          ) stuck
          having count(*) > 0
@@ -73,9 +76,18 @@ pub async fn status(conn: &mut PgConnection) -> Result<Status, sqlx::Error> {
          from (select class from incidents where resolved_at is null limit $1) i
          group by i.class
          union all
-         select 'due', '', greatest(0, extract(epoch from now() - d.due_at))::bigint
+         select 'due', '', coalesce(greatest(0, extract(epoch from now() - min(d.due_at))), 0)::bigint
          from (
-           select due_at from tasks where due_at is not null order by due_at limit 1
+           select (
+             select k.due_at
+             from tasks k
+             where k.lane = l.lane and k.part = p.part and k.due_at is not null
+             order by k.due_at
+             limit 1
+           ) as due_at
+           from lanes l
+           cross join (values (0), (1), (2)) p(part)
+           offset 0
          ) d
          union all
          select 'workers', '', count(*)

@@ -14,6 +14,8 @@ pub(crate) struct Facts {
     pub(crate) workflow: String,
     pub(crate) workflow_id: String,
     pub(crate) version: i32,
+    /// Where it waits, or did.
+    pub(crate) lane: Option<i64>,
     pub(crate) parent_run_id: Option<Uuid>,
     pub(crate) input: String,
     /// The run as it stands, as JSON.
@@ -96,7 +98,8 @@ pub(crate) async fn facts(
              where s.run_id = $1 and s.kind in ('undone', 'waived', 'closed')
            ) as undone,
            coalesce((select max(s.seq) + 1 from steps s where s.run_id = $1), 0) as next_seq,
-           r.workflow, r.workflow_id, r.version, r.parent_run_id, r.input::text as input,
+           r.workflow, r.workflow_id, r.version, coalesce(k.lane, r.lane) as lane,
+           r.parent_run_id, r.input::text as input,
            json_strip_nulls(json_build_object(
              'state', coalesce(r.ended_state, k.state),
              'owner', k.owner,
@@ -123,6 +126,7 @@ pub(crate) async fn facts(
             workflow: row.try_get("workflow")?,
             workflow_id: row.try_get("workflow_id")?,
             version: row.try_get("version")?,
+            lane: row.try_get("lane")?,
             parent_run_id: row.try_get("parent_run_id")?,
             input: row.try_get("input")?,
             standing: row.try_get("standing")?,
@@ -141,8 +145,8 @@ fn way(row: &sqlx::postgres::PgRow) -> Result<Way, sqlx::Error> {
     })
 }
 
-/// Puts a run that nobody holds back into the queue, due now, in the state that its record says.
-/// Its open wait stays, with its deadline.
+/// Puts a run that nobody holds back into the queue, due now, in the state that its record, or a
+/// cancel that it has not taken, says. Its open wait stays, with its deadline.
 pub(crate) async fn set_going(
     conn: &mut PgConnection,
     run_id: Uuid,
@@ -156,14 +160,7 @@ pub(crate) async fn set_going(
              crashes = case when $2 then 0 else crashes end,
              step_count = -1,
              state = case
-               when (
-                 select s.kind
-                 from steps s
-                 where s.run_id = $1 and s.kind in ('compensating', 'resumed')
-                 order by s.seq desc
-                 limit 1
-               ) = 'compensating'
-               then 'COMPENSATING'
+               when exists (select 1 from turning_back b where b.run_id = $1) then 'COMPENSATING'
                else 'RUNNING'
              end
          where run_id = $1 and owner is null",
