@@ -10,6 +10,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 use secrecy::SecretString;
 
+use crate::bench::{BenchArgs, BenchWorkerArgs};
 use crate::demo::DemoArgs;
 use crate::dev::DevArgs;
 
@@ -62,6 +63,11 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Run every part on this machine, with goods to buy, until Ctrl-C.
     Dev(DevArgs),
+    /// Measure speed, latency and cost, beside what PostgreSQL itself can do on this machine.
+    Bench(BenchArgs),
+    /// Drive the programs that `bench` measures.
+    #[command(hide = true)]
+    BenchWorker(BenchWorkerArgs),
 }
 
 /// Where the tables are.

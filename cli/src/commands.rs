@@ -2,6 +2,7 @@
 
 mod api;
 mod audit;
+mod bench_worker;
 mod doctor;
 mod migrate;
 mod replay_check;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 
 use crate::args::Command;
 use crate::exit::{self, Problem};
-use crate::{demo, dev};
+use crate::{bench, demo, dev};
 
 /// Runs one command to its end.
 pub(crate) async fn run(command: Command) -> ExitCode {
@@ -29,6 +30,8 @@ pub(crate) async fn run(command: Command) -> ExitCode {
         Command::Doctor(args) => Box::pin(doctor::run(&args)).await,
         Command::Demo(args) => return local(Box::pin(demo::run(args)).await),
         Command::Dev(args) => return local(Box::pin(dev::run(args)).await),
+        Command::Bench(args) => return local(Box::pin(bench::run(args)).await),
+        Command::BenchWorker(args) => Box::pin(bench_worker::run(&args)).await,
     };
     match ended {
         Ok(exit) => exit.into(),

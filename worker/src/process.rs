@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use activities::gateway::{self, RazorpayClient};
-use makegood::{Database, Worker};
+use activities::gateway::{self, GatewayConfig, RazorpayClient};
+use makegood::{Database, Registry, Worker};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -31,19 +31,34 @@ pub struct WorkerProcess {
 }
 
 impl WorkerProcess {
-    /// Serves health and metrics, then registers the worker and starts to claim.
+    /// Starts a worker that drives the shop's sagas.
     ///
     /// # Errors
     /// An address that is taken, a gateway that is misconfigured, or a database that does not
     /// answer.
-    pub async fn start(config: Config, database: &Database) -> Result<Self, Error> {
+    pub async fn start(
+        gateway: GatewayConfig,
+        config: Config,
+        database: &Database,
+    ) -> Result<Self, Error> {
+        gateway::install_tls();
+        let gateway = Arc::new(RazorpayClient::new(gateway)?);
+        Self::start_with(code::with(gateway), config, database).await
+    }
+
+    /// Starts a worker with other code than the shop's: serves health and metrics, then registers
+    /// it and starts to claim. It calls no gateway.
+    ///
+    /// # Errors
+    /// An address that is taken, or a database that does not answer.
+    pub async fn start_with(
+        registry: Registry,
+        config: Config,
+        database: &Database,
+    ) -> Result<Self, Error> {
         let refuse = |source| Error::Bind { addr: config.bind, source };
         let listener = TcpListener::bind(config.bind).await.map_err(refuse)?;
         let addr = listener.local_addr().map_err(refuse)?;
-        gateway::install_tls();
-        let gateway = Arc::new(RazorpayClient::new(config.gateway)?);
-        let registry = code::with(gateway);
-
         let pool = database.pool("makegood-health", 2).await?;
         let drain = config.engine.drain;
         let name = config.engine.name.clone();
@@ -112,11 +127,12 @@ impl WorkerProcess {
 /// # Errors
 /// Those of [`WorkerProcess::start`] and [`WorkerProcess::stop`].
 pub async fn run(
+    gateway: GatewayConfig,
     config: Config,
     database: &Database,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let process = WorkerProcess::start(config, database).await?;
+    let process = WorkerProcess::start(gateway, config, database).await?;
     shutdown.await;
     process.stop().await
 }

@@ -39,13 +39,15 @@ pub(crate) fn conclude(report: &Report) {
     });
 }
 
-fn table(header: &[&str]) -> Table {
+/// An empty table with a frame.
+pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_BORDERS_ONLY).set_header(header);
     table
 }
 
-fn align_right(table: &mut Table, column: usize) {
+/// Puts a column's cells to its right edge.
+pub(crate) fn align_right(table: &mut Table, column: usize) {
     if let Some(column) = table.column_mut(column) {
         column.set_cell_alignment(CellAlignment::Right);
     }
