@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use makegood::Workflow;
 use sqlx::PgPool;
 
-use crate::figures::{Percentiles, times};
+use crate::figures::{Percentiles, ms_each, times};
 use crate::measured::Measured;
 use crate::meter::Meter;
 use crate::works::Slow;
@@ -86,7 +86,7 @@ impl Scene {
         let mut costs = meter.end(site).await?;
         costs.elapsed = waits.iter().max().copied().unwrap_or_default();
         let waits = Percentiles::of(waits);
-        let lease_ms = Percentiles::of([lease]).max;
+        let lease_ms = ms_each(lease, 1);
         Ok(Measured {
             work: "recovery",
             runs,

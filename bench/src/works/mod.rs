@@ -62,14 +62,6 @@ impl Work {
             Self::CheckoutShaped => CheckoutShaped::NAME,
         }
     }
-
-    /// Whether a run waits for a signal.
-    pub(crate) fn is_signalled(self) -> bool {
-        match self {
-            Self::Steps4 => false,
-            Self::CheckoutShaped => true,
-        }
-    }
 }
 
 /// All code that is measured, for a worker whose slow calls take so long.

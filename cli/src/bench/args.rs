@@ -237,7 +237,7 @@ pub(crate) struct BenchWorkerArgs {
     #[arg(value_parser = value_parser!(u32).range(1..=300))]
     pub(crate) lease_secs: u32,
     /// How long calls take that are meant to take long, in milliseconds.
-    #[arg(long, env = "MAKEGOOD_SLOW_MS", default_value_t = 0)]
+    #[arg(long, default_value_t = 0)]
     pub(crate) slow_ms: u64,
     #[command(flatten)]
     pub(crate) process: ProcessArgs,

@@ -8,6 +8,7 @@ use makegood_bench::{Measured, Site, checkout};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::demo::{
+    child::Child,
     customer::Web,
     goods::{self, Stocking},
     journey::Journey,
@@ -17,7 +18,7 @@ use crate::demo::{
     scenario::Scenario,
 };
 
-use super::args::CheckoutArgs;
+use super::{args::CheckoutArgs, watched};
 
 /// Longer than any measurement.
 const HOLD: Duration = Duration::from_mins(30);
@@ -40,7 +41,7 @@ pub(super) async fn drive(
     step.done("the shop is open");
     let warm_up = args.concurrency.min(args.runs);
     crowd(&web, &tokens, (0, warm_up), args.concurrency, |_| ()).await?;
-    let others = [&parts.api, &parts.sandbox].map(|part| part.as_ref().and_then(|p| p.pid()));
+    let others = [&parts.api, &parts.sandbox].map(|part| part.as_ref().and_then(Child::pid));
     let load = checkout::Load {
         runs: args.runs.into(),
         warm_up: warm_up.into(),
@@ -51,7 +52,8 @@ pub(super) async fn drive(
     let meter = checkout::Stretch::begin(site, load).await?;
     let end = warm_up.saturating_add(args.runs);
     let numbers = (warm_up, end);
-    let waits = crowd(&web, &tokens, numbers, args.concurrency, |paid| step.reach(paid)).await?;
+    let paid = crowd(&web, &tokens, numbers, args.concurrency, |paid| step.reach(paid));
+    let waits = watched(parts, paid).await?;
     let measured = meter.end(site, waits).await?;
     step.done(&format!("{} checkouts paid", args.runs));
     Ok(measured)

@@ -92,10 +92,13 @@ async fn story(load: &LoadArgs, parts: &mut Parts) -> anyhow::Result<Report> {
 }
 
 /// Does something while no worker dies.
-async fn watched<T>(
+async fn watched<T, E>(
     parts: &mut Parts,
-    work: impl Future<Output = Result<T, makegood_bench::Error>>,
-) -> anyhow::Result<T> {
+    work: impl Future<Output = Result<T, E>>,
+) -> anyhow::Result<T>
+where
+    anyhow::Error: From<E>,
+{
     let deaths = parts.workers.iter_mut().map(|worker| Box::pin(worker.died()));
     select! {
         done = Box::pin(work) => Ok(done?),

@@ -82,9 +82,10 @@ pub(super) async fn start_worker(
         ("MAKEGOOD_CELL", store.cell().to_owned()),
         ("MAKEGOOD_WORKER_NAME", name.clone()),
         ("MAKEGOOD_LEASE_SECS", traits.lease_secs.to_string()),
-        ("MAKEGOOD_SLOW_MS", traits.slow_ms.to_string()),
     ];
-    let worker = Child::start("bench-worker", &name, &settings, &logs).await?;
+    let slow_ms = traits.slow_ms.to_string();
+    let words = ["bench-worker", "--slow-ms", &slow_ms];
+    let worker = Child::start_with(&words, &name, &settings, &logs).await?;
     site.workers.extend(worker.pid());
     parts.workers.push(worker);
     Ok(())

@@ -12,7 +12,6 @@ pub(crate) mod customer;
 mod figures;
 pub(crate) mod goods;
 pub(crate) mod journey;
-mod latency;
 pub(crate) mod parts;
 pub(crate) mod plan;
 pub(crate) mod progress;
