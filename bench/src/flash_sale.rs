@@ -72,8 +72,10 @@ pub async fn measure(site: &Site, sale: Sale, seen: impl Fn(u64)) -> Result<Meas
             ("units", units.into()),
             ("sold", found.reserved.into()),
             ("refused", found.refused.into()),
-            ("one_row_sales_per_s", one_row.per_s().into()),
-            ("runs_per_one_row_sale", times(rate.per_s(), one_row.per_s()).into()),
+            ("one_row_sales_per_s", one_row.bare.per_s().into()),
+            ("one_row_kept_sales_per_s", one_row.kept.per_s().into()),
+            ("runs_per_one_row_sale", times(rate.per_s(), one_row.bare.per_s()).into()),
+            ("runs_per_one_row_kept_sale", times(rate.per_s(), one_row.kept.per_s()).into()),
         ]
         .into(),
     })
