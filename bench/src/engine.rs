@@ -37,7 +37,7 @@ pub async fn measure(site: &Site, load: Load, seen: impl Fn(u64)) -> Result<Meas
     drive(&starter, warm_up, "warm-up", |_| ()).await?;
     let meter = Meter::begin(site).await?;
     let waits = drive(&starter, load, "run", seen).await?;
-    let costs = meter.end(site, Instant::now()).await?;
+    let costs = meter.end(site).await?;
     let all = warm_up.runs.saturating_add(load.runs);
     check::runs(&site.pool, load.work, all).await?;
     Ok(Measured {

@@ -1,6 +1,6 @@
 //! What workers ask of the database while there is nothing to do.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::figures::Rate;
 use crate::measured::Measured;
@@ -19,7 +19,7 @@ pub async fn measure(site: &Site, stretch: Duration) -> Result<Measured, Error> 
     let before = commits(&site.pool).await?;
     let meter = Meter::begin(site).await?;
     tokio::time::sleep(stretch).await;
-    let costs = meter.end(site, Instant::now()).await?;
+    let costs = meter.end(site).await?;
     let transactions = commits(&site.pool).await?.saturating_sub(before);
     let per_s = |count: u64| Rate { count, elapsed: costs.elapsed }.per_s();
     Ok(Measured {

@@ -39,7 +39,7 @@ pub async fn measure(site: &Site, pace: Pace, seen: impl Fn(u64)) -> Result<Meas
     drive(&starter, warm_up, "warm-up", |_| ()).await?;
     let meter = Meter::begin(site).await?;
     let (waits, lateness) = drive(&starter, pace, "run", seen).await?;
-    let costs = meter.end(site, Instant::now()).await?;
+    let costs = meter.end(site).await?;
     let all = warm_up.runs.saturating_add(pace.runs);
     check::runs(&site.pool, pace.work, all).await?;
     let particular =
@@ -56,7 +56,7 @@ pub async fn measure(site: &Site, pace: Pace, seen: impl Fn(u64)) -> Result<Meas
 }
 
 /// How long each run took, and how late the starter itself was at worst.
-async fn drive(
+pub(crate) async fn drive(
     starter: &Arc<Starter>,
     pace: Pace,
     prefix: &str,

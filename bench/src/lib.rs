@@ -5,17 +5,23 @@
 //! of a load answers with what it [`Measured`], of which the [`Report`] is made in the end.
 
 mod check;
+pub mod checkout;
+mod crowd;
 pub mod engine;
 mod error;
 pub mod figures;
+pub mod flash_sale;
 pub mod idle;
-mod insert_commits;
 pub mod latency;
 mod measured;
 mod meter;
 mod processes;
+mod raw_rates;
+pub mod recovery;
 mod site;
 mod starter;
+pub mod timers;
+pub mod waiting;
 mod works;
 
 pub use error::Error;

@@ -11,7 +11,7 @@ use sqlx::PgPool;
 
 use crate::figures::{Percentiles, Rate, each, ms_each, times};
 use crate::meter::{Costs, commits};
-use crate::{Error, Site, insert_commits};
+use crate::{Error, Site, raw_rates};
 
 /// How long sessions that were told to end may take.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -29,7 +29,7 @@ impl Opening {
     /// # Errors
     /// When the database does not answer.
     pub async fn take(site: &Site) -> Result<Self, Error> {
-        let insert = insert_commits::measure(site).await?;
+        let insert = raw_rates::inserts(site).await?;
         alone(&site.pool).await?;
         Ok(Self { insert, commits: commits(&site.pool).await? })
     }

@@ -46,13 +46,14 @@ impl Meter {
         Ok(Self { before: Reading::take(site).await? })
     }
 
-    /// Ends, at `end` if the work ended before this is called.
-    pub(crate) async fn end(self, site: &Site, end: Instant) -> Result<Costs, Error> {
+    /// Ends: the work has ended just now.
+    pub(crate) async fn end(self, site: &Site) -> Result<Costs, Error> {
         let Self { before } = self;
+        let elapsed = before.at.elapsed();
         let after = Reading::take(site).await?;
         let statements = difference(before.statements, after.statements);
         Ok(Costs {
-            elapsed: end.saturating_duration_since(before.at),
+            elapsed,
             statements: statements.map(|count| count.saturating_sub(OWN_STATEMENTS)),
             wal_bytes: difference(before.wal_bytes, after.wal_bytes),
             worker_cpu: spent(before.worker_cpu, after.worker_cpu),

@@ -44,6 +44,11 @@ pub(crate) fn peak_kib(pids: &[u32]) -> Option<u64> {
     pids.iter().filter_map(|pid| status(*pid, "VmHWM:")).max()
 }
 
+/// The memory that any of some processes has resident now, in KiB.
+pub(crate) fn resident_kib(pids: &[u32]) -> Option<u64> {
+    pids.iter().filter_map(|pid| status(*pid, "VmRSS:")).max()
+}
+
 fn status(pid: u32, field: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(field))?;

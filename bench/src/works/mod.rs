@@ -1,14 +1,23 @@
 //! The programs that are measured, and the code that a worker needs to drive them.
 
 mod checkout_shaped;
+mod decide;
+mod slow;
 mod steps4;
+mod timer;
 
 use std::time::Duration;
 
+use activities::orders::CloseOrder;
+use activities::stock::ReserveStock;
 use makegood::{Activity, ActivityResult, Attempt, Outside, Registry, Workflow};
 
 pub(crate) use self::checkout_shaped::{CheckoutShaped, Go};
+pub(crate) use self::decide::Decide;
+pub(crate) use self::slow::Slow;
+use self::slow::SlowCall;
 pub(crate) use self::steps4::Steps4;
+pub(crate) use self::timer::Timer;
 
 /// About 300 bytes as JSON.
 const INPUT_LENGTH: usize = 298;
@@ -55,9 +64,18 @@ impl Work {
     }
 }
 
-/// All code that is measured, for the workers.
-pub fn registry() -> Registry {
-    Registry::new().workflow::<Steps4>().workflow::<CheckoutShaped>().activity(Nothing)
+/// All code that is measured, for a worker whose slow calls take so long.
+pub fn registry(slow: Duration) -> Registry {
+    Registry::new()
+        .workflow::<Steps4>()
+        .workflow::<CheckoutShaped>()
+        .workflow::<Timer>()
+        .workflow::<Slow>()
+        .workflow::<Decide>()
+        .activity(Nothing)
+        .activity(SlowCall(slow))
+        .activity(ReserveStock)
+        .activity(CloseOrder)
 }
 
 /// What each run is started with.

@@ -27,6 +27,16 @@ pub(crate) enum LoadArgs {
     Latency(LatencyArgs),
     /// What idle workers ask of the database.
     Idle(IdleArgs),
+    /// Very many buyers of one product, beside sales by an update of its row.
+    FlashSale(FlashSaleArgs),
+    /// Very many timers due in one moment: none early, and how late is the last?
+    Timers(TimersArgs),
+    /// What very many waiting runs cost a worker and those that are fresh.
+    Waiting(WaitingArgs),
+    /// A worker is killed in the middle of its calls: when do its runs move again?
+    Recovery(RecoveryArgs),
+    /// The shop's own checkout over HTTP: placed, paid, verified, settled.
+    Checkout(CheckoutArgs),
 }
 
 #[derive(Debug, Clone, Args)]
@@ -73,6 +83,68 @@ pub(crate) struct IdleArgs {
     pub(crate) site: SiteArgs,
 }
 
+#[derive(Debug, Clone, Args)]
+pub(crate) struct FlashSaleArgs {
+    /// Buyers of one unit each, 1 to 1000000.
+    #[arg(long, value_name = "N", default_value_t = 50_000)]
+    #[arg(value_parser = value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) runs: u64,
+    /// Units in stock, 1 to 1000000.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(value_parser = value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) units: u64,
+    #[command(flatten)]
+    pub(crate) site: SiteArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TimersArgs {
+    /// Timers, 1 to 1000000.
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    #[arg(value_parser = value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) runs: u64,
+    #[command(flatten)]
+    pub(crate) site: SiteArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WaitingArgs {
+    /// Runs that wait, 1 to 10000000; a million takes 2 GB of disk.
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    #[arg(value_parser = value_parser!(u64).range(1..=10_000_000))]
+    pub(crate) runs: u64,
+    #[command(flatten)]
+    pub(crate) site: SiteArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RecoveryArgs {
+    /// Runs that the worker holds when it is killed, 1 to 2000.
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    #[arg(value_parser = value_parser!(u64).range(1..=2_000))]
+    pub(crate) runs: u64,
+    /// How long a silent worker keeps its runs, in seconds, 1 to 300.
+    #[arg(long, value_name = "SECONDS", default_value_t = 15)]
+    #[arg(value_parser = value_parser!(u32).range(1..=300))]
+    pub(crate) lease: u32,
+    #[command(flatten)]
+    pub(crate) site: SiteArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CheckoutArgs {
+    /// Checkouts to measure, 1 to 100000.
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    #[arg(value_parser = value_parser!(u32).range(1..=100_000))]
+    pub(crate) runs: u32,
+    /// Customers in the shop at once, 1 to 512.
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    #[arg(value_parser = value_parser!(u32).range(1..=512))]
+    pub(crate) concurrency: u32,
+    #[command(flatten)]
+    pub(crate) site: SiteArgs,
+}
+
 /// The programs, by the names that people give them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum WorkArg {
@@ -115,6 +187,11 @@ impl LoadArgs {
             Self::Engine(_) => "engine",
             Self::Latency(_) => "latency",
             Self::Idle(_) => "idle",
+            Self::FlashSale(_) => "flash-sale",
+            Self::Timers(_) => "timers",
+            Self::Waiting(_) => "waiting",
+            Self::Recovery(_) => "recovery",
+            Self::Checkout(_) => "checkout",
         }
     }
 
@@ -124,6 +201,11 @@ impl LoadArgs {
             Self::Engine(args) => &args.site,
             Self::Latency(args) => &args.site,
             Self::Idle(args) => &args.site,
+            Self::FlashSale(args) => &args.site,
+            Self::Timers(args) => &args.site,
+            Self::Waiting(args) => &args.site,
+            Self::Recovery(args) => &args.site,
+            Self::Checkout(args) => &args.site,
         }
     }
 
@@ -131,7 +213,13 @@ impl LoadArgs {
     pub(crate) fn concurrency(&self) -> Option<u32> {
         match self {
             Self::Engine(args) => Some(args.concurrency),
-            Self::Latency(_) | Self::Idle(_) => None,
+            Self::Checkout(args) => Some(args.concurrency),
+            Self::Latency(_)
+            | Self::Idle(_)
+            | Self::FlashSale(_)
+            | Self::Timers(_)
+            | Self::Waiting(_)
+            | Self::Recovery(_) => None,
         }
     }
 }
@@ -148,6 +236,9 @@ pub(crate) struct BenchWorkerArgs {
     #[arg(long, env = "MAKEGOOD_LEASE_SECS", default_value_t = 15)]
     #[arg(value_parser = value_parser!(u32).range(1..=300))]
     pub(crate) lease_secs: u32,
+    /// How long calls take that are meant to take long, in milliseconds.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) slow_ms: u64,
     #[command(flatten)]
     pub(crate) process: ProcessArgs,
 }

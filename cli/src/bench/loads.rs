@@ -2,18 +2,24 @@
 
 use std::time::Duration;
 
-use makegood_bench::{Error, Measured, Site, engine, idle, latency};
+use makegood_bench::{Error, Measured, Site, engine, flash_sale, idle, latency, timers, waiting};
 
 use crate::demo::progress::Step;
 
-use super::args::{EngineArgs, IdleArgs, LatencyArgs, LoadArgs};
+use super::args::{EngineArgs, FlashSaleArgs, IdleArgs, LatencyArgs, LoadArgs};
 
-/// Drives a load to its end.
+/// Drives a load whose workers live on to its end.
 pub(super) async fn drive(load: &LoadArgs, site: &Site) -> Result<Measured, Error> {
     match load {
         LoadArgs::Engine(args) => engine(args, site).await,
         LoadArgs::Latency(args) => latency(args, site).await,
         LoadArgs::Idle(args) => idle(args, site).await,
+        LoadArgs::FlashSale(args) => flash_sale(args, site).await,
+        LoadArgs::Timers(args) => ring(args.runs, site).await,
+        LoadArgs::Waiting(args) => beside(args.runs, site).await,
+        LoadArgs::Recovery(_) | LoadArgs::Checkout(_) => {
+            Err(Error::Wrong("this load starts workers of its own".to_owned()))
+        }
     }
 }
 
@@ -39,5 +45,28 @@ async fn idle(args: &IdleArgs, site: &Site) -> Result<Measured, Error> {
     let step = Step::begin("watching idle workers");
     let measured = idle::measure(site, Duration::from_secs(args.seconds)).await?;
     step.done(&format!("idle for {} s", args.seconds));
+    Ok(measured)
+}
+
+async fn flash_sale(args: &FlashSaleArgs, site: &Site) -> Result<Measured, Error> {
+    let FlashSaleArgs { runs: buyers, units, .. } = *args;
+    let step = Step::of("orders placed, then decided", buyers);
+    let sale = flash_sale::Sale { buyers, units };
+    let measured = flash_sale::measure(site, sale, |decided| step.reach(decided)).await?;
+    step.done(&format!("{} of {units} units sold to {buyers} buyers", units.min(buyers)));
+    Ok(measured)
+}
+
+async fn ring(timers: u64, site: &Site) -> Result<Measured, Error> {
+    let step = Step::of("timers set, then fired", timers);
+    let measured = timers::measure(site, timers, |fired| step.reach(fired)).await?;
+    step.done(&format!("{timers} timers have fired"));
+    Ok(measured)
+}
+
+async fn beside(waiting: u64, site: &Site) -> Result<Measured, Error> {
+    let step = Step::of("waiting runs", waiting);
+    let measured = waiting::measure(site, waiting, |made| step.reach(made)).await?;
+    step.done(&format!("fresh runs driven beside {waiting} that wait"));
     Ok(measured)
 }

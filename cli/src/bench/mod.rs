@@ -2,13 +2,15 @@
 //! What is measured and how is in the library `makegood-bench`; here are processes and screens.
 
 mod args;
+mod checkout;
 mod loads;
+mod recovery;
 mod stage;
 mod tables;
 
 use std::process::ExitCode;
 
-use makegood_bench::{Measured, Opening, Report, Settings, Site};
+use makegood_bench::{Opening, Report, Settings};
 use tokio::select;
 
 use crate::demo::{
@@ -62,8 +64,16 @@ async fn story(load: &LoadArgs, parts: &mut Parts) -> anyhow::Result<Report> {
     let opening = Opening::take(&site).await?;
     step.done("PostgreSQL's own rate of inserts is measured");
 
-    stage::start_workers(load, parts, &mut site).await?;
-    let measured = measure(load, parts, &site).await?;
+    let measured = match load {
+        LoadArgs::Recovery(args) => recovery::drive(args, parts, &mut site).await?,
+        LoadArgs::Checkout(args) => checkout::drive(args, parts, &mut site).await?,
+        _ => {
+            for _ in 0..load.site().workers {
+                stage::start_worker(parts, &mut site, stage::Traits::default()).await?;
+            }
+            watched(parts, loads::drive(load, &site)).await?
+        }
+    };
     let faults = parts.stop_processes().await;
     if let Some(fault) = faults.into_iter().next() {
         return Err(fault.context("a worker did not end in order"));
@@ -81,11 +91,17 @@ async fn story(load: &LoadArgs, parts: &mut Parts) -> anyhow::Result<Report> {
     Ok(measured.report(&site, opening, settings).await?)
 }
 
-/// Drives the load while no worker dies.
-async fn measure(load: &LoadArgs, parts: &mut Parts, site: &Site) -> anyhow::Result<Measured> {
+/// Does something while no worker dies.
+async fn watched<T, E>(
+    parts: &mut Parts,
+    work: impl Future<Output = Result<T, E>>,
+) -> anyhow::Result<T>
+where
+    anyhow::Error: From<E>,
+{
     let deaths = parts.workers.iter_mut().map(|worker| Box::pin(worker.died()));
     select! {
-        measured = Box::pin(loads::drive(load, site)) => Ok(measured?),
+        done = Box::pin(work) => Ok(done?),
         (error, ..) = futures::future::select_all(deaths) => Err(error.context("a worker died")),
     }
 }

@@ -53,25 +53,41 @@ async fn database_url(load: &LoadArgs, parts: &mut Parts) -> anyhow::Result<Stri
     Ok(cluster.url("postgres"))
 }
 
-/// Starts the workers, and tells the site who they are.
-pub(super) async fn start_workers(
-    load: &LoadArgs,
+/// What is particular to a worker of a measurement.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Traits {
+    /// How long it keeps its runs when it is silent.
+    pub(super) lease_secs: u32,
+    /// How long its slow calls take.
+    pub(super) slow_ms: u64,
+}
+
+impl Default for Traits {
+    fn default() -> Self {
+        Self { lease_secs: 15, slow_ms: 0 }
+    }
+}
+
+/// Starts one worker, and tells the site who it is.
+pub(super) async fn start_worker(
     parts: &mut Parts,
     site: &mut Site,
+    traits: Traits,
 ) -> anyhow::Result<()> {
     let logs = parts.logs.as_ref().context("there is no folder for logs")?.path().to_owned();
     let store = parts.store.as_ref().context("there is no cell")?;
-    for number in 1..=load.site().workers {
-        let name = format!("worker-{number}");
-        let settings: Settings = vec![
-            ("MAKEGOOD_DATABASE_URL", store.url.clone()),
-            ("MAKEGOOD_CELL", store.cell().to_owned()),
-            ("MAKEGOOD_WORKER_NAME", name.clone()),
-        ];
-        let worker = Child::start("bench-worker", &name, &settings, &logs).await?;
-        site.workers.extend(worker.pid());
-        parts.workers.push(worker);
-    }
+    let name = format!("worker-{}", site.workers.len().saturating_add(1));
+    let settings: Settings = vec![
+        ("MAKEGOOD_DATABASE_URL", store.url.clone()),
+        ("MAKEGOOD_CELL", store.cell().to_owned()),
+        ("MAKEGOOD_WORKER_NAME", name.clone()),
+        ("MAKEGOOD_LEASE_SECS", traits.lease_secs.to_string()),
+    ];
+    let slow_ms = traits.slow_ms.to_string();
+    let words = ["bench-worker", "--slow-ms", &slow_ms];
+    let worker = Child::start_with(&words, &name, &settings, &logs).await?;
+    site.workers.extend(worker.pid());
+    parts.workers.push(worker);
     Ok(())
 }
 

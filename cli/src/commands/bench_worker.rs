@@ -25,7 +25,8 @@ pub(crate) async fn run(args: &BenchWorkerArgs) -> Result<Exit, Problem> {
         };
         let bind = SocketAddr::from(([127, 0, 0, 1], 0));
         let config = Config { bind, engine, metrics: recorder::install()? };
-        let started = WorkerProcess::start_with(makegood_bench::registry(), config, &database);
+        let registry = makegood_bench::registry(Duration::from_millis(args.slow_ms));
+        let started = WorkerProcess::start_with(registry, config, &database);
         started.await.map_err(|error| refused(&error))
     };
     Box::pin(serve(start, &args.process)).await

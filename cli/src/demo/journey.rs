@@ -63,7 +63,17 @@ impl Journey {
         index: u32,
         leave: impl FnOnce() + Send,
     ) -> Self {
-        let scenario = Scenario::of(seed, index);
+        Self::of(web, token, Scenario::of(seed, index), (seed, index), leave).await
+    }
+
+    /// Does what a customer in this scenario does.
+    pub(crate) async fn of(
+        web: &Web,
+        token: &str,
+        scenario: Scenario,
+        (seed, index): (u64, u32),
+        leave: impl FnOnce() + Send,
+    ) -> Self {
         let mut journey = Self {
             index,
             scenario,
