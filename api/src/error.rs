@@ -50,6 +50,8 @@ pub(crate) enum ApiError {
     TooLate,
     #[error("the order is {0}")]
     OrderEnded(OrderStatus),
+    #[error("the order was tried {0} times; place a new one")]
+    AttemptsUsedUp(i64),
     #[error("the payment is not open yet; try again")]
     SessionNotReady,
     #[error("the signature is wrong or missing")]
@@ -104,6 +106,7 @@ impl ApiError {
             Self::NothingToPay => (S::UNPROCESSABLE_ENTITY, "NOTHING_TO_PAY"),
             Self::TooLate => (S::CONFLICT, "TOO_LATE"),
             Self::OrderEnded(status) => (S::CONFLICT, ended_code(*status)),
+            Self::AttemptsUsedUp(_) => (S::CONFLICT, "ATTEMPTS_USED_UP"),
             Self::SessionNotReady => (S::SERVICE_UNAVAILABLE, "SESSION_NOT_READY"),
             Self::BadSignature => (S::BAD_REQUEST, "BAD_SIGNATURE"),
             Self::WrongGatewayOrder => (S::CONFLICT, "WRONG_GATEWAY_ORDER"),
@@ -121,6 +124,8 @@ impl ApiError {
             json!({ "skus": skus })
         } else if let Self::OrderEnded(status) = self {
             json!({ "order_status": status })
+        } else if let Self::AttemptsUsedUp(attempts) = self {
+            json!({ "max_attempts": attempts })
         } else if let Self::TooLarge { limit } = self {
             json!({ "limit_bytes": limit })
         } else {

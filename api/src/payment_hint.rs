@@ -4,7 +4,7 @@
 use domain::GatewayPaymentId;
 use makegood::Client;
 use store::Conn;
-use store::orders::Order;
+use store::payments::Payment;
 use workflows::{Checkout, PaymentHint};
 
 use crate::error::ApiResult;
@@ -15,6 +15,8 @@ pub(crate) enum Fact {
     /// The customer's page handed back a genuine signature. It says nothing about the status, so
     /// it must not pass for the gateway's word that the payment was captured.
     Presented,
+    /// The customer's page handed back a signature that is none.
+    Forged,
     Captured,
     Authorized,
     Failed,
@@ -35,6 +37,7 @@ impl Fact {
     fn signal_id(self, payment: &GatewayPaymentId) -> String {
         match self {
             Self::Presented => format!("presented:{payment}"),
+            Self::Forged => format!("forged:{payment}"),
             Self::Captured => format!("captured:{payment}"),
             Self::Authorized => format!("payment.authorized:{payment}"),
             Self::Failed => format!("payment.failed:{payment}"),
@@ -42,18 +45,23 @@ impl Fact {
     }
 }
 
-/// Signals the order's checkout in the caller's transaction; `false` when it was never started.
-/// Wake the workers after the commit.
+/// Signals the checkout that awaits this payment, in the caller's transaction; `false` when it was
+/// never started. Wake the workers after the commit.
 pub(crate) async fn tell(
     client: &Client,
     conn: &mut Conn,
-    order: &Order,
+    awaited: &Payment,
     (fact, payment): (Fact, &GatewayPaymentId),
     source: &str,
 ) -> ApiResult<bool> {
-    let hint = PaymentHint { gateway_payment_id: Some(payment.clone()), source: source.to_owned() };
+    let hint = PaymentHint {
+        gateway_payment_id: Some(payment.clone()),
+        source: source.to_owned(),
+        forged: fact == Fact::Forged,
+    };
     let id = fact.signal_id(payment);
-    let sent = client.signal::<Checkout, PaymentHint>(conn, &order.workflow_id, &id, &hint).await;
+    let checkout = &awaited.workflow_id;
+    let sent = client.signal::<Checkout, PaymentHint>(conn, checkout, &id, &hint).await;
     match sent {
         Ok(_) => Ok(true),
         Err(makegood::Error::RunNotFound(_)) => Ok(false),

@@ -46,7 +46,8 @@ impl OrderStatus {
 
     /// The statuses that may directly follow this one.
     ///
-    /// `Confirmed` to `Paid` is for payment after confirmation; `Failed` to `Pending` is the retry.
+    /// `Confirmed` to `Paid` is for payment after confirmation. Back to `Pending` goes a failed order
+    /// that its customer tries again, and a failed or expired one for which money came late.
     pub const fn next(self) -> &'static [Self] {
         match self {
             Self::Pending => &[Self::Reserved, Self::Failed, Self::Cancelled],
@@ -65,11 +66,8 @@ impl OrderStatus {
             Self::Ready => &[Self::Completed, Self::Cancelled],
             Self::Shipped => &[Self::Delivered, Self::Failed],
             Self::Failed => &[Self::Pending, Self::Refunded],
-            Self::Delivered
-            | Self::Completed
-            | Self::Cancelled
-            | Self::Expired
-            | Self::Refunded => &[],
+            Self::Expired => &[Self::Pending],
+            Self::Delivered | Self::Completed | Self::Cancelled | Self::Refunded => &[],
         }
     }
 }

@@ -12,7 +12,7 @@
 mod checkout;
 mod late_payment;
 
-pub use activities::orders::{CancelRequest, PlacedOrder, Reason};
+pub use activities::orders::{CancelRequest, PAYMENT_FAILED, PlacedOrder, Reason};
 pub use activities::payments::GATEWAY;
 pub use checkout::{Checkout, PaymentHint, Receipt};
 pub use late_payment::LatePayment;

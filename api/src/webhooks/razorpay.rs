@@ -9,7 +9,7 @@ use domain::{GatewayOrderId, GatewayPaymentId, WebhookState};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use store::webhooks::{self, NewWebhook, Webhook};
-use store::{Conn, orders, payments};
+use store::{Conn, payments};
 use workflows::GATEWAY;
 
 use super::signature;
@@ -167,8 +167,7 @@ pub(crate) async fn pass_on(
     if awaited.status.was_paid() && awaited.gateway_payment_id.as_ref() == Some(payment) {
         return Ok(WebhookState::Signalled); // Settled by this very payment: it knows.
     }
-    let order = orders::get(conn, awaited.order_id).await?;
     let told =
-        payment_hint::tell(&app.client, conn, &order, (fact, payment), news.event_type).await?;
+        payment_hint::tell(&app.client, conn, &awaited, (fact, payment), news.event_type).await?;
     Ok(if told { WebhookState::Signalled } else { WebhookState::Unmatched })
 }
