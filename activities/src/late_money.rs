@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Disposition, GatewayOrderId, HoldId, LateMoney, OrderStatus};
-use makegood::{Activity, ActivityError, ActivityResult, Attempt, InTransaction, ReadOnly, RetryPolicy};
+use makegood::{
+    Activity, ActivityError, ActivityResult, Attempt, InTransaction, ReadOnly, RetryPolicy,
+};
 use serde::{Deserialize, Serialize};
 use store::captures::NewCapture;
 use store::orders::{Order, Reopening};

@@ -186,7 +186,10 @@ fn reading(payments: &[GatewayPayment], total: Money) -> ActivityResult<Reading>
             let message = format!("{} of {} went back already", first.amount_refunded, first.id);
             return Err(ActivityError::review("partially_refunded", message));
         }
-        return Ok(Reading::Captured { paid: exact(first, total)?, strays: captured.next().is_some() });
+        return Ok(Reading::Captured {
+            paid: exact(first, total)?,
+            strays: captured.next().is_some(),
+        });
     }
     if let Some(authorized) = payments.iter().find(|p| p.status == Authorized) {
         return Ok(Reading::Authorized { paid: exact(authorized, total)? });

@@ -28,6 +28,8 @@ pub(crate) enum ApiError {
     NotYours,
     #[error("there is no such order")]
     OrderNotFound,
+    #[error("there is no such payment")]
+    PaymentNotFound,
     #[error("there is no such product")]
     ProductNotFound,
     #[error("there is no such route")]
@@ -95,6 +97,7 @@ impl ApiError {
             Self::Forbidden => (S::FORBIDDEN, "FORBIDDEN"),
             Self::NotYours => (S::FORBIDDEN, "NOT_YOURS"),
             Self::OrderNotFound => (S::NOT_FOUND, "ORDER_NOT_FOUND"),
+            Self::PaymentNotFound => (S::NOT_FOUND, "PAYMENT_NOT_FOUND"),
             Self::ProductNotFound => (S::NOT_FOUND, "PRODUCT_NOT_FOUND"),
             Self::RouteNotFound => (S::NOT_FOUND, "ROUTE_NOT_FOUND"),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),

@@ -10,7 +10,7 @@ use crate::body::{BODY_LIMIT, WEBHOOK_LIMIT};
 use crate::error::ApiError;
 use crate::health;
 use crate::observe::observe;
-use crate::v1::{auth, cancel, orders, payments, products, retry, stream};
+use crate::v1::{auth, cancel, orders, payment, payments, products, retry, stream};
 use crate::webhooks::razorpay;
 
 pub(crate) fn router(app: Shared) -> Router {
@@ -24,6 +24,7 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/orders/{id}/cancel", post(cancel::cancel))
         .route("/orders/{id}/retry", post(retry::retry))
         .route("/payments/create-session", post(payments::create_session))
+        .route("/payments/{id}", get(payment::get))
         .route("/payments/verify", post(payments::verify))
         .layer(DefaultBodyLimit::max(BODY_LIMIT));
 

@@ -124,6 +124,21 @@ pub async fn insert_pending(conn: &mut Conn, payment: &NewPayment<'_>) -> Result
     read(&existing.ok_or(Error::NotFound)?)
 }
 
+/// The payment, or `NotFound`.
+pub async fn get(conn: &mut Conn, payment: PaymentId) -> Result<Payment> {
+    let found = sqlx::query(
+        "select payment_id, tenant_id, order_id, workflow_id, gateway, gateway_order_id,
+                gateway_payment_id, status, stray, amount_minor, currency, failure_code,
+                created_at, updated_at
+         from payments
+         where payment_id = $1",
+    )
+    .bind(payment.as_uuid())
+    .fetch_optional(conn)
+    .await?;
+    read(&found.ok_or(Error::NotFound)?)
+}
+
 /// The payments of an order, the latest first.
 pub async fn by_order(conn: &mut Conn, order: OrderId) -> Result<Vec<Payment>> {
     let rows = sqlx::query(

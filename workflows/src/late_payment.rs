@@ -14,8 +14,9 @@ use crate::Checkout;
 /// Takes a payment hint that found its checkout ended.
 pub struct LatePayment;
 
-/// When a payment or a refund that is still under way is looked at again: both may take days.
-const LOOK_AGAIN_SECS: [u64; 8] = [60, 600, 3_600, 43_200, 86_400, 86_400, 86_400, 86_400];
+/// When money that is still under way is looked at again: another attempt that may want it ends
+/// soon, a payment or a refund may take days.
+const LOOK_AGAIN_SECS: [u64; 10] = [2, 10, 60, 600, 3_600, 43_200, 86_400, 86_400, 86_400, 86_400];
 
 impl Workflow for LatePayment {
     const NAME: &'static str = "late_payment";

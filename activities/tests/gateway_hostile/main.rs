@@ -36,7 +36,12 @@ fn rupees(paise: i64) -> Money {
 }
 
 fn new_order() -> NewGatewayOrder {
-    NewGatewayOrder { receipt: "r-1".into(), amount: rupees(11686), capture: Capture::Automatic, notes: Notes::new() }
+    NewGatewayOrder {
+        receipt: "r-1".into(),
+        amount: rupees(11686),
+        capture: Capture::Automatic,
+        notes: Notes::new(),
+    }
 }
 
 /// What creating an order, and what listing orders, comes to with such a peer.

@@ -4,6 +4,7 @@ pub(crate) mod auth;
 pub(crate) mod cancel;
 mod cart;
 pub(crate) mod orders;
+pub(crate) mod payment;
 pub(crate) mod payments;
 pub(crate) mod products;
 pub(crate) mod retry;

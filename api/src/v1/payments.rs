@@ -5,7 +5,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use domain::{
-    Currency, GatewayOrderId, GatewayPaymentId, Money, OrderId, OrderStatus, PaymentStatus,
+    Currency, GatewayOrderId, GatewayPaymentId, Money, OrderId, OrderStatus, PaymentId,
+    PaymentStatus,
 };
 use serde::{Deserialize, Serialize};
 use store::orders::Order;
@@ -31,6 +32,7 @@ pub(crate) struct Wanted {
 
 #[derive(Serialize)]
 pub(crate) struct SessionView {
+    payment_id: PaymentId,
     gateway: &'static str,
     /// The public half of the key pair.
     key_id: String,
@@ -66,6 +68,7 @@ async fn open_session(app: &App, who: &SignedIn, order: OrderId) -> ApiResult<Op
         .into_iter()
         .find(|payment| !payment.stray && payment.status == PaymentStatus::Pending);
     Ok(awaited.map(|payment| SessionView {
+        payment_id: payment.payment_id,
         gateway: GATEWAY,
         key_id: app.config.keys.gateway_key_id.clone(),
         gateway_order_id: payment.gateway_order_id,
