@@ -6,6 +6,8 @@ pub mod ledger;
 pub mod notify;
 pub mod orders;
 pub mod payments;
+pub mod refund_sweep;
+pub mod refunding;
 pub mod refunds;
 pub mod settlement;
 pub mod stock;
@@ -27,8 +29,18 @@ pub fn register(registry: Registry, gateway: Arc<dyn Gateway>) -> Registry {
         .activity(settlement::SettlePayment)
         .activity(refunds::ReturnCaptures(Arc::clone(&gateway)))
         .activity(refunds::FindKept)
-        .activity(refunds::ReturnStrays(gateway))
+        .activity(refunds::ReturnStrays(Arc::clone(&gateway)))
         .activity(refunds::RecordReturns)
         .activity(orders::CloseOrder)
         .activity(notify::AnnounceOrder)
+        .activity(refunding::AskRefund(Arc::clone(&gateway)))
+        .activity(refunding::ReadRefund(Arc::clone(&gateway)))
+        .activity(refunding::BookRefund)
+        .activity(refunding::FindRefund)
+        .activity(refunding::LookAfterRefund)
+        .activity(refunding::CloseRefund)
+        .activity(refund_sweep::FindUnwatched)
+        .activity(refund_sweep::ListRefunds(gateway))
+        .activity(refund_sweep::CompareRefunds)
+        .activity(refund_sweep::WatchRefunds)
 }

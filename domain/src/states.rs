@@ -58,7 +58,9 @@ mod tests {
     SUCCESS --> REFUNDED
     FAILED --> [*]
     PARTIALLY_REFUNDED --> REFUNDED
-    REFUNDED --> [*]
+    PARTIALLY_REFUNDED --> SUCCESS
+    REFUNDED --> PARTIALLY_REFUNDED
+    REFUNDED --> SUCCESS
 ";
         assert_eq!(payment_diagram(), wanted, "the diagram is the table");
     }

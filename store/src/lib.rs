@@ -13,6 +13,7 @@ pub mod orders;
 pub mod outbox;
 pub mod payments;
 pub mod products;
+pub mod refund_policies;
 pub mod refunds;
 mod row;
 pub mod settlements;

@@ -8,6 +8,7 @@ use activities::gateway::{
     Gateway, GatewayConfig, GatewayFuture, GatewayOrder, GatewayPayment, GatewayRefund,
     NewGatewayOrder, Notes, RazorpayClient, install_tls,
 };
+use chrono::{DateTime, Utc};
 use domain::{GatewayOrderId, GatewayPaymentId, Money};
 use makegood::{Database, Registry, Worker, WorkerConfig};
 use makegood_tests::{Answer, Session, Shop, Stock, Web};
@@ -72,6 +73,14 @@ impl Gateway for Joined {
 
     fn refunds_of<'a>(&'a self, id: &'a GatewayPaymentId) -> GatewayFuture<'a, Vec<GatewayRefund>> {
         self.gateway.refunds_of(id)
+    }
+
+    fn refunds_since(
+        &self,
+        since: DateTime<Utc>,
+        skip: usize,
+    ) -> GatewayFuture<'_, Vec<GatewayRefund>> {
+        self.gateway.refunds_since(since, skip)
     }
 }
 

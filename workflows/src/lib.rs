@@ -6,20 +6,30 @@
 //!
 //! ```
 //! let registry = workflows::register(makegood::Registry::new());
-//! assert_eq!(registry.workflow_names(), ["checkout", "late_payment"]);
+//! assert_eq!(registry.workflow_names(), ["checkout", "late_payment", "late_refund", "refund", "refund_sweep"]);
 //! ```
 
 mod checkout;
 mod late_payment;
+mod refund;
+mod refund_sweep;
 
 pub use activities::orders::{CancelRequest, PlacedOrder, Reason};
 pub use activities::payments::GATEWAY;
+pub use activities::refunding::{RefundHint, Refunding};
 pub use checkout::{Checkout, PaymentHint, Receipt};
 pub use late_payment::LatePayment;
+pub use refund::{LateRefund, Refund};
+pub use refund_sweep::{RefundSweep, Swept};
 
 use makegood::Registry;
 
 /// Adds every workflow of the shop to a worker's registry.
 pub fn register(registry: Registry) -> Registry {
-    registry.workflow::<Checkout>().workflow::<LatePayment>()
+    registry
+        .workflow::<Checkout>()
+        .workflow::<LatePayment>()
+        .workflow::<Refund>()
+        .workflow::<LateRefund>()
+        .workflow::<RefundSweep>()
 }

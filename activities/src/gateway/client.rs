@@ -1,6 +1,7 @@
 //! The payment gateway in Razorpay's wire protocol: one function for each call of [`Gateway`].
 //! It never retries; how requests travel is in `transport`, what the JSON means is in `wire`.
 
+use chrono::{DateTime, Utc};
 use domain::{GatewayOrderId, GatewayPaymentId, Money};
 use reqwest::Method;
 use uuid::Uuid;
@@ -155,6 +156,20 @@ impl Gateway for RazorpayClient {
             let operation = Operation::PaymentRefunds;
             let id = checked(operation, payment_id.as_str())?;
             self.transport.list::<RefundJson, _>(operation, &["payments", id, "refunds"], &[]).await
+        })
+    }
+
+    fn refunds_since(
+        &self,
+        since: DateTime<Utc>,
+        skip: usize,
+    ) -> GatewayFuture<'_, Vec<GatewayRefund>> {
+        Box::pin(async move {
+            let from = since.timestamp().to_string();
+            let filter = [("from", from.as_str())];
+            self.transport
+                .page::<RefundJson, _>(Operation::ListRefunds, &["refunds"], &filter, skip)
+                .await
         })
     }
 }

@@ -26,6 +26,8 @@ pub enum Operation {
     Refund,
     /// Listing the refunds of a payment.
     PaymentRefunds,
+    /// Listing the refunds of all payments.
+    ListRefunds,
 }
 
 impl Operation {
@@ -39,6 +41,7 @@ impl Operation {
             Self::Capture => "capture",
             Self::Refund => "refund",
             Self::PaymentRefunds => "payment_refunds",
+            Self::ListRefunds => "list_refunds",
         }
     }
 
@@ -46,9 +49,11 @@ impl Operation {
     pub fn has_effect(self) -> bool {
         match self {
             Self::CreateOrder | Self::Capture | Self::Refund => true,
-            Self::ListOrders | Self::OrderPayments | Self::GetPayment | Self::PaymentRefunds => {
-                false
-            }
+            Self::ListOrders
+            | Self::OrderPayments
+            | Self::GetPayment
+            | Self::PaymentRefunds
+            | Self::ListRefunds => false,
         }
     }
 }
