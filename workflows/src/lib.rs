@@ -12,9 +12,10 @@
 mod checkout;
 mod late_payment;
 
+pub use activities::hints::{Fact, PaymentHint};
 pub use activities::orders::{CancelRequest, PlacedOrder, Reason};
 pub use activities::payments::GATEWAY;
-pub use checkout::{Checkout, PaymentHint, Receipt};
+pub use checkout::{Checkout, Receipt};
 pub use late_payment::LatePayment;
 
 use makegood::Registry;
