@@ -2,6 +2,7 @@
 
 mod batch;
 pub mod gateway;
+pub mod hints;
 pub mod ledger;
 pub mod notify;
 pub mod orders;

@@ -1,14 +1,15 @@
 //! The checkout: reserve stock, open the payment, await it, then settle, or make good.
 
 use activities::gateway::NewGatewayOrder;
+use activities::hints::PaymentHint;
 use activities::notify::AnnounceOrder;
 use activities::orders::{CloseOrder, PlacedOrder, Reason};
 use activities::payments::{CreateGatewayOrder, OpenPayment, Paid, ReadPayment, Reading, Session};
 use activities::refunds::{RecordReturns, ReturnCaptures, ReturnStrays, Returns, Stray};
 use activities::settlement::{SettlePayment, Settlement};
 use activities::stock::{Hold, ReleaseStock, ReserveStock};
-use domain::{GatewayPaymentId, OrderId};
-use makegood::{Closing, Ctx, Late, Signal, Workflow, WorkflowResult};
+use domain::OrderId;
+use makegood::{Closing, Ctx, Late, Workflow, WorkflowResult};
 use serde::{Deserialize, Serialize};
 
 use crate::LatePayment;
@@ -59,19 +60,6 @@ impl Workflow for Checkout {
             hint.gateway_payment_id.as_ref() == Some(&receipt.paid.gateway_payment_id)
         }))
     }
-}
-
-/// Somebody says that the payment has moved on: the browser or a webhook.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct PaymentHint {
-    /// The gateway's payment, as far as the sender knows it.
-    pub gateway_payment_id: Option<GatewayPaymentId>,
-    /// Who says so.
-    pub source: String,
-}
-
-impl Signal for PaymentHint {
-    const KIND: &'static str = "payment_hint";
 }
 
 /// What a completed checkout ends with.

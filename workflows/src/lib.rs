@@ -6,7 +6,8 @@
 //!
 //! ```
 //! let registry = workflows::register(makegood::Registry::new());
-//! assert_eq!(registry.workflow_names(), ["checkout", "late_payment", "late_refund", "refund", "refund_sweep"]);
+//! let names = ["checkout", "late_payment", "late_refund", "refund", "refund_sweep"];
+//! assert_eq!(registry.workflow_names(), names);
 //! ```
 
 mod checkout;
@@ -14,10 +15,11 @@ mod late_payment;
 mod refund;
 mod refund_sweep;
 
+pub use activities::hints::{Fact, PaymentHint};
 pub use activities::orders::{CancelRequest, PlacedOrder, Reason};
 pub use activities::payments::GATEWAY;
 pub use activities::refunding::{RefundHint, Refunding};
-pub use checkout::{Checkout, PaymentHint, Receipt};
+pub use checkout::{Checkout, Receipt};
 pub use late_payment::LatePayment;
 pub use refund::{LateRefund, Refund};
 pub use refund_sweep::{RefundSweep, Swept};

@@ -10,7 +10,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use store::payments::Payment;
 use store::{Conn, payments};
-use workflows::GATEWAY;
+use workflows::{Fact, GATEWAY};
 
 use super::orders::owned;
 use crate::app::{App, Shared};
@@ -18,7 +18,7 @@ use crate::body::Body;
 use crate::envelope::Answer;
 use crate::error::{ApiError, ApiResult};
 use crate::identity::SignedIn;
-use crate::payment_hint::{self, Fact};
+use crate::payment_hint;
 use crate::wait;
 use crate::webhooks::signature;
 
