@@ -24,7 +24,7 @@ pub use order_number::OrderNumber;
 pub use policy::LateMoney;
 pub use pricing::{CartLine, PricedLine, PricedOrder, PricingError, Quantity, QuantityError};
 pub use records::{Disposition, HoldState, Role, WebhookState};
-pub use refund::{RefundStatus, Sale};
+pub use refund::{RefundStatus, SMALLEST_REFUND_MINOR, Sale};
 pub use refund_policy::{OutsidePolicy, RefundPolicy, RefundWish};
 pub use status::{OrderStatus, PaymentStatus};
 pub use words::UnknownWord;

@@ -18,6 +18,9 @@ words! {
     }
 }
 
+/// The gateway gives no less than this back at a time, in minor units (INR 1.00).
+pub const SMALLEST_REFUND_MINOR: i64 = 100;
+
 impl RefundStatus {
     /// Whether this status may directly become `other`.
     pub fn may_become(self, other: Self) -> bool {

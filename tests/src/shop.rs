@@ -136,10 +136,16 @@ impl Shop {
 
     /// A new customer, signed in.
     pub async fn customer(&self) -> Customer {
+        self.person("customer").await
+    }
+
+    /// Somebody new with this role, signed in.
+    pub async fn person(&self, role: &str) -> Customer {
         let email = format!("{}@example.test", Uuid::now_v7().simple());
         let body = json!({"email": email, "password": PASSWORD});
         let open = |path: &str| Answer::of(self.web.post(&self.api.url(path)).json(&body));
         open("/api/v1/auth/register").await.unwrap().expect(201);
+        self.run(&format!("update users set role = '{role}' where email = '{email}'")).await;
         let answer = open("/api/v1/auth/login").await.unwrap().expect(200);
         self.returning(&Customer {
             web: Web::new(),

@@ -9,6 +9,7 @@ mod error;
 mod gauges;
 mod health;
 mod process;
+mod schedules;
 
 pub use code::code;
 pub use config::Config;

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::health::Health;
-use crate::{Config, Error, code, gauges, health};
+use crate::{Config, Error, code, gauges, health, schedules};
 
 /// What handing the runs back may take beyond the calls under way.
 const HAND_BACK: Duration = Duration::from_millis(2_500);
@@ -60,6 +60,11 @@ impl WorkerProcess {
             }
         };
         process.health.begin(worker);
+        // After the worker, which has waited for the tables: a schedule that could not be kept is
+        // kept by the next worker, and whatever it would have started waits until then.
+        if let Err(error) = schedules::keep(database, &pool).await {
+            tracing::error!(%error, "the schedules could not be kept");
+        }
         process.parts.push(tokio::spawn(gauges::refresh(pool, config.metrics, stopping)));
         tracing::info!(worker.name = name, health.addr = %addr, "the worker claims");
         Ok(process)

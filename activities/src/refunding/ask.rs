@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::Utc;
-use domain::{GatewayPaymentId, GatewayRefundId, Money};
+use domain::{GatewayPaymentId, GatewayRefundId, Money, SMALLEST_REFUND_MINOR};
 use makegood::{
     Activity, ActivityError, ActivityResult, Attempt, Outside, ReadOnly, Resolution, RetryPolicy,
 };

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use domain::{
     GatewayRefundId, Money, OrderId, OutsidePolicy, RefundId, RefundStatus, RefundWish, Role,
+    SMALLEST_REFUND_MINOR,
 };
 use makegood::StartOptions;
 use serde::{Deserialize, Serialize};
@@ -103,8 +104,9 @@ pub(crate) async fn ask(
 
 impl Wish {
     fn validate(self, who: &SignedIn) -> ApiResult<Self> {
-        if self.amount.is_some_and(|amount| amount.minor() <= 0) {
-            return Err(ApiError::field("amount", "a refund is over more than nothing"));
+        if self.amount.is_some_and(|amount| amount.minor() < SMALLEST_REFUND_MINOR) {
+            let message = format!("a refund is over {SMALLEST_REFUND_MINOR} minor units at least");
+            return Err(ApiError::field("amount", message));
         }
         let override_reason = match self.override_reason {
             Some(_) if who.role != Role::Admin => return Err(ApiError::Forbidden),
