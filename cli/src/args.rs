@@ -2,6 +2,7 @@
 //! Settings stay text here, so that all of their faults can be named at once (see `settings`).
 
 mod bulk;
+mod ledger;
 mod mend;
 mod operate;
 mod serve;
@@ -14,6 +15,7 @@ use crate::demo::DemoArgs;
 use crate::dev::DevArgs;
 
 pub(crate) use self::bulk::{BulkArgs, BulkVerb, SelectionArgs, SimpleVerb};
+pub(crate) use self::ledger::{LedgerArgs, LedgerVerb};
 pub(crate) use self::mend::{CutArgs, MendVerb, OneArgs, SignedArgs};
 pub(crate) use self::operate::{
     AuditArgs, DoctorArgs, MigrateArgs, MigrateVerb, ReplayCheckArgs, RunState, RunsArgs, RunsVerb,
@@ -52,6 +54,8 @@ pub(crate) enum Command {
     Migrate(MigrateArgs),
     /// List, show and repair runs.
     Runs(RunsArgs),
+    /// Show what the books say.
+    Ledger(LedgerArgs),
     /// Check every promise of the engine and of the shop; exit 1 if one is broken.
     Audit(AuditArgs),
     /// Replay every live run against this binary, before it is deployed; exit 1 if one does not fit.

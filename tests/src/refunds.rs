@@ -57,12 +57,14 @@ impl Shop {
         answer.expect("the gateway answers").expect(200).text("/id").to_owned()
     }
 
-    /// Has a schedule fire out of turn.
-    pub async fn fire(&self, schedule: &str) {
+    /// Has a schedule fire out of turn, and waits for what its run ends with.
+    pub async fn fire(&self, schedule: &str) -> Value {
         let client = Client::connect(&self.database().await).await.expect("a client");
         let mut conn = self.pool.acquire().await.expect("a connection");
-        client.fire_schedule(&mut conn, schedule).await.expect("the schedule is kept");
+        let fired = client.fire_schedule(&mut conn, schedule).await.expect("the schedule is kept");
         client.wake();
+        let output = format!("select output from runs where run_id = '{}'", fired.run_id);
+        until(&format!("{schedule} ends"), async || self.read::<Option<Value>>(&output).await).await
     }
 
     /// The cell as the engine sees it.

@@ -92,7 +92,7 @@ impl Shop {
     pub fn next_worker(&mut self) -> (String, Env) {
         self.started += 1;
         let name = format!("worker-{}", self.started);
-        let mut env = shared_env(&self.place, &self.config);
+        let mut env = shared_env(&self.place, &self.config, &self.plan);
         let mut set = |variable: &str, value: String| env.push((variable.to_owned(), value));
         set("MAKEGOOD_WORKER_BIND", "127.0.0.1:0".to_owned());
         set("MAKEGOOD_WORKER_NAME", name.clone());
@@ -180,7 +180,7 @@ impl Shop {
 
     /// A command of the binary on this cell.
     pub fn command(&self, args: &[&str]) -> tokio::process::Command {
-        Process::command(args, &shared_env(&self.place, &self.config))
+        Process::command(args, &shared_env(&self.place, &self.config, &self.plan))
     }
 
     /// Ends PostgreSQL as a power cut would.
@@ -221,12 +221,16 @@ fn show(text: &str) {
     eprintln!("{text}");
 }
 
-fn shared_env(place: &Place, config: &Config) -> Env {
+fn shared_env(place: &Place, config: &Config, plan: &Plan) -> Env {
+    let url = plan.role.map_or(place.url.clone(), |role| {
+        let and = if place.url.contains('?') { '&' } else { '?' };
+        format!("{}{and}options=-c%20role%3D{role}", place.url)
+    });
     let settings = [
         ("MAKEGOOD_PROFILE", "test"),
         ("MAKEGOOD_LOG", "info"),
         ("MAKEGOOD_LOG_FORMAT", "text"),
-        ("MAKEGOOD_DATABASE_URL", &place.url),
+        ("MAKEGOOD_DATABASE_URL", &url),
         ("MAKEGOOD_CELL", place.cell.name()),
         ("MAKEGOOD_GATEWAY_KEY_ID", &config.key_id),
         ("MAKEGOOD_GATEWAY_KEY_SECRET", config.key_secret.expose_secret()),
@@ -235,7 +239,7 @@ fn shared_env(place: &Place, config: &Config) -> Env {
 }
 
 fn api_env(place: &Place, config: &Config, plan: &Plan) -> Env {
-    let mut env = shared_env(place, config);
+    let mut env = shared_env(place, config, plan);
     let own = [
         ("MAKEGOOD_API_BIND", "127.0.0.1:0"),
         ("MAKEGOOD_API_CONNECTIONS", "12"),

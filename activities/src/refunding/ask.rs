@@ -84,11 +84,11 @@ async fn refused(
     if age >= TOO_OLD_DAYS {
         return Ok(News::Refused { code: "PAYMENT_TOO_OLD".to_owned() });
     }
-    let is_ours = payment.status == GatewayPaymentStatus::Captured;
-    if is_ours
-        && left.currency() == refund.amount.currency()
-        && left.minor() >= refund.amount.minor()
-    {
+    if amount.minor() < SMALLEST_REFUND_MINOR {
+        return Ok(News::Refused { code: "AMOUNT_TOO_SMALL".to_owned() });
+    }
+    let fits = left.currency() == amount.currency() && left.minor() >= amount.minor();
+    if fits && payment.status == GatewayPaymentStatus::Captured {
         return Ok(News::NotNow { code });
     }
     Ok(News::Refused { code })
