@@ -39,9 +39,9 @@ impl Activity for AskRefund {
     async fn run(&self, _: &mut Attempt, asking: Asking) -> ActivityResult<News> {
         let Asking { refund, round } = asking;
         let payment = &refund.gateway_payment_id;
-        let amount = match refund.part {
-            Part::Made(made) => return read(&*self.0, payment, &made).await,
-            Part::Wanted(amount) => amount,
+        let amount = match &refund.part {
+            Part::Made(made) => return read(&*self.0, payment, made).await,
+            Part::Wanted(amount) => *amount,
         };
         // A refused key may be answered with its refusal for ever: each round has one of its own.
         let key = format!("refund-{}-{round}", refund.refund_id);
@@ -49,7 +49,10 @@ impl Activity for AskRefund {
         match self.0.refund(payment, amount, &key, &notes).await {
             Ok(made) => Ok(News::Stands(made.into())),
             Err(GatewayError::Rejected { code, reason, .. }) => {
-                refused(&*self.0, payment, amount, reason.unwrap_or(code)).await
+                match ours(&*self.0, &refund).await? {
+                    Some(made) => Ok(News::Stands(made)),
+                    None => refused(&*self.0, payment, amount, reason.unwrap_or(code)).await,
+                }
             }
             Err(error) => Err(failed(error)),
         }
@@ -57,17 +60,20 @@ impl Activity for AskRefund {
 
     /// The gateway's memory of keys has an end that nobody states: our id in its notes has none.
     async fn resolve(&self, _: &mut Attempt, asking: Asking) -> ActivityResult<Resolution<News>> {
-        let found = self.0.refunds_of(&asking.refund.gateway_payment_id).await.map_err(failed)?;
-        let ours = found
-            .into_iter()
-            .map(Standing::from)
-            .find(|standing| standing.ours == Some(asking.refund.refund_id));
-        Ok(ours.map_or(Resolution::TryAgain, |ours| Resolution::Done(News::Stands(ours))))
+        let made = ours(&*self.0, &asking.refund).await?;
+        Ok(made.map_or(Resolution::TryAgain, |made| Resolution::Done(News::Stands(made))))
     }
 
     fn retry(&self) -> RetryPolicy {
         for_days()
     }
+}
+
+/// The refund that bears our id, if the gateway has made it.
+async fn ours(gateway: &dyn Gateway, refund: &Refunding) -> ActivityResult<Option<Standing>> {
+    let all = gateway.refunds_of(&refund.gateway_payment_id).await.map_err(failed)?;
+    let mut standings = all.into_iter().map(Standing::from);
+    Ok(standings.find(|standing| standing.ours == Some(refund.refund_id)))
 }
 
 /// What a refusal means is read from the payment, for the gateway's words differ: if as much is
