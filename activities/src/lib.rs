@@ -3,6 +3,7 @@
 mod batch;
 pub mod gateway;
 pub mod hints;
+pub mod late_money;
 pub mod ledger;
 pub mod notify;
 pub mod orders;
@@ -27,7 +28,12 @@ pub fn register(registry: Registry, gateway: Arc<dyn Gateway>) -> Registry {
         .activity(payments::CreateGatewayOrder(Arc::clone(&gateway)))
         .activity(payments::OpenPayment)
         .activity(payments::ReadPayment(Arc::clone(&gateway)))
+        .activity(payments::CapturePayment(Arc::clone(&gateway)))
         .activity(settlement::SettlePayment)
+        .activity(late_money::FindLateMoney(Arc::clone(&gateway)))
+        .activity(late_money::JudgeLateMoney)
+        .activity(late_money::AskPerson)
+        .activity(late_money::ReviveOrder)
         .activity(refunds::ReturnCaptures(Arc::clone(&gateway)))
         .activity(refunds::FindKept)
         .activity(refunds::ReturnStrays(Arc::clone(&gateway)))

@@ -58,6 +58,8 @@ pub(crate) enum ApiError {
     RefundTooLarge(Money),
     #[error("outside the shop's policy: {0}")]
     OutsidePolicy(OutsidePolicy),
+    #[error("the order was tried {0} times; place a new one")]
+    AttemptsUsedUp(i64),
     #[error("the payment is not open yet; try again")]
     SessionNotReady,
     #[error("the signature is wrong or missing")]
@@ -116,6 +118,7 @@ impl ApiError {
             Self::NothingToRefund(_) => (S::CONFLICT, "NOTHING_TO_REFUND"),
             Self::RefundTooLarge(_) => (S::CONFLICT, "REFUND_TOO_LARGE"),
             Self::OutsidePolicy(_) => (S::CONFLICT, "OUTSIDE_REFUND_POLICY"),
+            Self::AttemptsUsedUp(_) => (S::CONFLICT, "ATTEMPTS_USED_UP"),
             Self::SessionNotReady => (S::SERVICE_UNAVAILABLE, "SESSION_NOT_READY"),
             Self::BadSignature => (S::BAD_REQUEST, "BAD_SIGNATURE"),
             Self::WrongGatewayOrder => (S::CONFLICT, "WRONG_GATEWAY_ORDER"),
@@ -135,6 +138,8 @@ impl ApiError {
             json!({ "left": left })
         } else if let Self::OrderEnded(status) | Self::NothingToRefund(status) = self {
             json!({ "order_status": status })
+        } else if let Self::AttemptsUsedUp(attempts) = self {
+            json!({ "max_attempts": attempts })
         } else if let Self::TooLarge { limit } = self {
             json!({ "limit_bytes": limit })
         } else {

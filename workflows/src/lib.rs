@@ -16,7 +16,7 @@ mod refund;
 mod refund_sweep;
 
 pub use activities::hints::{Fact, PaymentHint};
-pub use activities::orders::{CancelRequest, PlacedOrder, Reason};
+pub use activities::orders::{CancelRequest, PAYMENT_FAILED, PlacedOrder, Reason};
 pub use activities::payments::GATEWAY;
 pub use activities::refunding::{RefundHint, Refunding};
 pub use checkout::{Checkout, Receipt};

@@ -56,6 +56,7 @@ impl Gateway for RazorpayClient {
                     amount: order.amount.minor(),
                     currency: order.amount.currency().as_str(),
                     receipt: &order.receipt,
+                    payment: order.capture.into(),
                     notes: &order.notes,
                 });
             self.transport.call::<OrderJson, _>(Operation::CreateOrder, request).await

@@ -11,7 +11,7 @@ mod wire;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use domain::{GatewayOrderId, GatewayPaymentId, GatewayRefundId, Money};
+use domain::{Capture, GatewayOrderId, GatewayPaymentId, GatewayRefundId, Money};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
@@ -90,6 +90,8 @@ pub struct NewGatewayOrder {
     pub receipt: String,
     /// What the customer shall pay.
     pub amount: Money,
+    /// Who takes the money that the customer authorizes.
+    pub capture: Capture,
     /// Our own words, shown in the gateway's dashboard and webhooks.
     pub notes: Notes,
 }

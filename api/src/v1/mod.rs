@@ -7,5 +7,6 @@ pub(crate) mod orders;
 pub(crate) mod payments;
 pub(crate) mod products;
 pub(crate) mod refunds;
+pub(crate) mod retry;
 pub(crate) mod stream;
 mod view;

@@ -51,7 +51,8 @@ impl Scenario for Refund {
         orders::set_status(&mut tx, &[OrderStatus::Pending], &[change]).await?;
         tx.commit().await?;
         let notes = [("order_id".to_owned(), order.order_id.to_string())].into();
-        let new = NewGatewayOrder { receipt: order.receipt.clone(), amount: order.total, notes };
+        let (receipt, capture) = (order.receipt.clone(), order.terms.capture);
+        let new = NewGatewayOrder { receipt, amount: order.total, capture, notes };
         let opened = gateway(stage.place())?.create_order(&new).await?;
         let payment = pay(stage.place(), opened.id.as_str()).await?;
         let payload = json!({"gateway_payment_id": payment, "source": "webhook"});
