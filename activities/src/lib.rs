@@ -7,6 +7,7 @@ pub mod ledger;
 pub mod notify;
 pub mod orders;
 pub mod payments;
+pub mod reconcile;
 pub mod refunds;
 pub mod settlement;
 pub mod stock;
@@ -28,8 +29,21 @@ pub fn register(registry: Registry, gateway: Arc<dyn Gateway>) -> Registry {
         .activity(settlement::SettlePayment)
         .activity(refunds::ReturnCaptures(Arc::clone(&gateway)))
         .activity(refunds::FindKept)
-        .activity(refunds::ReturnStrays(gateway))
+        .activity(refunds::ReturnStrays(Arc::clone(&gateway)))
         .activity(refunds::RecordReturns)
         .activity(orders::CloseOrder)
         .activity(notify::AnnounceOrder)
+        .activity(reconcile::OpenReport)
+        .activity(reconcile::FindAwaited)
+        .activity(reconcile::AskGateway(Arc::clone(&gateway)))
+        .activity(reconcile::ListCaptures(Arc::clone(&gateway)))
+        .activity(reconcile::FindUnknown)
+        .activity(reconcile::ReadReceipts(Arc::clone(&gateway)))
+        .activity(reconcile::MatchReceipts)
+        .activity(reconcile::ListPayouts(gateway))
+        .activity(reconcile::CheckPayouts)
+        .activity(reconcile::FindOverdue)
+        .activity(reconcile::CheckBooks)
+        .activity(reconcile::RecordFindings)
+        .activity(reconcile::CloseReport)
 }

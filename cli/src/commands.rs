@@ -4,6 +4,7 @@ mod api;
 mod audit;
 mod doctor;
 mod migrate;
+mod reconcile;
 mod replay_check;
 mod runs;
 mod sandbox;
@@ -25,6 +26,7 @@ pub(crate) async fn run(command: Command) -> ExitCode {
         Command::Migrate(args) => Box::pin(migrate::run(&args)).await,
         Command::Runs(args) => Box::pin(runs::run(&args)).await,
         Command::Audit(args) => Box::pin(audit::run(&args)).await,
+        Command::Reconcile(args) => Box::pin(reconcile::run(&args)).await,
         Command::ReplayCheck(args) => Box::pin(replay_check::run(&args)).await,
         Command::Doctor(args) => Box::pin(doctor::run(&args)).await,
         Command::Demo(args) => return local(Box::pin(demo::run(args)).await),

@@ -21,6 +21,9 @@ pub use money::{Currency, Money, MoneyError};
 pub use order_number::OrderNumber;
 pub use policy::LateMoney;
 pub use pricing::{CartLine, PricedLine, PricedOrder, PricingError, Quantity, QuantityError};
-pub use records::{Disposition, HoldState, RefundStatus, Role, WebhookState};
+pub use records::{
+    Disposition, FindingOutcome, HoldState, PayoutKind, RefundStatus, ReportKind, ReportOutcome,
+    Role, WebhookState,
+};
 pub use status::{OrderStatus, PaymentStatus};
 pub use words::UnknownWord;

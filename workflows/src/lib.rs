@@ -6,21 +6,36 @@
 //!
 //! ```
 //! let registry = workflows::register(makegood::Registry::new());
-//! assert_eq!(registry.workflow_names(), ["checkout", "late_payment"]);
+//! let names = registry.workflow_names();
+//! assert_eq!(names, ["checkout", "late_payment", "match_payouts", "reconcile"]);
 //! ```
 
 mod checkout;
 mod late_payment;
+mod match_payouts;
+mod reconcile;
 
 pub use activities::hints::{Fact, PaymentHint};
 pub use activities::orders::{CancelRequest, PlacedOrder, Reason};
 pub use activities::payments::GATEWAY;
 pub use checkout::{Checkout, Receipt};
 pub use late_payment::LatePayment;
+pub use match_payouts::MatchPayouts;
+pub use reconcile::{Reconcile, ReconcileRule};
 
-use makegood::Registry;
+use activities::reconcile::TellCheckouts;
+use makegood::{Client, Registry};
 
 /// Adds every workflow of the shop to a worker's registry.
 pub fn register(registry: Registry) -> Registry {
-    registry.workflow::<Checkout>().workflow::<LatePayment>()
+    registry
+        .workflow::<Checkout>()
+        .workflow::<LatePayment>()
+        .workflow::<MatchPayouts>()
+        .workflow::<Reconcile>()
+}
+
+/// Lets the reconciler of a worker tell checkouts what it found.
+pub fn register_teller(registry: Registry, client: Client) -> Registry {
+    registry.activity(TellCheckouts::<Checkout>::new(client))
 }

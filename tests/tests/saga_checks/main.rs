@@ -3,3 +3,4 @@
 mod checkout;
 mod counter;
 mod late_payment;
+mod reconcile;
