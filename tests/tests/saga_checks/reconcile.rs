@@ -27,8 +27,7 @@ impl Scenario for Lost {
 
     fn registry(&self, place: &Place) -> Result<Registry> {
         let database = place.database()?;
-        let client =
-            block_in_place(|| Handle::current().block_on(Client::connect(&database)))?;
+        let client = block_in_place(|| Handle::current().block_on(Client::connect(&database)))?;
         Ok(workflows::register_teller(registry(place)?, client))
     }
 
