@@ -8,6 +8,7 @@ pub mod ledger;
 pub mod notify;
 pub mod orders;
 pub mod payments;
+pub mod reconcile;
 pub mod refund_sweep;
 pub mod refunding;
 pub mod refunds;
@@ -47,7 +48,20 @@ pub fn register(registry: Registry, gateway: Arc<dyn Gateway>) -> Registry {
         .activity(refunding::LookAfterRefund)
         .activity(refunding::CloseRefund)
         .activity(refund_sweep::FindUnwatched)
-        .activity(refund_sweep::ListRefunds(gateway))
+        .activity(refund_sweep::ListRefunds(Arc::clone(&gateway)))
         .activity(refund_sweep::CompareRefunds)
         .activity(refund_sweep::WatchRefunds)
+        .activity(reconcile::OpenReport)
+        .activity(reconcile::FindAwaited)
+        .activity(reconcile::AskGateway(Arc::clone(&gateway)))
+        .activity(reconcile::ListCaptures(Arc::clone(&gateway)))
+        .activity(reconcile::FindUnknown)
+        .activity(reconcile::ReadReceipts(Arc::clone(&gateway)))
+        .activity(reconcile::MatchReceipts)
+        .activity(reconcile::ListPayouts(gateway))
+        .activity(reconcile::CheckPayouts)
+        .activity(reconcile::FindOverdue)
+        .activity(reconcile::CheckBooks)
+        .activity(reconcile::RecordFindings)
+        .activity(reconcile::CloseReport)
 }

@@ -30,6 +30,7 @@ pub(crate) fn failed(error: GatewayError) -> ActivityError {
             ActivityError::Rejected { code: code.into(), message }
         }
         GatewayError::Unavailable { .. } => ActivityError::Retryable { message, after },
+        GatewayError::Held { after, .. } => ActivityError::NotTried { message, after },
         GatewayError::Unknown { .. } => ActivityError::Unknown { message },
         GatewayError::Misconfigured { .. } => ActivityError::review("gateway_keys", message),
     }

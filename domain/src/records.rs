@@ -46,6 +46,48 @@ words! {
 }
 
 words! {
+    /// What is compared with the gateway.
+    pub enum ReportKind("kind of report") {
+        /// Payments, stock and runs.
+        Books = "BOOKS",
+        /// What the gateway paid out.
+        Payouts = "PAYOUTS",
+    }
+}
+
+words! {
+    /// How a comparison ended.
+    pub enum ReportOutcome("outcome of a report") {
+        /// It looked at everything.
+        Done = "DONE",
+        /// Its run did not come to its end.
+        Abandoned = "ABANDONED",
+    }
+}
+
+words! {
+    /// What became of something that did not agree.
+    pub enum FindingOutcome("outcome of a finding") {
+        /// Put right, or handed to the saga that puts it right.
+        Fixed = "FIXED",
+        /// Left for a person.
+        Flagged = "FLAGGED",
+    }
+}
+
+words! {
+    /// What a line of a payout is about.
+    pub enum PayoutKind("kind of payout line") {
+        /// A payment that was captured.
+        Payment = "PAYMENT",
+        /// A refund that was taken back.
+        Refund = "REFUND",
+        /// Anything else: fees, adjustments.
+        Other = "OTHER",
+    }
+}
+
+words! {
     /// What somebody may do.
     pub enum Role("role") {
         /// Buys.

@@ -46,11 +46,15 @@ pub(crate) async fn state(State(app): State<Shared>) -> Json<Value> {
             "refunds": state.refunds.rows().collect::<Vec<_>>(),
         })
     };
-    let calls = app.faults().counts.clone();
+    let (calls, refused) = {
+        let faults = app.faults();
+        (faults.counts.clone(), faults.refused)
+    };
     let mut all = books;
     if let Some(fields) = all.as_object_mut() {
         fields.insert("webhooks".into(), json!(app.webhooks.deliveries()));
         fields.insert("calls".into(), json!(calls));
+        fields.insert("refused_calls".into(), json!(refused));
     }
     Json(all)
 }

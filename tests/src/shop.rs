@@ -99,6 +99,9 @@ impl Shop {
         set("MAKEGOOD_LEASE_SECS", self.plan.lease_secs.to_string());
         set("MAKEGOOD_TRANSACTIONS", "4".to_owned());
         set("MAKEGOOD_GATEWAY_URL", self.sandbox.url());
+        // Comparisons are made when a test asks for one, or sets another rule.
+        set("MAKEGOOD_RECONCILE_CRON", "never".to_owned());
+        set("MAKEGOOD_PAYOUT_CRON", "never".to_owned());
         env.extend(self.plan.worker_env.iter().cloned());
         (name, env)
     }
@@ -110,6 +113,12 @@ impl Shop {
         let name = format!("api-{}", self.started);
         self.api = Process::start("api", &name, &env, self.logs.path()).await;
         self.aim_webhooks().await;
+    }
+
+    /// Starts the API again without the webhook secret before the present one.
+    pub async fn forget_previous_secret(&mut self) {
+        self.plan = self.plan.clone().api_env("MAKEGOOD_WEBHOOK_SECRET_PREVIOUS", "");
+        self.restart_api().await;
     }
 
     /// The folder of the logs.

@@ -5,10 +5,10 @@
 use std::sync::{Arc, OnceLock};
 
 use activities::gateway::{
-    Gateway, GatewayConfig, GatewayFuture, GatewayOrder, GatewayPayment, GatewayRefund,
-    NewGatewayOrder, Notes, RazorpayClient, install_tls,
+    Gateway, GatewayConfig, GatewayFuture, GatewayOrder, GatewayPayment, GatewayPayout,
+    GatewayRefund, NewGatewayOrder, Notes, RazorpayClient, install_tls,
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use domain::{GatewayOrderId, GatewayPaymentId, Money};
 use makegood::{Database, Registry, Worker, WorkerConfig};
 use makegood_tests::{Answer, Session, Shop, Stock, Web};
@@ -47,6 +47,23 @@ impl Gateway for Joined {
             }
             Ok(payments)
         })
+    }
+
+    fn order<'a>(&'a self, id: &'a GatewayOrderId) -> GatewayFuture<'a, GatewayOrder> {
+        self.gateway.order(id)
+    }
+
+    fn payments_between(
+        &self,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        skip: usize,
+    ) -> GatewayFuture<'_, Vec<GatewayPayment>> {
+        self.gateway.payments_between(from, to, skip)
+    }
+
+    fn payouts(&self, day: NaiveDate, skip: usize) -> GatewayFuture<'_, Vec<GatewayPayout>> {
+        self.gateway.payouts(day, skip)
     }
 
     fn payment<'a>(&'a self, id: &'a GatewayPaymentId) -> GatewayFuture<'a, GatewayPayment> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use activities::gateway::{self, RazorpayClient};
-use makegood::{Database, Worker};
+use makegood::{Client, Database, Worker};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -42,7 +42,8 @@ impl WorkerProcess {
         let addr = listener.local_addr().map_err(refuse)?;
         gateway::install_tls();
         let gateway = Arc::new(RazorpayClient::new(config.gateway)?);
-        let registry = code::with(gateway);
+        let client = Client::connect(database).await?;
+        let registry = workflows::register_teller(code::with(gateway), client.clone());
 
         let pool = database.pool("makegood-health", 2).await?;
         let drain = config.engine.drain;
@@ -52,7 +53,12 @@ impl WorkerProcess {
         let server = health::serve(listener, Arc::clone(&health), stopping.clone());
         let parts = vec![tokio::spawn(server)];
         let mut process = Self { addr, health, drain, stop, parts };
-        let worker = match Worker::start(database, registry, config.engine).await {
+        let scheduled = schedules::keep(&client, &pool, &config.reconciling).await;
+        let started = match scheduled {
+            Ok(()) => Worker::start(database, registry, config.engine).await,
+            Err(error) => Err(error),
+        };
+        let worker = match started {
             Ok(worker) => worker,
             Err(error) => {
                 process.end_parts().await;
@@ -60,11 +66,6 @@ impl WorkerProcess {
             }
         };
         process.health.begin(worker);
-        // After the worker, which has waited for the tables: a schedule that could not be kept is
-        // kept by the next worker, and whatever it would have started waits until then.
-        if let Err(error) = schedules::keep(database, &pool).await {
-            tracing::error!(%error, "the schedules could not be kept");
-        }
         process.parts.push(tokio::spawn(gauges::refresh(pool, config.metrics, stopping)));
         tracing::info!(worker.name = name, health.addr = %addr, "the worker claims");
         Ok(process)

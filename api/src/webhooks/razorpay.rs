@@ -29,11 +29,12 @@ pub(crate) async fn receive(
     body: Result<Bytes, BytesRejection>,
 ) -> ApiResult<Answer<Taken>> {
     let body = body.map_err(|error| body::unread(&error, WEBHOOK_LIMIT))?;
-    if !is_genuine(&app, &headers, &body) {
+    let Some(secret) = genuine(&app, &headers, &body) else {
         tracing::warn!("a webhook's signature does not fit");
         metrics::counter!("makegood_webhooks_total", "outcome" => "forged").increment(1);
         return Err(ApiError::BadSignature);
-    }
+    };
+    metrics::counter!("makegood_webhook_secrets_total", "secret" => secret).increment(1);
     let event = Event::read(&body)?;
     let event_id = event_id(&headers, &body)?;
     let shared = Shared::clone(&app);
@@ -41,13 +42,15 @@ pub(crate) async fn receive(
     Ok(Answer::ok("received", Taken { received: true }))
 }
 
-fn is_genuine(app: &App, headers: &HeaderMap, body: &[u8]) -> bool {
-    let given = headers.get("x-razorpay-signature").and_then(|value| value.to_str().ok());
+/// Which secret the body was signed with; `None` for none of ours.
+fn genuine(app: &App, headers: &HeaderMap, body: &[u8]) -> Option<&'static str> {
+    let given = headers.get("x-razorpay-signature")?.to_str().ok()?;
     let keys = &app.config.keys;
-    let secrets = [Some(&keys.webhook_secret), keys.webhook_secret_previous.as_ref()];
-    given.is_some_and(|given| {
-        secrets.into_iter().flatten().any(|secret| signature::of_webhook(secret, body).fits(given))
-    })
+    let fits = |secret| signature::of_webhook(secret, body).fits(given);
+    if fits(&keys.webhook_secret) {
+        return Some("current");
+    }
+    keys.webhook_secret_previous.as_ref().is_some_and(fits).then_some("previous")
 }
 
 /// The sender's id of the event. It stands outside the signature, so it only saves work: that a

@@ -24,7 +24,8 @@ use crate::counter::{
 async fn paid_order(stage: &Stage) -> Result<(activities::orders::PlacedOrder, GatewayPaymentId)> {
     let order = place_order(stage).await?;
     let notes = [("order_id".to_owned(), order.order_id.to_string())].into();
-    let new = NewGatewayOrder { receipt: order.receipt.clone(), amount: order.total, notes };
+    let (receipt, capture) = (order.receipt.clone(), order.terms.capture);
+    let new = NewGatewayOrder { receipt, amount: order.total, capture, notes };
     let gateway_order_id = gateway(stage.place())?.create_order(&new).await?.id;
     let gateway_payment_id: GatewayPaymentId =
         pay(stage.place(), gateway_order_id.as_str()).await?.parse()?;
