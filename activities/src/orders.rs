@@ -57,6 +57,11 @@ impl PlacedOrder {
     }
 }
 
+/// The workflow id of an attempt that a customer asked for, the first or a later one.
+pub fn checkout_id(order: OrderId, attempt: i64) -> String {
+    format!("checkout:{order}:{attempt}")
+}
+
 /// The code of an order that FAILED because its payment did: its customer may try again.
 pub const PAYMENT_FAILED: &str = "PAYMENT_FAILED";
 

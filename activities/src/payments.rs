@@ -30,6 +30,7 @@ pub(crate) fn failed(error: GatewayError) -> ActivityError {
             ActivityError::Rejected { code: code.into(), message }
         }
         GatewayError::Unavailable { .. } => ActivityError::Retryable { message, after },
+        GatewayError::Held { after, .. } => ActivityError::NotTried { message, after },
         GatewayError::Unknown { .. } => ActivityError::Unknown { message },
         GatewayError::Misconfigured { .. } => ActivityError::review("gateway_keys", message),
     }
@@ -304,6 +305,22 @@ mod tests {
         assert_eq!(failed, Reading::Failed { why: "card_declined".to_owned() }, "all have failed");
         assert_eq!(reading(&[], total).expect("readable"), Reading::Pending, "nobody tried");
     }
+    #[test]
+    fn an_order_over_another_amount_is_shown_to_nobody() {
+        let total = Money::from_minor(500, Inr);
+        let opened = |minor| GatewayOrder {
+            id: "order_1".parse().expect("an id"),
+            amount: Money::from_minor(minor, Inr),
+            amount_paid: Money::zero(Inr),
+            receipt: None,
+            status: crate::gateway::GatewayOrderStatus::Created,
+            notes: crate::gateway::Notes::new(),
+            created_at: None,
+        };
+        assert!(adopt(&opened(500), total).is_ok());
+        assert!(matches!(adopt(&opened(50_000), total), Err(ActivityError::Review { .. })));
+    }
+
     #[test]
     fn what_is_authorized_is_ours_to_take_over_the_orders_amount_only() {
         let set_aside = [payment("pay_1", GatewayPaymentStatus::Authorized, 500)];

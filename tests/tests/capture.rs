@@ -95,6 +95,26 @@ async fn edge_46_another_amount_than_the_orders_is_held_for_a_person_and_not_eve
     assert_eq!(shop.summary(&session.order_id).await.status, "RESERVED", "nothing is fulfilled");
 }
 
+// PAY-14
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn edge_46_another_amount_that_was_captured_goes_back_when_a_person_says_so() {
+    let (shop, customer, session) = placed(Shop::plan()).await;
+    customer.try_pay(&session, json!({"amount": 900})).await.expect(200);
+    let held = "select exists (select from incidents where class = 'amount_mismatch'
+                and resolved_at is null)";
+    shop.holds("a person is told", held).await;
+    let run: String =
+        shop.read("select run_id::text from incidents where class = 'amount_mismatch'").await;
+    let undo = ["runs", "compensate", &run, "--reason", "the customer paid too little"];
+    let done = shop.command(&undo).output().await.unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    customer.wait_for(&session.order_id, "CANCELLED").await;
+    shop.audit().await;
+    let truth = shop.gateway_truth().await;
+    assert_eq!(truth.refunds.first().map(|refund| refund.amount), Some(900), "in full");
+    assert_eq!(shop.stock("tea").await, Stock { available: 10, reserved: 0, sold: 0 });
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn edge_55_an_authorization_that_lapsed_before_it_was_taken_frees_the_stock() {
     let (shop, customer, session) = placed(Shop::plan().captures_by_hand()).await;

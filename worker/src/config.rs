@@ -6,6 +6,8 @@ use activities::gateway::GatewayConfig;
 use makegood::WorkerConfig;
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use crate::schedules::Reconciling;
+
 /// Everything that one worker process needs to know, its database aside.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -15,6 +17,8 @@ pub struct Config {
     pub gateway: GatewayConfig,
     /// Name, lease, limits and drain of the engine's worker.
     pub engine: WorkerConfig,
+    /// When the books are compared with the gateway.
+    pub reconciling: Reconciling,
     /// What `/metrics` shows: the recorder that the process installed.
     pub metrics: PrometheusHandle,
 }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use activities::gateway::{self, RazorpayClient};
-use makegood::{Database, Worker};
+use makegood::{Client, Database, Worker};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::health::Health;
-use crate::{Config, Error, code, gauges, health};
+use crate::{Config, Error, code, gauges, health, schedules};
 
 /// What handing the runs back may take beyond the calls under way.
 const HAND_BACK: Duration = Duration::from_millis(2_500);
@@ -42,7 +42,8 @@ impl WorkerProcess {
         let addr = listener.local_addr().map_err(refuse)?;
         gateway::install_tls();
         let gateway = Arc::new(RazorpayClient::new(config.gateway)?);
-        let registry = code::with(gateway);
+        let client = Client::connect(database).await?;
+        let registry = workflows::register_teller(code::with(gateway), client.clone());
 
         let pool = database.pool("makegood-health", 2).await?;
         let drain = config.engine.drain;
@@ -52,7 +53,12 @@ impl WorkerProcess {
         let server = health::serve(listener, Arc::clone(&health), stopping.clone());
         let parts = vec![tokio::spawn(server)];
         let mut process = Self { addr, health, drain, stop, parts };
-        let worker = match Worker::start(database, registry, config.engine).await {
+        let scheduled = schedules::keep(&client, &pool, &config.reconciling).await;
+        let started = match scheduled {
+            Ok(()) => Worker::start(database, registry, config.engine).await,
+            Err(error) => Err(error),
+        };
+        let worker = match started {
             Ok(worker) => worker,
             Err(error) => {
                 process.end_parts().await;

@@ -1,5 +1,6 @@
 //! The checkout: reserve stock, open the payment, await it, then settle, or make good.
 
+use activities::hints::PaymentHint;
 use activities::notify::AnnounceOrder;
 use activities::orders::{CloseOrder, PlacedOrder, Reason};
 use activities::payments::{
@@ -8,8 +9,8 @@ use activities::payments::{
 use activities::refunds::{RecordReturns, ReturnCaptures, ReturnStrays, Returns, Stray};
 use activities::settlement::{SettlePayment, Settlement};
 use activities::stock::{Hold, ReleaseStock, ReserveStock};
-use domain::{GatewayPaymentId, OrderId};
-use makegood::{Closing, Ctx, Late, Signal, Workflow, WorkflowResult};
+use domain::OrderId;
+use makegood::{Closing, Ctx, Late, Workflow, WorkflowResult};
 use serde::{Deserialize, Serialize};
 
 use crate::LatePayment;
@@ -67,22 +68,6 @@ impl Workflow for Checkout {
             hint.gateway_payment_id.as_ref() == Some(&receipt.paid.gateway_payment_id)
         }))
     }
-}
-
-/// Somebody says that the payment has moved on: the browser or a webhook.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct PaymentHint {
-    /// The gateway's payment, as far as the sender knows it.
-    pub gateway_payment_id: Option<GatewayPaymentId>,
-    /// Who says so.
-    pub source: String,
-    /// The proof that was handed in is none: unless there is money, the payment has failed.
-    #[serde(default)]
-    pub forged: bool,
-}
-
-impl Signal for PaymentHint {
-    const KIND: &'static str = "payment_hint";
 }
 
 /// What a completed checkout ends with.

@@ -7,9 +7,9 @@ use makegood::StartOptions;
 use serde::{Deserialize, Serialize};
 use store::orders::{NewOrder, Order, OrderItem, Page};
 use store::tenants::Tenant;
-use store::{Conn, orders, tenants};
+use store::{Conn, orders, refunds, tenants};
 use uuid::Uuid;
-use workflows::{Checkout, PlacedOrder};
+use workflows::{Checkout, PlacedOrder, checkout_id};
 
 use super::cart::{self, Cart};
 use super::view::{OrderSummary, OrderView};
@@ -45,11 +45,11 @@ pub(crate) async fn place(
     let placing = app.finish(async move { place_once(&shared, &who, &key, lines).await }).await?;
     Ok(match placing {
         Placing::New(order, items) => {
-            Answer::created("order placed", One { order: OrderView::of(order, items) })
+            Answer::created("order placed", One { order: OrderView::of(order, items, vec![]) })
                 .into_response()
         }
         Placing::Known(order, items) => {
-            Answer::ok("order placed before", One { order: OrderView::of(order, items) })
+            Answer::ok("order placed before", One { order: OrderView::of(order, items, vec![]) })
                 .into_response()
         }
     })
@@ -143,7 +143,7 @@ async fn insert(
         order_id,
         tenant_id: &tenant.tenant_id,
         user_id: who.user_id,
-        workflow_id: &workflow_id(order_id, FIRST_ATTEMPT),
+        workflow_id: &checkout_id(order_id, FIRST_ATTEMPT),
         idempotency_key: Some(key),
         priced: &priced,
         expires_in: tenant.hold,
@@ -152,11 +152,6 @@ async fn insert(
         Err(store::Error::Conflict(_)) => Err(Placed::Conflict),
         placed => Ok(placed?),
     }
-}
-
-/// The workflow id of an attempt that a customer asked for.
-pub(crate) fn workflow_id(order: OrderId, attempt: i64) -> String {
-    format!("checkout:{order}:{attempt}")
 }
 
 /// How a customer is named in the records.
@@ -187,7 +182,8 @@ pub(crate) async fn get(
             let mut conn = shared.pool.acquire().await?;
             let order = owned(&mut conn, &who, order).await?;
             let items = orders::items(&mut conn, &[order.order_id]).await?;
-            Ok(OrderView::of(order, items))
+            let refunds = refunds::by_order(&mut conn, order.order_id).await?;
+            Ok(OrderView::of(order, items, refunds))
         })
         .await?;
     Ok(Answer::ok("order", One { order }))

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use store::orders::Order;
 use store::payments::Payment;
 use store::{Conn, payments};
-use workflows::GATEWAY;
+use workflows::{Fact, GATEWAY};
 
 use super::orders::owned;
 use crate::app::{App, Shared};
@@ -20,7 +20,7 @@ use crate::body::Body;
 use crate::envelope::Answer;
 use crate::error::{ApiError, ApiResult};
 use crate::identity::SignedIn;
-use crate::payment_hint::{self, Fact};
+use crate::payment_hint;
 use crate::wait;
 use crate::webhooks::signature;
 

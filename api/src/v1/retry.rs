@@ -5,10 +5,11 @@ use axum::extract::State;
 use domain::{CartLine, OrderId, OrderStatus, Quantity};
 use serde::Serialize;
 use store::orders::{Order, OrderItem, Reopening};
-use store::{Conn, orders, tenants};
-use workflows::PAYMENT_FAILED;
+use store::tenants::{self, Tenant};
+use store::{Conn, orders, refunds};
+use workflows::{PAYMENT_FAILED, checkout_id};
 
-use super::orders::{actor, owned, start_checkout, workflow_id};
+use super::orders::{actor, owned, start_checkout};
 use super::payments::has_ended;
 use super::view::OrderView;
 use crate::app::{App, Shared};
@@ -30,47 +31,52 @@ pub(crate) async fn retry(
     IdempotencyKey(key): IdempotencyKey,
 ) -> ApiResult<Answer<Retried>> {
     let shared = Shared::clone(&app);
-    let order = app.finish(async move { retry_once(&shared, &who, order, &key).await }).await?;
+    let order = app
+        .finish(async move {
+            retry_once(&shared, &who, order, &key).await?;
+            stand(&shared, &who, order).await
+        })
+        .await?;
     Ok(Answer::accepted("the order is tried again", Retried { order }))
 }
 
-async fn retry_once(app: &App, who: &SignedIn, id: OrderId, key: &str) -> ApiResult<OrderView> {
+/// Leaves the order on a new attempt, or as it is where it can be paid as it stands, or where the
+/// key was used before.
+async fn retry_once(app: &App, who: &SignedIn, id: OrderId, key: &str) -> ApiResult<()> {
     let mut tx = app.pool.begin().await?;
     let order = owned(&mut tx, who, id).await?;
-    let items = orders::items(&mut tx, &[id]).await?;
     if !has_ended(order.status) || orders::was_reopened(&mut tx, id, key).await? {
-        return Ok(OrderView::of(order, items));
+        return Ok(());
     }
     let payment_failed = order.reason_code.as_deref() == Some(PAYMENT_FAILED);
     if order.status != OrderStatus::Failed || !payment_failed {
         return Err(ApiError::OrderEnded(order.status));
     }
-    let Some(order) = reopen(&mut tx, who, &order, key).await? else {
-        tx.rollback().await?;
-        return stand(app, who, id).await;
-    };
     let tenant = tenants::get(&mut tx, &order.tenant_id).await?;
+    let Some(order) = reopen(&mut tx, who, (&order, &tenant), key).await? else {
+        return Ok(()); // Another request was faster.
+    };
+    let items = orders::items(&mut tx, &[id]).await?;
     start_checkout(app, &mut tx, &order, lines(&items)?, tenant.terms).await?;
     tx.commit().await?;
     app.client.wake();
-    Ok(OrderView::of(order, items))
+    Ok(())
 }
 
 /// The order on its next attempt; none when another request was faster.
 async fn reopen(
     conn: &mut Conn,
     who: &SignedIn,
-    order: &Order,
+    (order, tenant): (&Order, &Tenant),
     key: &str,
 ) -> ApiResult<Option<Order>> {
-    let tenant = tenants::get(conn, &order.tenant_id).await?;
     if order.attempt >= tenant.max_attempts {
         return Err(ApiError::AttemptsUsedUp(tenant.max_attempts));
     }
     let again = Reopening {
         order_id: order.order_id,
         from: OrderStatus::Failed,
-        workflow_id: &workflow_id(order.order_id, order.attempt.saturating_add(1)),
+        workflow_id: &checkout_id(order.order_id, order.attempt.saturating_add(1)),
         expires_in: tenant.hold,
         max_attempts: tenant.max_attempts,
         actor: &actor(who),
@@ -80,12 +86,12 @@ async fn reopen(
     Ok(orders::reopen(conn, &again).await?)
 }
 
-/// The order as the faster request has left it.
 async fn stand(app: &App, who: &SignedIn, id: OrderId) -> ApiResult<OrderView> {
     let mut conn = app.pool.acquire().await?;
     let order = owned(&mut conn, who, id).await?;
     let items = orders::items(&mut conn, &[id]).await?;
-    Ok(OrderView::of(order, items))
+    let refunds = refunds::by_order(&mut conn, id).await?;
+    Ok(OrderView::of(order, items, refunds))
 }
 
 fn lines(items: &[OrderItem]) -> ApiResult<Vec<CartLine>> {

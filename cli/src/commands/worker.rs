@@ -18,8 +18,8 @@ pub(crate) async fn run(args: &WorkerArgs) -> Result<Exit, Problem> {
 
 async fn start(settings: WorkerSettings) -> Result<WorkerProcess, Problem> {
     let database = connect::migrated(&settings.database).await?;
-    let WorkerSettings { bind, gateway, engine, .. } = settings;
-    let config = Config { bind, gateway, engine, metrics: recorder::install()? };
+    let WorkerSettings { bind, gateway, engine, reconciling, .. } = settings;
+    let config = Config { bind, gateway, engine, reconciling, metrics: recorder::install()? };
     WorkerProcess::start(config, &database).await.map_err(|error| refused(&error))
 }
 
