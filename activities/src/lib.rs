@@ -8,6 +8,8 @@ pub mod notify;
 pub mod orders;
 pub mod payments;
 pub mod reconcile;
+pub mod refund_sweep;
+pub mod refunding;
 pub mod refunds;
 pub mod settlement;
 pub mod stock;
@@ -40,10 +42,20 @@ pub fn register(registry: Registry, gateway: Arc<dyn Gateway>) -> Registry {
         .activity(reconcile::FindUnknown)
         .activity(reconcile::ReadReceipts(Arc::clone(&gateway)))
         .activity(reconcile::MatchReceipts)
-        .activity(reconcile::ListPayouts(gateway))
+        .activity(reconcile::ListPayouts(Arc::clone(&gateway)))
         .activity(reconcile::CheckPayouts)
         .activity(reconcile::FindOverdue)
         .activity(reconcile::CheckBooks)
         .activity(reconcile::RecordFindings)
         .activity(reconcile::CloseReport)
+        .activity(refunding::AskRefund(Arc::clone(&gateway)))
+        .activity(refunding::ReadRefund(Arc::clone(&gateway)))
+        .activity(refunding::BookRefund)
+        .activity(refunding::FindRefund)
+        .activity(refunding::LookAfterRefund)
+        .activity(refunding::CloseRefund)
+        .activity(refund_sweep::FindUnwatched)
+        .activity(refund_sweep::ListRefunds(gateway))
+        .activity(refund_sweep::CompareRefunds)
+        .activity(refund_sweep::WatchRefunds)
 }

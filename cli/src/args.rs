@@ -2,6 +2,7 @@
 //! Settings stay text here, so that all of their faults can be named at once (see `settings`).
 
 mod bulk;
+mod ledger;
 mod mend;
 mod operate;
 mod reconcile;
@@ -15,6 +16,7 @@ use crate::demo::DemoArgs;
 use crate::dev::DevArgs;
 
 pub(crate) use self::bulk::{BulkArgs, BulkVerb, SelectionArgs, SimpleVerb};
+pub(crate) use self::ledger::{LedgerArgs, LedgerVerb};
 pub(crate) use self::mend::{CutArgs, MendVerb, OneArgs, SignedArgs};
 pub(crate) use self::operate::{
     AuditArgs, DoctorArgs, MigrateArgs, MigrateVerb, ReplayCheckArgs, RunState, RunsArgs, RunsVerb,
@@ -54,6 +56,8 @@ pub(crate) enum Command {
     Migrate(MigrateArgs),
     /// List, show and repair runs.
     Runs(RunsArgs),
+    /// Show what the books say.
+    Ledger(LedgerArgs),
     /// Check every promise of the engine and of the shop; exit 1 if one is broken.
     Audit(AuditArgs),
     /// Compare the books with the gateway now, or show what comparisons found; exit 1 if something

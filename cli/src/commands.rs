@@ -3,6 +3,7 @@
 mod api;
 mod audit;
 mod doctor;
+mod ledger;
 mod migrate;
 mod reconcile;
 mod replay_check;
@@ -25,6 +26,7 @@ pub(crate) async fn run(command: Command) -> ExitCode {
         Command::GatewaySandbox(args) => Box::pin(sandbox::run(&args)).await,
         Command::Migrate(args) => Box::pin(migrate::run(&args)).await,
         Command::Runs(args) => Box::pin(runs::run(&args)).await,
+        Command::Ledger(args) => Box::pin(ledger::run(&args)).await,
         Command::Audit(args) => Box::pin(audit::run(&args)).await,
         Command::Reconcile(args) => Box::pin(reconcile::run(&args)).await,
         Command::ReplayCheck(args) => Box::pin(replay_check::run(&args)).await,

@@ -8,6 +8,8 @@ mod order_number;
 mod policy;
 mod pricing;
 mod records;
+mod refund;
+mod refund_policy;
 pub mod states;
 mod status;
 mod words;
@@ -22,8 +24,10 @@ pub use order_number::OrderNumber;
 pub use policy::LateMoney;
 pub use pricing::{CartLine, PricedLine, PricedOrder, PricingError, Quantity, QuantityError};
 pub use records::{
-    Disposition, FindingOutcome, HoldState, PayoutKind, RefundStatus, ReportKind, ReportOutcome,
-    Role, WebhookState,
+    Disposition, FindingOutcome, HoldState, PayoutKind, ReportKind, ReportOutcome, Role,
+    WebhookState,
 };
+pub use refund::{RefundStatus, SMALLEST_REFUND_MINOR, Sale};
+pub use refund_policy::{OutsidePolicy, RefundPolicy, RefundWish};
 pub use status::{OrderStatus, PaymentStatus};
 pub use words::UnknownWord;

@@ -1,4 +1,4 @@
-//! The words of what is kept about stock, refunds, webhooks and people.
+//! The words of what is kept about stock, captures, webhooks and people.
 //! Never a transition: those tables stand with the statuses.
 
 use crate::words::words;
@@ -28,18 +28,6 @@ words! {
         Refunded = "REFUNDED",
         /// A person decides.
         Review = "REVIEW",
-    }
-}
-
-words! {
-    /// Where a refund stands.
-    pub enum RefundStatus("refund status") {
-        /// Asked for, not yet confirmed by the gateway.
-        Pending = "PENDING",
-        /// The gateway sent the money back.
-        Processed = "PROCESSED",
-        /// The gateway refused it.
-        Failed = "FAILED",
     }
 }
 

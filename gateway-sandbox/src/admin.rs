@@ -158,6 +158,24 @@ pub(crate) async fn late_capture(
 }
 
 #[derive(Deserialize)]
+pub(crate) struct Ageing {
+    days: u64,
+}
+
+/// `POST /sandbox/payments/{id}/age`: makes a payment this many days older.
+pub(crate) async fn age(
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+    Json(ageing): Json<Ageing>,
+) -> Result<Json<Payment>, Refusal> {
+    app.change(|state, _| {
+        let payment = state.payment_mut(&id)?;
+        payment.created_at = payment.created_at.saturating_sub(ageing.days.saturating_mul(86_400));
+        Ok(Json(payment.clone()))
+    })
+}
+
+#[derive(Deserialize)]
 pub(crate) struct Refunding {
     mode: RefundMode,
 }

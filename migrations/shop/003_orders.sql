@@ -49,13 +49,14 @@ begin
     ('CONFIRMED', 'CANCELLED'), ('CONFIRMED', 'REFUNDED'), ('CONFIRMED', 'PAID'),
     ('READY', 'COMPLETED'), ('READY', 'CANCELLED'),
     ('SHIPPED', 'DELIVERED'), ('SHIPPED', 'FAILED'),
-    ('FAILED', 'PENDING'), ('FAILED', 'REFUNDED')
+    ('FAILED', 'PENDING'), ('FAILED', 'REFUNDED'),
+    ('REFUNDED', 'PAID'), ('REFUNDED', 'CONFIRMED'), ('REFUNDED', 'FAILED')
   ) then
     raise exception 'an order may not go from % to %', old.status, new.status
       using errcode = '23514';
   end if;
   if new.status = 'PAID' then
-    new.paid_at := now();
+    new.paid_at := coalesce(old.paid_at, now());
   end if;
   return new;
 end

@@ -15,6 +15,7 @@ pub mod payments;
 pub mod payouts;
 pub mod products;
 pub mod reconciliation;
+pub mod refund_policies;
 pub mod refunds;
 mod row;
 pub mod settlements;

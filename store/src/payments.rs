@@ -196,25 +196,29 @@ pub async fn mark_failed(conn: &mut Conn, failed: &[NotPaid<'_>]) -> Result<Vec<
     rows.iter().map(|r| row::id(r, "payment_id")).collect()
 }
 
-/// A paid payment takes the status that its refunds give it; `false` when that changes nothing.
+/// A paid payment takes the status that its refunds give it, forward or, when a refund came back,
+/// backward; `false` when that changes nothing.
 ///
-/// Only PROCESSED refunds count: REFUNDED when all of the amount went back, else
-/// `PARTIALLY_REFUNDED`.
+/// Only PROCESSED refunds count: REFUNDED when all of the amount went back, `PARTIALLY_REFUNDED`
+/// when some did, else SUCCESS.
 pub async fn mark_refunded(conn: &mut Conn, gateway_payment: &GatewayPaymentId) -> Result<bool> {
     let changed = sqlx::query(
         "with back as (
-           select coalesce(sum(amount_minor), 0) as minor
-           from refunds
-           where gateway_payment_id = $1 and status = 'PROCESSED'
+           select p.payment_id,
+                  case when sum(r.amount_minor) >= p.amount_minor then 'REFUNDED'
+                       when sum(r.amount_minor) > 0 then 'PARTIALLY_REFUNDED'
+                       else 'SUCCESS' end as status
+           from payments p
+           left join refunds r
+             on r.gateway_payment_id = p.gateway_payment_id and r.status = 'PROCESSED'
+           where p.gateway_payment_id = $1
+             and p.status in ('SUCCESS', 'PARTIALLY_REFUNDED', 'REFUNDED')
+           group by p.payment_id, p.amount_minor
          )
          update payments p
-         set status = case when back.minor >= p.amount_minor then 'REFUNDED'
-                           else 'PARTIALLY_REFUNDED' end
+         set status = back.status
          from back
-         where p.gateway_payment_id = $1
-           and p.status in ('SUCCESS', 'PARTIALLY_REFUNDED')
-           and back.minor > 0
-           and (p.status = 'SUCCESS' or back.minor >= p.amount_minor)",
+         where p.payment_id = back.payment_id and p.status <> back.status",
     )
     .bind(gateway_payment.as_str())
     .execute(conn)

@@ -137,11 +137,11 @@ impl Customer {
         order
     }
 
-    fn get(&self, path: &str) -> RequestBuilder {
+    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
         self.web.get(&format!("{}{path}", self.api)).bearer_auth(&self.token)
     }
 
-    fn post(&self, path: &str) -> RequestBuilder {
+    pub(crate) fn post(&self, path: &str) -> RequestBuilder {
         self.web.post(&format!("{}{path}", self.api)).bearer_auth(&self.token)
     }
 }

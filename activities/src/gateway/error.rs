@@ -32,6 +32,8 @@ pub enum Operation {
     Refund,
     /// Listing the refunds of a payment.
     PaymentRefunds,
+    /// Listing the refunds of all payments.
+    ListRefunds,
 }
 
 impl Operation {
@@ -48,6 +50,7 @@ impl Operation {
             Self::Capture => "capture",
             Self::Refund => "refund",
             Self::PaymentRefunds => "payment_refunds",
+            Self::ListRefunds => "list_refunds",
         }
     }
 
@@ -61,7 +64,8 @@ impl Operation {
             | Self::ListPayments
             | Self::Payouts
             | Self::GetPayment
-            | Self::PaymentRefunds => false,
+            | Self::PaymentRefunds
+            | Self::ListRefunds => false,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The payment gateway as the activities see it: ten calls, their answers, and how they fail.
+//! The payment gateway as the activities see it: eleven calls, their answers, and how they fail.
 //! It never retries, never stores and never decides: the engine and the sagas do.
 
 mod breaker;
@@ -94,6 +94,14 @@ pub trait Gateway: Send + Sync {
         &'a self,
         payment_id: &'a GatewayPaymentId,
     ) -> GatewayFuture<'a, Vec<GatewayRefund>>;
+
+    /// Refunds of all payments that were made since `since`, the newest first: one page of at most
+    /// 100, after the first `skip`. While one reads, new ones push others onto the next page.
+    fn refunds_since(
+        &self,
+        since: DateTime<Utc>,
+        skip: usize,
+    ) -> GatewayFuture<'_, Vec<GatewayRefund>>;
 }
 
 /// An order to open at the gateway.

@@ -72,22 +72,6 @@ impl Transport {
         })
     }
 
-    /// One page of a list, as the gateway orders it.
-    pub(super) async fn page<J, T>(
-        &self,
-        operation: Operation,
-        path: &[&str],
-        query: &[(&str, String)],
-    ) -> Answer<Vec<T>>
-    where
-        J: DeserializeOwned,
-        T: TryFrom<J, Error = Malformed>,
-    {
-        let request = self.request(Method::GET, path)?.query(query);
-        let Page(items): Page<T> = self.call::<Collection<J>, _>(operation, request).await?;
-        Ok(items)
-    }
-
     /// Every item of a list, page by page, oldest first.
     pub(super) async fn list<J, T>(
         &self,
@@ -101,9 +85,7 @@ impl Transport {
     {
         let mut all: Vec<T> = Vec::new();
         for page in 0..PAGES_LIMIT {
-            let paging = [("count", PAGE), ("skip", page * PAGE)];
-            let request = self.request(Method::GET, path)?.query(filter).query(&paging);
-            let Page(items): Page<T> = self.call::<Collection<J>, _>(operation, request).await?;
+            let items: Vec<T> = self.page::<J, T>(operation, path, filter, page * PAGE).await?;
             let is_last = items.len() < PAGE;
             let known = all.len();
             for item in items {
@@ -118,6 +100,24 @@ impl Transport {
             }
         }
         Err(GatewayError::unavailable(operation, "the list does not end"))
+    }
+
+    /// One page of a list, after the first `skip` items.
+    pub(super) async fn page<J, T>(
+        &self,
+        operation: Operation,
+        path: &[&str],
+        filter: &[(&str, &str)],
+        skip: usize,
+    ) -> Answer<Vec<T>>
+    where
+        J: DeserializeOwned,
+        T: TryFrom<J, Error = Malformed>,
+    {
+        let paging = [("count", PAGE), ("skip", skip)];
+        let request = self.request(Method::GET, path)?.query(filter).query(&paging);
+        let Page(items): Page<T> = self.call::<Collection<J>, _>(operation, request).await?;
+        Ok(items)
     }
 }
 

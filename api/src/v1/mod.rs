@@ -6,5 +6,6 @@ mod cart;
 pub(crate) mod orders;
 pub(crate) mod payments;
 pub(crate) mod products;
+pub(crate) mod refunds;
 pub(crate) mod stream;
 mod view;

@@ -6,7 +6,7 @@ use domain::{CartLine, HoldId, OrderId};
 use makegood::StartOptions;
 use serde::{Deserialize, Serialize};
 use store::orders::{NewOrder, Order, OrderItem, Page};
-use store::{Conn, orders, tenants};
+use store::{Conn, orders, refunds, tenants};
 use uuid::Uuid;
 use workflows::{Checkout, PlacedOrder};
 
@@ -44,11 +44,11 @@ pub(crate) async fn place(
     let placing = app.finish(async move { place_once(&shared, &who, &key, lines).await }).await?;
     Ok(match placing {
         Placing::New(order, items) => {
-            Answer::created("order placed", One { order: OrderView::of(order, items) })
+            Answer::created("order placed", One { order: OrderView::of(order, items, vec![]) })
                 .into_response()
         }
         Placing::Known(order, items) => {
-            Answer::ok("order placed before", One { order: OrderView::of(order, items) })
+            Answer::ok("order placed before", One { order: OrderView::of(order, items, vec![]) })
                 .into_response()
         }
     })
@@ -182,7 +182,8 @@ pub(crate) async fn get(
             let mut conn = shared.pool.acquire().await?;
             let order = owned(&mut conn, &who, order).await?;
             let items = orders::items(&mut conn, &[order.order_id]).await?;
-            Ok(OrderView::of(order, items))
+            let refunds = refunds::by_order(&mut conn, order.order_id).await?;
+            Ok(OrderView::of(order, items, refunds))
         })
         .await?;
     Ok(Answer::ok("order", One { order }))

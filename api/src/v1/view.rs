@@ -4,6 +4,9 @@ use chrono::{DateTime, Utc};
 use domain::{Money, OrderId, OrderStatus, Sku};
 use serde::Serialize;
 use store::orders::{Order, OrderItem};
+use store::refunds::Refund;
+
+use super::refunds::RefundView;
 
 #[derive(Serialize)]
 pub(crate) struct OrderView {
@@ -15,6 +18,7 @@ pub(crate) struct OrderView {
     subtotal: Money,
     tax: Money,
     total: Money,
+    refunds: Vec<RefundView>,
     expires_at: DateTime<Utc>,
     created_at: DateTime<Utc>,
 }
@@ -29,7 +33,7 @@ struct LineView {
 }
 
 impl OrderView {
-    pub(crate) fn of(order: Order, items: Vec<OrderItem>) -> Self {
+    pub(crate) fn of(order: Order, items: Vec<OrderItem>, refunds: Vec<Refund>) -> Self {
         let line = |item: OrderItem| LineView {
             sku: item.sku,
             name: item.name,
@@ -46,6 +50,7 @@ impl OrderView {
             subtotal: order.subtotal,
             tax: order.tax,
             total: order.total,
+            refunds: refunds.into_iter().map(RefundView::from).collect(),
             expires_at: order.expires_at,
             created_at: order.created_at,
         }

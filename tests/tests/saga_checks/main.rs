@@ -4,3 +4,4 @@ mod checkout;
 mod counter;
 mod late_payment;
 mod reconcile;
+mod refund;
