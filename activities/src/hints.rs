@@ -12,6 +12,9 @@ pub struct PaymentHint {
     pub gateway_payment_id: Option<GatewayPaymentId>,
     /// Who says so.
     pub source: String,
+    /// The proof that was handed in is none: unless there is money, the payment has failed.
+    #[serde(default)]
+    pub forged: bool,
 }
 
 impl Signal for PaymentHint {
@@ -25,6 +28,8 @@ pub enum Fact {
     /// The customer's page handed back a genuine signature. It says nothing about the status, so
     /// it must not pass for the gateway's word that the payment was captured.
     Presented,
+    /// The customer's page handed back a signature that is none.
+    Forged,
     /// The money is ours.
     Captured,
     /// The customer's money is set aside.
@@ -39,6 +44,7 @@ impl Fact {
     pub fn signal_id(self, payment: &GatewayPaymentId) -> String {
         match self {
             Self::Presented => format!("presented:{payment}"),
+            Self::Forged => format!("forged:{payment}"),
             Self::Captured => format!("captured:{payment}"),
             Self::Authorized => format!("payment.authorized:{payment}"),
             Self::Failed => format!("payment.failed:{payment}"),

@@ -28,6 +28,8 @@ pub(crate) enum ApiError {
     NotYours,
     #[error("there is no such order")]
     OrderNotFound,
+    #[error("there is no such payment")]
+    PaymentNotFound,
     #[error("there is no such refund")]
     RefundNotFound,
     #[error("there is no such product")]
@@ -58,6 +60,8 @@ pub(crate) enum ApiError {
     RefundTooLarge(Money),
     #[error("outside the shop's policy: {0}")]
     OutsidePolicy(OutsidePolicy),
+    #[error("the order was tried {0} times; place a new one")]
+    AttemptsUsedUp(i64),
     #[error("the payment is not open yet; try again")]
     SessionNotReady,
     #[error("the signature is wrong or missing")]
@@ -101,6 +105,7 @@ impl ApiError {
             Self::Forbidden => (S::FORBIDDEN, "FORBIDDEN"),
             Self::NotYours => (S::FORBIDDEN, "NOT_YOURS"),
             Self::OrderNotFound => (S::NOT_FOUND, "ORDER_NOT_FOUND"),
+            Self::PaymentNotFound => (S::NOT_FOUND, "PAYMENT_NOT_FOUND"),
             Self::RefundNotFound => (S::NOT_FOUND, "REFUND_NOT_FOUND"),
             Self::ProductNotFound => (S::NOT_FOUND, "PRODUCT_NOT_FOUND"),
             Self::RouteNotFound => (S::NOT_FOUND, "ROUTE_NOT_FOUND"),
@@ -116,6 +121,7 @@ impl ApiError {
             Self::NothingToRefund(_) => (S::CONFLICT, "NOTHING_TO_REFUND"),
             Self::RefundTooLarge(_) => (S::CONFLICT, "REFUND_TOO_LARGE"),
             Self::OutsidePolicy(_) => (S::CONFLICT, "OUTSIDE_REFUND_POLICY"),
+            Self::AttemptsUsedUp(_) => (S::CONFLICT, "ATTEMPTS_USED_UP"),
             Self::SessionNotReady => (S::SERVICE_UNAVAILABLE, "SESSION_NOT_READY"),
             Self::BadSignature => (S::BAD_REQUEST, "BAD_SIGNATURE"),
             Self::WrongGatewayOrder => (S::CONFLICT, "WRONG_GATEWAY_ORDER"),
@@ -135,6 +141,8 @@ impl ApiError {
             json!({ "left": left })
         } else if let Self::OrderEnded(status) | Self::NothingToRefund(status) = self {
             json!({ "order_status": status })
+        } else if let Self::AttemptsUsedUp(attempts) = self {
+            json!({ "max_attempts": attempts })
         } else if let Self::TooLarge { limit } = self {
             json!({ "limit_bytes": limit })
         } else {

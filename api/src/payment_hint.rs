@@ -4,23 +4,28 @@
 use domain::GatewayPaymentId;
 use makegood::Client;
 use store::Conn;
-use store::orders::Order;
+use store::payments::Payment;
 use workflows::{Checkout, Fact, PaymentHint};
 
 use crate::error::ApiResult;
 
-/// Signals the order's checkout in the caller's transaction; `false` when it was never started.
-/// Wake the workers after the commit.
+/// Signals the checkout that awaits this payment, in the caller's transaction; `false` when it was
+/// never started. Wake the workers after the commit.
 pub(crate) async fn tell(
     client: &Client,
     conn: &mut Conn,
-    order: &Order,
+    awaited: &Payment,
     (fact, payment): (Fact, &GatewayPaymentId),
     source: &str,
 ) -> ApiResult<bool> {
-    let hint = PaymentHint { gateway_payment_id: Some(payment.clone()), source: source.to_owned() };
+    let hint = PaymentHint {
+        gateway_payment_id: Some(payment.clone()),
+        source: source.to_owned(),
+        forged: fact == Fact::Forged,
+    };
     let id = fact.signal_id(payment);
-    let sent = client.signal::<Checkout, PaymentHint>(conn, &order.workflow_id, &id, &hint).await;
+    let checkout = &awaited.workflow_id;
+    let sent = client.signal::<Checkout, PaymentHint>(conn, checkout, &id, &hint).await;
     match sent {
         Ok(_) => Ok(true),
         Err(makegood::Error::RunNotFound(_)) => Ok(false),

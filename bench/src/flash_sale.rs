@@ -7,7 +7,7 @@ use activities::orders::{CloseOrder, PlacedOrder};
 use activities::stock::{Hold, ReserveStock};
 use domain::{
     CartLine, Currency, HoldId, Money, OrderId, PricedLine, PricedOrder, Role, Sku, TenantId,
-    UserId,
+    Terms, UserId,
 };
 use makegood::{
     Activity, ActivityResult, Client, Closing, Ctx, Database, InTransaction, Registry, Worker,
@@ -201,14 +201,6 @@ async fn place(tx: &mut PgConnection, user_id: UserId, sku: &Sku) -> Result<Plac
         expires_in: Duration::from_mins(30),
     };
     let placed = store::orders::insert(tx, &new, "bench").await?;
-    Ok(PlacedOrder {
-        order_id,
-        hold_id: HoldId::from(Uuid::now_v7()),
-        lines: vec![CartLine { sku: sku.clone(), quantity }],
-        tax: placed.tax,
-        total: placed.total,
-        receipt: order_id.as_uuid().simple().to_string(),
-        expires_at: placed.expires_at,
-        tenant_id,
-    })
+    let lines = vec![CartLine { sku: sku.clone(), quantity }];
+    Ok(PlacedOrder::of(&placed, HoldId::from(Uuid::now_v7()), lines, Terms::default()))
 }

@@ -21,7 +21,7 @@ pub use ids::{
 pub use ledger::{Account, Entry, LedgerKind, Side};
 pub use money::{Currency, Money, MoneyError};
 pub use order_number::OrderNumber;
-pub use policy::LateMoney;
+pub use policy::{Capture, LateMoney, Terms};
 pub use pricing::{CartLine, PricedLine, PricedOrder, PricingError, Quantity, QuantityError};
 pub use records::{
     Disposition, FindingOutcome, HoldState, PayoutKind, ReportKind, ReportOutcome, Role,

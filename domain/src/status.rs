@@ -46,7 +46,8 @@ impl OrderStatus {
 
     /// The statuses that may directly follow this one.
     ///
-    /// `Confirmed` to `Paid` is for payment after confirmation; `Failed` to `Pending` is the retry.
+    /// `Confirmed` to `Paid` is for payment after confirmation. Back to `Pending` goes a failed order
+    /// that its customer tries again, and a failed or expired one for which money came late.
     /// `Refunded` goes back to what was before when the refund comes back.
     pub const fn next(self) -> &'static [Self] {
         match self {
@@ -67,7 +68,8 @@ impl OrderStatus {
             Self::Shipped => &[Self::Delivered, Self::Failed],
             Self::Failed => &[Self::Pending, Self::Refunded],
             Self::Refunded => &[Self::Paid, Self::Confirmed, Self::Failed],
-            Self::Delivered | Self::Completed | Self::Cancelled | Self::Expired => &[],
+            Self::Expired => &[Self::Pending],
+            Self::Delivered | Self::Completed | Self::Cancelled => &[],
         }
     }
 }

@@ -157,6 +157,14 @@ pub(crate) async fn late_capture(
     app.change(|state, now| state.resolve_late(&id, status, now)).map(Json)
 }
 
+/// `POST /sandbox/payments/{id}/lapse`: nobody took an authorized payment in time.
+pub(crate) async fn lapse(
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+) -> Result<Json<Payment>, Refusal> {
+    app.change(|state, now| state.lapse(&id, now)).map(Json)
+}
+
 #[derive(Deserialize)]
 pub(crate) struct Ageing {
     days: u64,

@@ -47,6 +47,7 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/webhook-url", put(admin::webhook_url))
         .route("/webhooks/{event_id}/replay", post(admin::replay))
         .route("/payments/{id}/late-capture", post(admin::late_capture))
+        .route("/payments/{id}/lapse", post(admin::lapse))
         .route("/payments/{id}/age", post(admin::age))
         .route("/refund-mode", put(admin::refund_mode))
         .route("/refunds/{id}/process", post(admin::process_refund))

@@ -25,6 +25,8 @@ create table tenants (
   hold_secs        bigint      not null default 1800 check (hold_secs between 1 and 604800),
   late_money       text        not null default 'rereserve_then_fulfil'
                    check (late_money in ('rereserve_then_fulfil', 'always_refund', 'manual_review')),
+  capture          text        not null default 'automatic'
+                   check (capture in ('automatic', 'manual')),
   max_attempts     bigint      not null default 3 check (max_attempts between 1 and 100),
   customers_refund     boolean not null default true,
   refund_window_secs   bigint  not null default 2592000

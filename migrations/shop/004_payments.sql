@@ -3,10 +3,12 @@
 -- Locks:  none, all new.   Deploy: expand.   Undo: forward-only.
 
 -- A stray is money that came beside the order's own payment and is to go back.
+-- The workflow is that of the attempt that awaits the money: whoever has news of it tells that one.
 create table payments (
   payment_id         uuid        primary key,
   tenant_id          text        not null,
   order_id           uuid        not null references orders,
+  workflow_id        text        not null,
   gateway            text        not null check (length(gateway) between 1 and 40),
   gateway_order_id   text        not null check (length(gateway_order_id) between 1 and 128),
   gateway_payment_id text        check (length(gateway_payment_id) between 1 and 128),

@@ -32,10 +32,10 @@ fn damages(s: &Settled) -> Vec<(&'static str, String)> {
         format!(
             "drop index payments_one_per_gateway_order;
              drop index payments_one_success_per_order;
-             insert into payments (payment_id, tenant_id, order_id, gateway, gateway_order_id,
-               gateway_payment_id, status, stray, amount_minor, currency)
-             select gen_random_uuid(), tenant_id, {order_id}, gateway, gateway_order_id, 'pay_2',
-               '{status}', {stray}, amount_minor, currency
+             insert into payments (payment_id, tenant_id, order_id, workflow_id, gateway,
+               gateway_order_id, gateway_payment_id, status, stray, amount_minor, currency)
+             select gen_random_uuid(), tenant_id, {order_id}, workflow_id, gateway,
+               gateway_order_id, 'pay_2', '{status}', {stray}, amount_minor, currency
              from payments where payment_id = '{payment}'"
         )
     };

@@ -72,9 +72,10 @@ async fn the_database_allows_exactly_the_payment_moves_of_the_domain() {
     for from in PaymentStatus::ALL {
         for to in PaymentStatus::ALL.iter().filter(|to| *to != from) {
             let plant = format!(
-                "insert into payments (payment_id, tenant_id, order_id, gateway, gateway_order_id,
-                   gateway_payment_id, status, amount_minor, currency)
-                 values ('{id}', 'retail', '{order}', 'razorpay', 'o', 'p', '{from}', 1, 'INR')",
+                "insert into payments (payment_id, tenant_id, order_id, workflow_id, gateway,
+                   gateway_order_id, gateway_payment_id, status, amount_minor, currency)
+                 values ('{id}', 'retail', '{order}', 'w', 'razorpay', 'o', 'p', '{from}', 1,
+                         'INR')",
                 id = Uuid::nil(),
             );
             let step = format!("update payments set status = '{to}' where gateway_order_id = 'o'");

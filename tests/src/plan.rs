@@ -12,6 +12,8 @@ pub struct Plan {
     pub(crate) lease_secs: u32,
     pub(crate) hold_secs: i64,
     pub(crate) tax_basis_points: i64,
+    pub(crate) late_money: &'static str,
+    pub(crate) capture: &'static str,
     pub(crate) has_webhooks: bool,
     pub(crate) has_own_server: bool,
     pub(crate) role: Option<&'static str>,
@@ -27,6 +29,8 @@ impl Default for Plan {
             lease_secs: 15,
             hold_secs: 600,
             tax_basis_points: 0,
+            late_money: "rereserve_then_fulfil",
+            capture: "automatic",
             has_webhooks: true,
             has_own_server: false,
             role: None,
@@ -63,6 +67,20 @@ impl Plan {
     #[must_use]
     pub fn tax_basis_points(mut self, basis_points: i64) -> Self {
         self.tax_basis_points = basis_points;
+        self
+    }
+
+    /// What happens to money that comes too late; it pays its order if it can unless said.
+    #[must_use]
+    pub fn late_money(mut self, policy: &'static str) -> Self {
+        self.late_money = policy;
+        self
+    }
+
+    /// We take what a customer authorizes; the gateway does unless said.
+    #[must_use]
+    pub fn captures_by_hand(mut self) -> Self {
+        self.capture = "manual";
         self
     }
 

@@ -46,9 +46,13 @@ impl Shop {
         let place =
             if plan.has_own_server { Place::private().await } else { Place::shared().await };
         let pool = place.pool().await;
-        sqlx::query("update tenants set hold_secs = $1, tax_basis_points = $2")
+        let presets = "update tenants
+            set hold_secs = $1, tax_basis_points = $2, late_money = $3, capture = $4";
+        sqlx::query(presets)
             .bind(plan.hold_secs)
             .bind(plan.tax_basis_points)
+            .bind(plan.late_money)
+            .bind(plan.capture)
             .execute(&pool)
             .await
             .unwrap();

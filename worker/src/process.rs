@@ -53,7 +53,12 @@ impl WorkerProcess {
         let server = health::serve(listener, Arc::clone(&health), stopping.clone());
         let parts = vec![tokio::spawn(server)];
         let mut process = Self { addr, health, drain, stop, parts };
-        let worker = match Worker::start(database, registry, config.engine).await {
+        let scheduled = schedules::keep(&client, &pool, &config.reconciling).await;
+        let started = match scheduled {
+            Ok(()) => Worker::start(database, registry, config.engine).await,
+            Err(error) => Err(error),
+        };
+        let worker = match started {
             Ok(worker) => worker,
             Err(error) => {
                 process.end_parts().await;
@@ -61,11 +66,6 @@ impl WorkerProcess {
             }
         };
         process.health.begin(worker);
-        // After the worker, which has waited for the tables: a schedule that could not be kept is
-        // kept by the next worker, and whatever it would have started waits until then.
-        if let Err(error) = schedules::keep(&client, &pool, &config.reconciling).await {
-            tracing::error!(%error, "the schedules could not be kept");
-        }
         process.parts.push(tokio::spawn(gauges::refresh(pool, config.metrics, stopping)));
         tracing::info!(worker.name = name, health.addr = %addr, "the worker claims");
         Ok(process)

@@ -9,16 +9,15 @@ use workflows::{MatchPayouts, Reconcile, ReconcileRule, RefundSweep};
 /// A look at everything that may come late is due after a day.
 const DEEP_EVERY_SECS: u32 = 86_400;
 
-/// How far back the frequent sweep of refunds looks, in hours, and the nightly one: a bank may send
-/// money back for weeks.
-const SWEEPS: [(&str, &str, i64); 2] =
-    [("refunds of late", "*/10 * * * *", 26), ("refunds of the last weeks", "40 3 * * *", 24 * 30)];
+/// When the gateway's refunds are looked through, and how many hours back: a bank may send money
+/// back for weeks.
+const REFUND_SWEEPS: [(&str, &str, i64); 2] =
+    [("refunds of late", "*/10 * * * *", 26), ("refunds of the last weeks", "40 3 * * *", 30 * 24)];
 
 /// When the books are compared with the gateway. The same for all workers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reconciling {
-    /// When payments are compared: a cron expression in UTC; `None`: never, and refunds are not
-    /// swept either.
+    /// When payments are compared: a cron expression in UTC; `None`: never.
     pub books: Option<String>,
     /// When payouts are; `None`: never.
     pub payouts: Option<String>,
@@ -38,23 +37,21 @@ impl Default for Reconciling {
 pub(crate) async fn keep(client: &Client, pool: &PgPool, when: &Reconciling) -> Result<(), Error> {
     let mut tx = pool.begin().await?;
     let rule = ReconcileRule { age_secs: when.age_secs, deep_every_secs: DEEP_EVERY_SECS };
-    let books = when.books.as_deref();
-    one::<Reconcile, _>(client, &mut tx, (Reconcile::NAME, books), &rule).await?;
-    let payouts = (MatchPayouts::NAME, when.payouts.as_deref());
-    one::<MatchPayouts, _>(client, &mut tx, payouts, &()).await?;
-    for (name, cron, hours) in SWEEPS {
-        let cron = books.map(|_| cron);
-        one::<RefundSweep, _>(client, &mut tx, (name, cron), &hours).await?;
+    one::<Reconcile, _>(client, &mut tx, when.books.as_deref(), &rule).await?;
+    one::<MatchPayouts, _>(client, &mut tx, when.payouts.as_deref(), &()).await?;
+    for (name, cron, hours) in REFUND_SWEEPS {
+        let sweep = Schedule::new(name, cron)?.overlap(Overlap::Skip);
+        client.schedule::<RefundSweep, i64>(&mut tx, &sweep, &hours).await?;
     }
     tx.commit().await?;
     Ok(())
 }
 
-/// One run at a time, and no schedule without a rule.
+/// One run at a time: the report that is open keeps a second one out, and this saves its start.
 async fn one<W, I>(
     client: &Client,
     conn: &mut PgConnection,
-    (name, cron): (&str, Option<&str>),
+    cron: Option<&str>,
     input: &I,
 ) -> Result<(), Error>
 where
@@ -62,12 +59,12 @@ where
     I: Serialize,
 {
     let Some(cron) = cron else {
-        return match client.delete_schedule(conn, name).await {
+        return match client.delete_schedule(conn, W::NAME).await {
             Err(Error::ScheduleNotFound(_)) => Ok(()),
             deleted => deleted,
         };
     };
-    let schedule = Schedule::new(name, cron)?.overlap(Overlap::Skip);
+    let schedule = Schedule::new(W::NAME, cron)?.overlap(Overlap::Skip);
     client.schedule::<W, I>(conn, &schedule, input).await?;
     Ok(())
 }

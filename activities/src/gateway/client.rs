@@ -1,7 +1,7 @@
 //! The payment gateway in Razorpay's wire protocol: one function for each call of [`Gateway`].
 //! It never retries; how requests travel is in `transport`, what the JSON means is in `wire`.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use domain::{GatewayOrderId, GatewayPaymentId, Money};
 use reqwest::Method;
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use super::transport::{Answer, Transport};
 use super::wire::{self, OrderJson, PaymentJson, PayoutJson, RefundJson};
 use super::{
     Gateway, GatewayConfig, GatewayError, GatewayFuture, GatewayOrder, GatewayPayment,
-    GatewayPaymentStatus, GatewayPayout, GatewayRefund, NewGatewayOrder, Notes, Operation,
+    GatewayPaymentStatus, GatewayPayout, GatewayRefund, NewGatewayOrder, Notes, Operation, PAGE,
 };
 
 /// The header that makes a refund safe to repeat.
@@ -56,6 +56,7 @@ impl Gateway for RazorpayClient {
                     amount: order.amount.minor(),
                     currency: order.amount.currency().as_str(),
                     receipt: &order.receipt,
+                    payment: order.capture.into(),
                     notes: &order.notes,
                 });
             self.transport.call::<OrderJson, _>(Operation::CreateOrder, request).await
@@ -116,7 +117,8 @@ impl Gateway for RazorpayClient {
 
     fn payouts(&self, day: NaiveDate, skip: usize) -> GatewayFuture<'_, Vec<GatewayPayout>> {
         Box::pin(async move {
-            let [year, month, date] = ["%Y", "%m", "%d"].map(|part| day.format(part).to_string());
+            let (year, month) = (day.year().to_string(), format!("{:02}", day.month()));
+            let date = format!("{:02}", day.day());
             let filter = [("year", year.as_str()), ("month", &month), ("day", &date)];
             let path = ["settlements", "recon", "combined"];
             self.transport.page::<PayoutJson, _>(Operation::Payouts, &path, &filter, skip).await

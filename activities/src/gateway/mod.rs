@@ -12,7 +12,7 @@ mod wire;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use domain::{GatewayOrderId, GatewayPaymentId, GatewayRefundId, Money, PayoutKind};
+use domain::{Capture, GatewayOrderId, GatewayPaymentId, GatewayRefundId, Money, PayoutKind};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
@@ -111,6 +111,8 @@ pub struct NewGatewayOrder {
     pub receipt: String,
     /// What the customer shall pay.
     pub amount: Money,
+    /// Who takes the money that the customer authorizes.
+    pub capture: Capture,
     /// Our own words, shown in the gateway's dashboard and webhooks.
     pub notes: Notes,
 }

@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use store::Conn;
 use store::reconciliation::{self, Finding, Owner, Seen};
 
-use super::{News, flagged, order_of};
+use super::{News, attempt_of, flagged};
 use crate::gateway::{Gateway, GatewayError, GatewayPaymentStatus, PAGE};
 use crate::hints::Fact;
+use crate::orders::checkout_id;
 use crate::payments::{failed, patience};
 
 /// Pages of the gateway's list that are read in one step.
@@ -195,18 +196,22 @@ impl Activity for MatchReceipts {
     ) -> ActivityResult<(Vec<News>, Vec<Finding>)> {
         let (mut told, mut findings) = (Vec::new(), Vec::new());
         for Named { captured, receipt } in named {
-            let order = match &receipt {
-                Some(receipt) => match order_of(receipt) {
-                    Some(order) => Some(order),
+            let attempt = match &receipt {
+                Some(receipt) => match attempt_of(receipt) {
+                    Some(attempt) => Some(attempt),
                     None => continue,
                 },
                 None => None,
             };
-            let owner = match order {
-                Some(order) => reconciliation::owners(tx, &[Seen::Order(order)]).await?.pop(),
+            let owner = match attempt {
+                Some((order, attempt)) => {
+                    let found = reconciliation::owners(tx, &[Seen::Order(order)]).await?.pop();
+                    let workflow_id = checkout_id(order, attempt);
+                    found.flatten().map(|owner| Owner { workflow_id, ..owner })
+                }
                 None => None,
             };
-            match owner.flatten() {
+            match owner {
                 Some(owner) if owner.is_waiting => {}
                 Some(owner) => told.push(news(&captured, &owner)),
                 None => {

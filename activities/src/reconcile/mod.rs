@@ -61,11 +61,17 @@ fn finding(
     Finding { kind, subject, outcome, detail: detail.into().chars().take(2_000).collect() }
 }
 
-/// The order that a receipt of ours is made of: its id without hyphens, a hyphen, the attempt.
-fn order_of(receipt: &str) -> Option<OrderId> {
+/// The order and the attempt that a receipt of ours is made of: the order's id without hyphens, a
+/// hyphen, the attempt.
+fn attempt_of(receipt: &str) -> Option<(OrderId, i64)> {
     let (id, attempt) = receipt.split_once('-')?;
-    let is_ours = id.len() == 32 && attempt.parse::<u32>().is_ok();
-    is_ours.then(|| Uuid::try_parse(id).ok().map(OrderId::from)).flatten()
+    let attempt = attempt.parse::<u32>().ok()?;
+    let id = Uuid::try_parse(id).ok().filter(|_| id.len() == 32)?;
+    Some((id.into(), attempt.into()))
+}
+
+fn order_of(receipt: &str) -> Option<OrderId> {
+    attempt_of(receipt).map(|(order, _)| order)
 }
 
 #[cfg(test)]
@@ -76,7 +82,7 @@ mod tests {
     fn only_our_own_receipts_name_an_order() {
         let id = Uuid::now_v7();
         let receipt = format!("{}-2", id.simple());
-        assert_eq!(order_of(&receipt), Some(OrderId::from(id)));
+        assert_eq!(attempt_of(&receipt), Some((OrderId::from(id), 2)));
         for foreign in ["", "order-1", "0197", &format!("{id}-1"), &format!("{}-x", id.simple())] {
             assert_eq!(order_of(foreign), None, "{foreign}");
         }

@@ -36,6 +36,7 @@ impl<W: Workflow> Activity for TellCheckouts<W> {
             let hint = PaymentHint {
                 gateway_payment_id: Some(one.gateway_payment_id.clone()),
                 source: "reconciler".to_owned(),
+                forged: false,
             };
             let told = self.client.tell::<W, _>(&one.workflow_id, &one.signal_id, &hint).await;
             findings.extend(finding(&one, told)?);

@@ -14,6 +14,8 @@ pub(crate) struct OrderView {
     order_number: String,
     status: OrderStatus,
     reason_code: Option<String>,
+    /// Which attempt to get it paid this is, from 1.
+    attempt: i64,
     lines: Vec<LineView>,
     subtotal: Money,
     tax: Money,
@@ -46,6 +48,7 @@ impl OrderView {
             order_number: order.order_number,
             status: order.status,
             reason_code: order.reason_code,
+            attempt: order.attempt,
             lines: items.into_iter().map(line).collect(),
             subtotal: order.subtotal,
             tax: order.tax,

@@ -2,7 +2,7 @@
 //! Never moves money: the saga asks the gateway what is true.
 
 use domain::WebhookState;
-use store::{Conn, orders, payments};
+use store::{Conn, payments};
 use workflows::{Fact, GATEWAY};
 
 use super::event::Event;
@@ -30,7 +30,7 @@ pub(super) async fn pass_on(
     if awaited.status.was_paid() && awaited.gateway_payment_id.as_ref() == Some(payment) {
         return Ok(WebhookState::Signalled); // Settled by this very payment: it knows.
     }
-    let order = orders::get(conn, awaited.order_id).await?;
-    let told = payment_hint::tell(&app.client, conn, &order, (fact, payment), &event.kind).await?;
+    let told =
+        payment_hint::tell(&app.client, conn, &awaited, (fact, payment), &event.kind).await?;
     Ok(if told { WebhookState::Signalled } else { WebhookState::Unmatched })
 }

@@ -12,7 +12,7 @@ use crate::{Conn, Result, row};
 pub struct Awaited {
     /// The payment.
     pub payment_id: PaymentId,
-    /// The order's workflow.
+    /// The workflow that waits for it.
     pub workflow_id: String,
     /// The order's name at the gateway.
     pub gateway_order_id: GatewayOrderId,
@@ -26,9 +26,8 @@ pub async fn awaited_payments(
     limit: i64,
 ) -> Result<Vec<Awaited>> {
     let rows = sqlx::query(
-        "select p.payment_id, o.workflow_id, p.gateway_order_id
+        "select p.payment_id, p.workflow_id, p.gateway_order_id
          from payments p
-         join orders o on o.order_id = p.order_id
          where p.status = 'PENDING' and not p.stray
            and p.created_at <= now() - $1 * interval '1 second'
            and ($2::uuid is null or p.payment_id > $2)
@@ -84,9 +83,9 @@ pub enum Seen<'a> {
 pub struct Owner {
     /// The order.
     pub order_id: OrderId,
-    /// Its workflow.
+    /// The workflow of the attempt that the payment is for, as far as that is known.
     pub workflow_id: String,
-    /// Whether it still waits for its payment.
+    /// Whether it still waits for this payment.
     pub is_waiting: bool,
 }
 
@@ -99,10 +98,18 @@ pub async fn owners(conn: &mut Conn, seen: &[Seen<'_>]) -> Result<Vec<Option<Own
             Seen::Order(id) => (None, Some(id.as_uuid())),
         };
         let found = sqlx::query(
-            "select o.order_id, o.workflow_id, o.status in ('PENDING', 'RESERVED') as is_waiting
+            "select o.order_id, coalesce(p.workflow_id, o.workflow_id) as workflow_id,
+                    coalesce(p.status = 'PENDING', o.status in ('PENDING', 'RESERVED'))
+                      as is_waiting
              from orders o
+             left join payments p on p.order_id = o.order_id and p.gateway_order_id = $1
              where o.order_id = coalesce($2, (
-               select p.order_id from payments p where p.gateway_order_id = $1 limit 1))",
+               select known.order_id
+               from payments known
+               where known.gateway_order_id = $1
+               limit 1))
+             order by p.stray, p.status = 'FAILED', p.created_at desc
+             limit 1",
         )
         .bind(gateway_order)
         .bind(order)

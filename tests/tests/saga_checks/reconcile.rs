@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use activities::gateway::{Gateway, NewGatewayOrder};
-use domain::PaymentId;
+use domain::{PaymentId, Terms};
 use gateway_sandbox::RefundMode;
 use makegood::testkit::{Kit, Place, Refusal, Result, Scenario, Stage};
 use makegood::{Client, Registry, Scheduled};
@@ -32,10 +32,11 @@ impl Scenario for Lost {
     }
 
     async fn prepare(&self, stage: &Stage) -> Result<Scheduled<ReconcileRule>> {
-        let order = place_order(stage).await?;
+        let order = place_order(stage, Terms::default()).await?;
         let gateway: Arc<_> = gateway(stage.place())?;
         let (receipt, amount) = (order.receipt.clone(), order.total);
-        let new = NewGatewayOrder { receipt, amount, notes: [].into() };
+        let new =
+            NewGatewayOrder { receipt, amount, capture: order.terms.capture, notes: [].into() };
         let opened = gateway.create_order(&new).await?;
         pay(stage.place(), opened.id.as_str()).await?;
         let mut tx = stage.pool().begin().await?;

@@ -7,7 +7,7 @@ use activities::refunding::{BookRefund, Booking, News, Part, Refunding, Standing
 use activities::settlement::{SettlePayment, Settlement};
 use activities::stock::{Hold, ReserveStock};
 use chrono::Utc;
-use domain::{GatewayPaymentId, RefundStatus};
+use domain::{GatewayPaymentId, RefundStatus, Terms};
 use gateway_sandbox::RefundMode;
 use makegood::testkit::{Kit, Place, Refusal, Result, Scenario, Stage};
 use makegood::{Activity, LateSignal, Registry, Scheduled};
@@ -22,9 +22,10 @@ use crate::counter::{
 
 /// An order that was paid, and the gateway's payment.
 async fn paid_order(stage: &Stage) -> Result<(activities::orders::PlacedOrder, GatewayPaymentId)> {
-    let order = place_order(stage).await?;
+    let order = place_order(stage, Terms::default()).await?;
     let notes = [("order_id".to_owned(), order.order_id.to_string())].into();
-    let new = NewGatewayOrder { receipt: order.receipt.clone(), amount: order.total, notes };
+    let (receipt, capture) = (order.receipt.clone(), order.terms.capture);
+    let new = NewGatewayOrder { receipt, amount: order.total, capture, notes };
     let gateway_order_id = gateway(stage.place())?.create_order(&new).await?.id;
     let gateway_payment_id: GatewayPaymentId =
         pay(stage.place(), gateway_order_id.as_str()).await?.parse()?;
