@@ -142,6 +142,12 @@ impl Shop {
         format!("{}{path}", self.sandbox.url())
     }
 
+    /// The gateway's keys and its webhooks' secret.
+    pub fn keys(&self) -> [&str; 3] {
+        let Config { key_id, key_secret, webhook_secret, .. } = &self.config;
+        [key_id, key_secret.expose_secret(), webhook_secret.expose_secret()]
+    }
+
     /// A worker.
     pub fn worker(&mut self, index: usize) -> &mut Process {
         self.workers.get_mut(index).expect("there is such a worker")
