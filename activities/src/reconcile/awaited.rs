@@ -124,7 +124,7 @@ fn news(awaited: &Awaited, payments: &[GatewayPayment], report_id: Uuid) -> Opti
     let id = &payment.id;
     let signal_id = match fact {
         Fact::Captured => format!("reconciler:{id}:{report_id}"),
-        Fact::Presented | Fact::Authorized | Fact::Failed => fact.signal_id(id),
+        Fact::Presented | Fact::Forged | Fact::Authorized | Fact::Failed => fact.signal_id(id),
     };
     Some(News {
         workflow_id: awaited.workflow_id.clone(),
