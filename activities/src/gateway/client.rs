@@ -210,11 +210,12 @@ impl Gateway for RazorpayClient {
         skip: usize,
     ) -> GatewayFuture<'_, Vec<GatewayRefund>> {
         Box::pin(async move {
-            let from = since.timestamp().to_string();
-            let filter = [("from", from.as_str())];
-            self.transport
-                .page::<RefundJson, _>(Operation::ListRefunds, &["refunds"], &filter, skip)
-                .await
+            let query = [
+                ("from", since.timestamp().to_string()),
+                ("count", PAGE.to_string()),
+                ("skip", skip.to_string()),
+            ];
+            self.transport.page::<RefundJson, _>(Operation::ListRefunds, &["refunds"], &query).await
         })
     }
 }

@@ -85,7 +85,9 @@ impl Transport {
     {
         let mut all: Vec<T> = Vec::new();
         for page in 0..PAGES_LIMIT {
-            let items: Vec<T> = self.page::<J, T>(operation, path, filter, page * PAGE).await?;
+            let paging = [("count", PAGE), ("skip", page * PAGE)];
+            let request = self.request(Method::GET, path)?.query(filter).query(&paging);
+            let Page(items): Page<T> = self.call::<Collection<J>, _>(operation, request).await?;
             let is_last = items.len() < PAGE;
             let known = all.len();
             for item in items {
@@ -100,24 +102,6 @@ impl Transport {
             }
         }
         Err(GatewayError::unavailable(operation, "the list does not end"))
-    }
-
-    /// One page of a list, after the first `skip` items.
-    pub(super) async fn page<J, T>(
-        &self,
-        operation: Operation,
-        path: &[&str],
-        filter: &[(&str, &str)],
-        skip: usize,
-    ) -> Answer<Vec<T>>
-    where
-        J: DeserializeOwned,
-        T: TryFrom<J, Error = Malformed>,
-    {
-        let paging = [("count", PAGE), ("skip", skip)];
-        let request = self.request(Method::GET, path)?.query(filter).query(&paging);
-        let Page(items): Page<T> = self.call::<Collection<J>, _>(operation, request).await?;
-        Ok(items)
     }
 }
 
