@@ -10,7 +10,7 @@ use super::transport::{Answer, Transport};
 use super::wire::{self, OrderJson, PaymentJson, PayoutJson, RefundJson};
 use super::{
     Gateway, GatewayConfig, GatewayError, GatewayFuture, GatewayOrder, GatewayPayment,
-    GatewayPaymentStatus, GatewayPayout, GatewayRefund, NewGatewayOrder, Notes, Operation,
+    GatewayPaymentStatus, GatewayPayout, GatewayRefund, NewGatewayOrder, Notes, Operation, PAGE,
 };
 
 /// The header that makes a refund safe to repeat.
@@ -108,20 +108,28 @@ impl Gateway for RazorpayClient {
         skip: usize,
     ) -> GatewayFuture<'_, Vec<GatewayPayment>> {
         Box::pin(async move {
-            let (from, to) = (from.timestamp().to_string(), to.timestamp().to_string());
-            let filter = [("from", from.as_str()), ("to", to.as_str())];
+            let query = [
+                ("from", from.timestamp().to_string()),
+                ("to", to.timestamp().to_string()),
+                ("count", PAGE.to_string()),
+                ("skip", skip.to_string()),
+            ];
             let operation = Operation::ListPayments;
-            self.transport.page::<PaymentJson, _>(operation, &["payments"], &filter, skip).await
+            self.transport.page::<PaymentJson, _>(operation, &["payments"], &query).await
         })
     }
 
     fn payouts(&self, day: NaiveDate, skip: usize) -> GatewayFuture<'_, Vec<GatewayPayout>> {
         Box::pin(async move {
-            let (year, month) = (day.year().to_string(), format!("{:02}", day.month()));
-            let date = format!("{:02}", day.day());
-            let filter = [("year", year.as_str()), ("month", &month), ("day", &date)];
+            let query = [
+                ("year", day.year().to_string()),
+                ("month", format!("{:02}", day.month())),
+                ("day", format!("{:02}", day.day())),
+                ("count", PAGE.to_string()),
+                ("skip", skip.to_string()),
+            ];
             let path = ["settlements", "recon", "combined"];
-            self.transport.page::<PayoutJson, _>(Operation::Payouts, &path, &filter, skip).await
+            self.transport.page::<PayoutJson, _>(Operation::Payouts, &path, &query).await
         })
     }
 

@@ -72,6 +72,22 @@ impl Transport {
         })
     }
 
+    /// One page of a list, as the gateway orders it.
+    pub(super) async fn page<J, T>(
+        &self,
+        operation: Operation,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> Answer<Vec<T>>
+    where
+        J: DeserializeOwned,
+        T: TryFrom<J, Error = Malformed>,
+    {
+        let request = self.request(Method::GET, path)?.query(query);
+        let Page(items): Page<T> = self.call::<Collection<J>, _>(operation, request).await?;
+        Ok(items)
+    }
+
     /// Every item of a list, page by page, oldest first.
     pub(super) async fn list<J, T>(
         &self,
