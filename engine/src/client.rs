@@ -1,6 +1,9 @@
 //! The engine's client: start, signal, cancel and read runs. It drives none.
 
 mod answers;
+mod endings;
+mod gather;
+mod now;
 mod queues;
 
 use std::sync::Arc;
@@ -26,6 +29,9 @@ use crate::store::{signals, steps, tasks};
 use crate::wake::Hints;
 use crate::workflow::{Cause, Workflow};
 
+use endings::Endings;
+use gather::Queue;
+use now::{NewSignal, NewStart, SignalDesk, StartDesk};
 pub use queues::{QueueLimits, QueueStatus, Rate};
 
 /// Starts, signals and cancels runs, inside the caller's own transactions.
@@ -62,6 +68,9 @@ struct Inner {
     pool: PgPool,
     lanes: Lanes,
     hints: Hints,
+    starts: Queue<NewStart, Started>,
+    signals: Queue<NewSignal, Delivery>,
+    endings: Endings,
     payload_limit: usize,
 }
 
@@ -174,10 +183,18 @@ impl Client {
     /// [`Error::Database`] when it does not answer.
     pub async fn connect(database: &Database) -> Result<Self, Error> {
         let pool = database.pool("makegood-client", 4).await?;
+        // Two desks commit; ends are listened for, and read.
+        let hot = database.hot_pool("makegood-desks", 4).await?;
         let hints = Hints::start(database.lazy_pool("makegood-hints", 1).await?, database.cell());
         let payload_limit = crate::config::WorkerConfig::default().payload_limit;
         let lanes = Lanes::new(pool.clone());
-        Ok(Self(Arc::new(Inner { pool, lanes, hints, payload_limit })))
+        let starts = Queue::before(StartDesk { hot: hot.clone(), pool: pool.clone() });
+        let (signal_lanes, signal_pool) = (lanes.clone(), pool.clone());
+        let desk = SignalDesk { hot: hot.clone(), pool: signal_pool, lanes: signal_lanes };
+        let signals = Queue::before(desk);
+        let endings = Endings::new(hot, hints.clone(), database.cell());
+        let inner = Inner { pool, lanes, hints, starts, signals, endings, payload_limit };
+        Ok(Self(Arc::new(inner)))
     }
 
     /// Starts a run in the caller's transaction. The same id again, with the same input, is the
@@ -234,7 +251,6 @@ impl Client {
         input: &W::Input,
         options: &StartOptions,
     ) -> Result<Started, Error> {
-        options.check()?;
         let input = self.encode(W::NAME, input)?;
         let attributes = options.attributes.json();
         let new = NewRun {
@@ -243,18 +259,10 @@ impl Client {
             version: W::VERSION,
             workflow_id,
             input: input.get(),
-            lane: self.0.lanes.of(W::NAME, W::VERSION, options).await?,
+            lane: self.lane::<W>(options).await?,
             attributes: attributes.as_deref(),
         };
-        if runs::insert(&mut *conn, &new).await? {
-            return Ok(Started { run_id: new.run_id, created: true });
-        }
-        let (run_id, same) = runs::holder(conn, &new).await?;
-        if same {
-            return Ok(Started { run_id, created: false });
-        }
-        let workflow_id = workflow_id.to_owned();
-        Err(Error::InputConflict { workflow: W::NAME, workflow_id, run_id })
+        start(conn, &new).await
     }
 
     /// Sends a signal in the caller's transaction. The sender's id makes a repeat harmless.
@@ -283,12 +291,8 @@ impl Client {
         signal_id: &str,
         signal: &S,
     ) -> Result<Delivery, Error> {
-        if signal_id.starts_with('$') {
-            return Err(Error::ReservedSignal(signal_id.to_owned()));
-        }
-        let payload = self.encode(S::KIND, signal)?;
-        let (id, kind) = (signal_id.to_owned(), S::KIND.to_owned());
-        self.deliver::<W>(conn, workflow_id, StoredSignal { id, kind, payload }).await
+        let signal = self.signal_of(signal_id, signal)?;
+        self.deliver::<W>(conn, workflow_id, signal).await
     }
 
     /// Sends a signal in a transaction of its own, for callers that write nothing else, and hints to
@@ -341,25 +345,8 @@ impl Client {
         workflow_id: &str,
         signal: StoredSignal,
     ) -> Result<Delivery, Error> {
-        let (run_id, input) = self.addressee::<W>(&mut *conn, workflow_id).await?;
-        let StoredSignal { id, kind, payload } = &signal;
-        if !signals::insert(&mut *conn, run_id, id, kind, payload.get()).await? {
-            return Ok(Delivery::Repeated);
-        }
-        if signals::ring(&mut *conn, run_id, false).await? {
-            return Ok(Delivery::Queued);
-        }
-        let Some(output) = late::keep(&mut *conn, run_id, &signal).await? else {
-            return Ok(Delivery::Repeated);
-        };
-        if let Some(handler) = W::late_signal().map(LateCode::of)
-            && handler.concerns(output.as_deref(), &signal)
-        {
-            let input = RawValue::from_string(input).map_err(|e| json(W::NAME, e))?;
-            let late = late::start(&handler, run_id, &input, &signal);
-            late::insert(conn, &self.0.lanes, &late).await?;
-        }
-        Ok(Delivery::Late)
+        let to = (W::NAME, workflow_id);
+        deliver(conn, &self.0.lanes, to, now::late_code::<W>, &signal).await
     }
 
     /// Sends a signal in the caller's transaction like [`Client::signal`], and starts the run first
@@ -427,7 +414,7 @@ impl Client {
         reason: &impl Serialize,
     ) -> Result<Cancellation, Error> {
         let payload = self.encode("the reason", reason)?;
-        let (run_id, _) = self.addressee::<W>(&mut *conn, workflow_id).await?;
+        let (run_id, _) = addressee(&mut *conn, W::NAME, workflow_id).await?;
         // Under the task's lock: a pivot that is being committed is waited for, and seen.
         let lives = signals::lock_addressee(&mut *conn, run_id).await?;
         if steps::pivoted(&mut *conn, run_id).await? {
@@ -528,13 +515,17 @@ impl Client {
         self.0.payload_limit
     }
 
-    async fn addressee<W: Workflow>(
-        &self,
-        conn: &mut PgConnection,
-        workflow_id: &str,
-    ) -> Result<(Uuid, String), Error> {
-        let found = signals::addressee(conn, W::NAME, workflow_id).await?;
-        found.ok_or_else(|| Error::RunNotFound(format!("{} {workflow_id}", W::NAME)))
+    async fn lane<W: Workflow>(&self, options: &StartOptions) -> Result<i64, Error> {
+        options.check()?;
+        Ok(self.0.lanes.of(W::NAME, W::VERSION, options).await?)
+    }
+
+    fn signal_of<S: Signal>(&self, signal_id: &str, signal: &S) -> Result<StoredSignal, Error> {
+        if signal_id.starts_with('$') {
+            return Err(Error::ReservedSignal(signal_id.to_owned()));
+        }
+        let payload = self.encode(S::KIND, signal)?;
+        Ok(StoredSignal { id: signal_id.to_owned(), kind: S::KIND.to_owned(), payload })
     }
 
     pub(crate) fn encode(&self, what: &str, value: &impl Serialize) -> Result<Payload, Error> {
@@ -545,6 +536,58 @@ impl Client {
         }
         Ok(payload)
     }
+}
+
+/// Starts a run, or finds the one that was started with this id.
+async fn start(conn: &mut PgConnection, new: &NewRun<'_>) -> Result<Started, Error> {
+    if runs::insert(&mut *conn, new).await? {
+        return Ok(Started { run_id: new.run_id, created: true });
+    }
+    let (run_id, same) = runs::holder(conn, new).await?;
+    if same {
+        return Ok(Started { run_id, created: false });
+    }
+    let (workflow, workflow_id) = (new.workflow.to_owned(), new.workflow_id.to_owned());
+    Err(Error::InputConflict { workflow, workflow_id, run_id })
+}
+
+/// Sends a signal to a run, named by its workflow and id; for one that has ended, the handler of
+/// late signals is started.
+async fn deliver(
+    conn: &mut PgConnection,
+    lanes: &Lanes,
+    (workflow, workflow_id): (&str, &str),
+    late_code: fn() -> Option<LateCode>,
+    signal: &StoredSignal,
+) -> Result<Delivery, Error> {
+    let (run_id, input) = addressee(&mut *conn, workflow, workflow_id).await?;
+    let StoredSignal { id, kind, payload } = signal;
+    if !signals::insert(&mut *conn, run_id, id, kind, payload.get()).await? {
+        return Ok(Delivery::Repeated);
+    }
+    if signals::ring(&mut *conn, run_id, false).await? {
+        return Ok(Delivery::Queued);
+    }
+    let Some(output) = late::keep(&mut *conn, run_id, signal).await? else {
+        return Ok(Delivery::Repeated);
+    };
+    if let Some(handler) = late_code()
+        && handler.concerns(output.as_deref(), signal)
+    {
+        let input = RawValue::from_string(input).map_err(|e| json(workflow, e))?;
+        let late = late::start(&handler, run_id, &input, signal);
+        late::insert(conn, lanes, &late).await?;
+    }
+    Ok(Delivery::Late)
+}
+
+async fn addressee(
+    conn: &mut PgConnection,
+    workflow: &str,
+    workflow_id: &str,
+) -> Result<(Uuid, String), Error> {
+    let found = signals::addressee(conn, workflow, workflow_id).await?;
+    found.ok_or_else(|| Error::RunNotFound(format!("{workflow} {workflow_id}")))
 }
 
 fn decode<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, Error> {

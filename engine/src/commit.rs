@@ -122,6 +122,9 @@ impl Turn {
         match outcome {
             None => Ok(Committed::GoOn),
             Some(Outcome::Left) => {
+                if matches!(self.disposition, Disposition::End(_)) {
+                    bells.ends.add(self.hold.run_id);
+                }
                 self.count_end();
                 Ok(Committed::Left)
             }

@@ -27,7 +27,7 @@ pub enum Error {
     #[error("{workflow} {workflow_id} was started with another input; its run is {run_id}")]
     InputConflict {
         /// The workflow's name.
-        workflow: &'static str,
+        workflow: String,
         /// The id that the caller chose.
         workflow_id: String,
         /// The run that holds the id.

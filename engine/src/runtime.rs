@@ -133,7 +133,7 @@ impl Worker {
         let transactions = database.step_pool("makegood-steps", config.transactions).await?;
         let claims = database.claim_pool().await?;
         let keeper = database.lazy_pool("makegood-keeper", 2).await?;
-        let ears = database.lazy_pool("makegood-ears", 1).await?;
+        let ears = database.lazy_pool("makegood-ears", 2).await?;
         let post = database.pool("makegood-post", 2).await?;
         let upkeep = database.hot_pool("makegood-upkeep", 2).await?;
         check_pins(&hot).await?;
@@ -165,7 +165,9 @@ impl Worker {
         let over_for_lease = is_over.clone();
         parts.spawn(async move { lease.keep(over_for_lease).await });
         let channel = wake::channel(database.cell());
-        parts.spawn(wake::listen(ears, channel, Arc::clone(&bells.due), is_over.clone()));
+        parts.spawn(wake::listen(ears.clone(), channel, bells.clone(), is_over.clone()));
+        let (channel, ends) = (wake::ends_channel(database.cell()), Arc::clone(&bells.ends));
+        parts.spawn(wake::announce_ends(ears, channel, ends, is_over.clone()));
         let clock = engine.clock().clone();
         parts.spawn(children::deliver(post, bells.clone(), clock, is_over.clone()));
         let ticker = Ticker {

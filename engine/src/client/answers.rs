@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::{Client, Ending, decode};
 use crate::error::Error;
-use crate::store::{published, runs};
+use crate::store::published;
+use crate::store::together::Ended;
 use crate::workflow::Workflow;
 
 impl Client {
@@ -38,8 +39,8 @@ impl Client {
         run_id: Uuid,
         limit: Duration,
     ) -> Result<Option<Ending<W::Output>>, Error> {
-        let found = within(limit, async || Ok(runs::ending(&self.0.pool, run_id).await?)).await?;
-        let Some((state, output, cause)) = found else { return Ok(None) };
+        let Some(ended) = self.0.endings.of(run_id, limit).await? else { return Ok(None) };
+        let Ended { state, output, cause, .. } = ended;
         let output = output.map(|text| decode(W::NAME, &text)).transpose()?;
         let cause = cause.map(|text| decode(W::NAME, &text)).transpose()?;
         Ok(Some(Ending { state, output, cause }))

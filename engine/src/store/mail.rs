@@ -107,6 +107,7 @@ pub(crate) async fn take(
 }
 
 /// A letter on its way.
+#[derive(Debug, Clone)]
 pub(crate) struct Delivered {
     pub(crate) run_id: Uuid,
     pub(crate) signal_id: String,
@@ -134,10 +135,10 @@ pub(crate) async fn deliver(
          select k.run_id, x.signal_id, x.kind, x.payload::jsonb, now.at
          from unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
              x(run_id, signal_id, kind, payload)
-           join tasks k on k.run_id = x.run_id,
+           join tasks k on k.run_id = x.run_id and k.run_id = any($1),
            (select $5::timestamptz as at) now
          on conflict (run_id, signal_id) do nothing
-         returning run_id, kind = '$cancel' as urgent",
+         returning run_id, signal_id, kind = '$cancel' as urgent",
     )
     .bind(to_live().map(|letter| letter.run_id).collect::<Vec<_>>())
     .bind(to_live().map(|letter| letter.signal_id.clone()).collect::<Vec<_>>())
@@ -147,14 +148,19 @@ pub(crate) async fn deliver(
     .fetch_all(conn)
     .await?;
     let reached = |row: &PgRow| {
-        Ok(Reached { run_id: row.try_get("run_id")?, urgent: row.try_get("urgent")? })
+        Ok(Reached {
+            run_id: row.try_get("run_id")?,
+            signal_id: row.try_get("signal_id")?,
+            urgent: row.try_get("urgent")?,
+        })
     };
     rows.iter().map(reached).collect()
 }
 
 /// A run that got a letter, and whether that must wake it from a pause between two attempts.
 pub(crate) struct Reached {
-    run_id: Uuid,
+    pub(crate) run_id: Uuid,
+    pub(crate) signal_id: String,
     urgent: bool,
 }
 

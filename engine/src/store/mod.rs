@@ -24,6 +24,7 @@ pub(crate) mod steps;
 pub(crate) mod tasks;
 #[cfg(feature = "testkit")]
 pub(crate) mod testkit;
+pub(crate) mod together;
 pub(crate) mod workers;
 
 /// A duration as the `bigint` that statements multiply with a millisecond.

@@ -1,7 +1,7 @@
 //! Runs: their start, and how they ended.
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool, Row};
+use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use crate::action::ChildStart;
@@ -189,28 +189,6 @@ pub(crate) async fn output(
     .bind(run_id)
     .fetch_optional(conn)
     .await
-}
-
-/// A run's end: its state, its output and why it was made good; `None` while it lives.
-pub(crate) async fn ending(
-    pool: &PgPool,
-    run_id: Uuid,
-) -> Result<Option<(String, Option<String>, Option<String>)>, sqlx::Error> {
-    let row = sqlx::query(
-        "select ended_state, output::text as output, cause::text as cause
-         from runs
-         where run_id = $1 and ended_state is not null
-         union all
-         select ended_state, output::text, cause::text
-         from archived_runs
-         where run_id = $1
-         limit 1",
-    )
-    .bind(run_id)
-    .fetch_optional(pool)
-    .await?;
-    row.map(|row| Ok((row.try_get("ended_state")?, row.try_get("output")?, row.try_get("cause")?)))
-        .transpose()
 }
 
 /// Ends a run as it stands.

@@ -35,6 +35,7 @@ mod retention;
 mod rolled_back;
 mod runs;
 mod schedules;
+mod shared;
 mod signals;
 mod statements;
 mod states;
