@@ -200,6 +200,9 @@ async fn decided(verdict: &str) -> (Shop, Session) {
     assert_eq!(shop.count(review).await, 1, "until then the money is under review");
     let run: String =
         shop.read("select run_id::text from incidents where class = 'late_money'").await;
+    let undo = ["runs", "compensate", &run, "--reason", "away with it"];
+    let refused = shop.command(&undo).output().await.unwrap();
+    assert!(!refused.status.success(), "that it came cannot be undone: it pays or goes back");
     let skip =
         ["runs", "skip", &run, "--step", "ask_person", "--result", verdict, "--reason", "decided"];
     let done = shop.command(&skip).output().await.unwrap();

@@ -7,7 +7,7 @@ use activities::late_money::{
 };
 use activities::orders::PlacedOrder;
 use activities::refunds::{FindKept, RecordReturns, ReturnStrays, Returns, Stray};
-use makegood::{Ctx, Failure, LateSignal, Workflow, WorkflowResult};
+use makegood::{Ctx, Failure, Forward, LateSignal, Workflow, WorkflowResult};
 
 use crate::Checkout;
 
@@ -25,6 +25,8 @@ impl Workflow for LatePayment {
 
     async fn run(ctx: Ctx, late: LateSignal<PlacedOrder>) -> WorkflowResult<()> {
         let order = late.input;
+        // Nobody can undo that money came: from here on it pays its order or goes back.
+        let (_, ctx) = ctx.pivot::<FindKept>(&order).await?;
         let mut looks = LOOK_AGAIN_SECS.into_iter();
         let mut has_asked = false;
         loop {
@@ -53,7 +55,7 @@ impl Workflow for LatePayment {
 
 /// Lets another attempt at the order find the money where the first one left it. If that cannot
 /// have the stock, the money goes back.
-async fn fulfil(ctx: &Ctx, late: &Late) -> WorkflowResult<Verdict> {
+async fn fulfil(ctx: &Forward, late: &Late) -> WorkflowResult<Verdict> {
     let Some(whole) = late.whole() else { return Ok(Verdict::Return) };
     let revival = Revival {
         order: late.order.clone(),
@@ -70,7 +72,7 @@ async fn fulfil(ctx: &Ctx, late: &Late) -> WorkflowResult<Verdict> {
 }
 
 /// Sends back whatever came in but what the order keeps.
-async fn give_back(ctx: &Ctx, order: &PlacedOrder) -> WorkflowResult<Verdict> {
+async fn give_back(ctx: &Forward, order: &PlacedOrder) -> WorkflowResult<Verdict> {
     let kept = ctx.step::<FindKept>(order).await?;
     let found = ctx.step::<ReturnStrays>(&Stray { receipt: order.receipt.clone(), kept }).await?;
     let is_under_way = found.is_under_way();
