@@ -35,6 +35,14 @@ impl Customer {
         Answer::of(request).await.expect("the API answers")
     }
 
+    /// Waits until a paid order has this status.
+    pub async fn sees(&self, order_id: &str, status: &str) {
+        until(&format!("order {order_id} is {status}"), async || {
+            (self.status(order_id).await == status).then_some(())
+        })
+        .await;
+    }
+
     /// Waits until the refunds of an order have these statuses.
     pub async fn wait_for_refunds(&self, order_id: &str, statuses: &[&str]) -> Vec<Value> {
         until(&format!("the refunds of {order_id} are {statuses:?}"), async || {
@@ -87,12 +95,16 @@ impl Shop {
         .await;
     }
 
-    /// Waits until the run of a refund waits for time to pass, then lets that much pass.
+    /// Waits until the run of a refund waits for this much time to pass, and lets it pass.
     pub async fn pass(&self, by: Duration) {
-        let waits = "select exists (
-                       select from run_states s join tasks t on t.run_id = s.run_id
-                       where s.workflow = 'refund' and t.waits is not null and t.owner is null)";
-        self.holds("a refund waits", waits).await;
+        let waits = format!(
+            "select exists (
+               select from run_states s join tasks t on t.run_id = s.run_id
+               where s.workflow = 'refund' and t.waits is not null and t.owner is null
+                 and t.due_at > now() + {} * interval '1 ms')",
+            by.as_millis() / 2
+        );
+        self.holds("a refund waits", &waits).await;
         self.advance(by).await;
     }
 }

@@ -13,7 +13,7 @@ async fn the_trial_balance_shows_what_stands_where_and_fails_when_it_does_not_ba
     let kept = customer.buy(&[("tea", 1)]).await;
     let back = customer.buy(&[("tea", 2)]).await;
     customer.refund(&back, "all-of-the-second", json!({})).await.expect(202);
-    customer.wait_for(&back, "REFUNDED").await;
+    customer.sees(&back, "REFUNDED").await;
     shop.audit().await;
     let command = ["ledger", "trial-balance", "-o", "json"];
     let shown = shop.command(&command).output().await.unwrap();
@@ -56,7 +56,7 @@ async fn the_applications_role_does_its_work_and_may_change_nothing_that_only_gr
     let customer = shop.customer().await;
     let order = customer.buy(&[("tea", 1)]).await;
     customer.refund(&order, "all-of-the-order", json!({})).await.expect(202);
-    customer.wait_for(&order, "REFUNDED").await;
+    customer.sees(&order, "REFUNDED").await;
     let lost = customer.place(&[("tea", 1)]).await;
     customer.session(&lost).await;
     customer.cancel(&lost).await.expect(202);

@@ -159,6 +159,9 @@ async fn ask_once(
     if amount.currency() != left.currency() {
         return Err(ApiError::field("amount", format!("the order is in {}", left.currency())));
     }
+    if amount.minor() > left.minor() {
+        return Err(ApiError::RefundTooLarge(left));
+    }
     if wish.override_reason.is_none() {
         permitted(&mut tx, who, &payment, amount, left).await?;
     }

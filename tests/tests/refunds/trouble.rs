@@ -53,7 +53,7 @@ async fn a_webhook_that_overtakes_the_answer_makes_no_second_refund() {
 async fn a_refund_that_the_bank_sends_back_is_taken_back_in_the_books_and_can_be_asked_for_anew() {
     let paid = Paid::in_a_shop(Shop::plan().tax_basis_points(1_000)).await;
     paid.ask("the-first-try", json!({})).await.expect(202);
-    paid.customer.wait_for(&paid.order, "REFUNDED").await;
+    paid.customer.sees(&paid.order, "REFUNDED").await;
     paid.shop.all_ended().await;
     let made = paid.shop.gateway_truth().await.refunds[0].id.clone();
     paid.shop.meddle(&format!("refunds/{made}/fail"), &json!({})).await.expect(200);
