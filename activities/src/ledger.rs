@@ -112,24 +112,19 @@ pub(crate) async fn reverse_refund(
 /// What of a sale has gone back, refunds that came back aside.
 fn went_back(posted: &[Posted], total: Money) -> Result<Sale, MoneyError> {
     let nothing = Money::zero(total.currency());
-    let mut back = Sale { total: nothing, tax: nothing };
-    for Posted { kind, entry, .. } in posted {
-        if !matches!(kind, LedgerKind::Refund | LedgerKind::RefundReversal) {
-            continue;
-        }
-        let sum = match entry.account {
-            Account::Gateway => &mut back.total,
-            Account::Tax => &mut back.tax,
-            _ => continue,
+    // Credits less debits.
+    let refunded = |account: Account| {
+        let is_refund = |posted: &&Posted| {
+            matches!(posted.kind, LedgerKind::Refund | LedgerKind::RefundReversal)
+                && posted.entry.account == account
         };
-        *sum = match (entry.account, entry.side) {
-            (Account::Gateway, Side::Credit(part)) | (Account::Tax, Side::Debit(part)) => {
-                sum.checked_add(part)?
-            }
-            (_, Side::Debit(part) | Side::Credit(part)) => sum.checked_sub(part)?,
-        };
-    }
-    Ok(back)
+        posted.iter().filter(is_refund).try_fold(nothing, |sum, posted| match posted.entry.side {
+            Side::Debit(part) => sum.checked_sub(part),
+            Side::Credit(part) => sum.checked_add(part),
+        })
+    };
+    let tax = nothing.checked_sub(refunded(Account::Tax)?)?;
+    Ok(Sale { total: refunded(Account::Gateway)?, tax })
 }
 
 /// Whose books.

@@ -12,8 +12,9 @@ use makegood::{Closing, Ctx, Forward, Late, LateSignal, Workflow, WorkflowResult
 /// Carries one refund to processed or failed. It takes days, and every webhook may be lost.
 pub struct Refund;
 
-/// When a refund that is under way is looked at again; afterwards as often as the last says.
-const LOOK_AGAIN_SECS: [u64; 5] = [60, 600, 3_600, 21_600, 43_200];
+/// When a refund that is under way is looked at again, and how often after that, without end.
+const LOOK_AGAIN_SECS: [u64; 4] = [60, 600, 3_600, 21_600];
+const THEN_EVERY_SECS: u64 = 43_200;
 
 impl Workflow for Refund {
     const NAME: &'static str = "refund";
@@ -23,13 +24,15 @@ impl Workflow for Refund {
     async fn run(ctx: Ctx, refund: Refunding) -> WorkflowResult<RefundStatus> {
         let mut asking = Asking { refund, round: 0 };
         let (mut news, ctx) = ctx.pivot::<AskRefund>(&asking).await?;
-        for look in 0.. {
+        let mut pauses = LOOK_AGAIN_SECS.into_iter();
+        loop {
             let booking = Booking { refund: asking.refund.clone(), news };
             let status = ctx.step::<BookRefund>(&booking).await?;
             if status != RefundStatus::Pending {
                 return look_after(&ctx, &asking.refund, status).await;
             }
-            ctx.signal::<RefundHint>().within(pause(look)).await?;
+            let pause = Duration::from_secs(pauses.next().unwrap_or(THEN_EVERY_SECS));
+            ctx.signal::<RefundHint>().within(pause).await?;
             news = match booking.news {
                 News::Stands(standing) => {
                     let names = (standing.gateway_payment_id, standing.gateway_refund_id);
@@ -41,7 +44,6 @@ impl Workflow for Refund {
                 }
             };
         }
-        Ok(RefundStatus::Pending)
     }
 
     fn closing() -> Option<Closing<Self>> {
@@ -85,9 +87,4 @@ async fn look_after(
         ctx.step::<LookAfterRefund>(refund).await?;
     }
     Ok(status)
-}
-
-fn pause(look: usize) -> Duration {
-    let last = LOOK_AGAIN_SECS.last();
-    Duration::from_secs(LOOK_AGAIN_SECS.get(look).or(last).copied().unwrap_or(43_200))
 }

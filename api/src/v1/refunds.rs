@@ -91,7 +91,8 @@ pub(crate) async fn ask(
 ) -> ApiResult<Response> {
     let wish = wish.validate(&who)?;
     let shared = Shared::clone(&app);
-    let asked = app.finish(async move { ask_once(&shared, &who, order, &key, wish).await }).await?;
+    let asked =
+        app.finish(async move { ask_once(&shared, &who, order, &key, &wish).await }).await?;
     Ok(match asked {
         (refund, true) => {
             Answer::accepted("refund requested", One { refund: refund.into() }).into_response()
@@ -139,13 +140,13 @@ async fn ask_once(
     who: &SignedIn,
     order: OrderId,
     key: &str,
-    wish: Wish,
+    wish: &Wish,
 ) -> ApiResult<(Refund, bool)> {
     let mut tx = app.pool.begin().await?;
     let order = reachable(&mut tx, who, order).await?;
     let key = format!("{}:{key}", who.user_id);
     if let Some(known) = refunds::by_key(&mut tx, &key).await? {
-        return repeated(&wish, order.order_id, known);
+        return repeated(wish, order.order_id, known);
     }
     let payment = paid(&mut tx, &order).await?;
     let Some(gateway_payment_id) = &payment.gateway_payment_id else {
@@ -180,7 +181,7 @@ async fn ask_once(
     };
     let refund = match refunds::insert_pending(&mut tx, &new).await? {
         Asked::Added(refund) => refund,
-        Asked::Known(known) => return repeated(&wish, order.order_id, known),
+        Asked::Known(known) => return repeated(wish, order.order_id, known),
         Asked::TooMuch(left) => return Err(ApiError::RefundTooLarge(left)),
     };
     let found_by = StartOptions::new().attribute("order", order.order_id.to_string());
