@@ -6,7 +6,7 @@ use std::time::Duration;
 use activities::orders::PlacedOrder;
 use domain::{
     CartLine, Currency, HoldId, Money, OrderId, PricedLine, PricedOrder, Role, Sku, TenantId,
-    UserId,
+    Terms, UserId,
 };
 use sqlx::{PgConnection, PgPool};
 use store::orders::NewOrder;
@@ -215,14 +215,6 @@ async fn place_one(
         expires_in: Duration::from_hours(1),
     };
     let placed = store::orders::insert(tx, &new, "bench").await?;
-    Ok(PlacedOrder {
-        order_id,
-        hold_id: HoldId::from(Uuid::now_v7()),
-        lines: vec![CartLine { sku: sku.clone(), quantity }],
-        tax: placed.tax,
-        total: placed.total,
-        receipt: order_id.as_uuid().simple().to_string(),
-        expires_at: placed.expires_at,
-        tenant_id,
-    })
+    let lines = vec![CartLine { sku: sku.clone(), quantity }];
+    Ok(PlacedOrder::of(&placed, HoldId::from(Uuid::now_v7()), lines, Terms::default()))
 }

@@ -4,7 +4,9 @@ mod api;
 mod audit;
 mod bench_worker;
 mod doctor;
+mod ledger;
 mod migrate;
+mod reconcile;
 mod replay_check;
 mod runs;
 mod sandbox;
@@ -25,7 +27,9 @@ pub(crate) async fn run(command: Command) -> ExitCode {
         Command::GatewaySandbox(args) => Box::pin(sandbox::run(&args)).await,
         Command::Migrate(args) => Box::pin(migrate::run(&args)).await,
         Command::Runs(args) => Box::pin(runs::run(&args)).await,
+        Command::Ledger(args) => Box::pin(ledger::run(&args)).await,
         Command::Audit(args) => Box::pin(audit::run(&args)).await,
+        Command::Reconcile(args) => Box::pin(reconcile::run(&args)).await,
         Command::ReplayCheck(args) => Box::pin(replay_check::run(&args)).await,
         Command::Doctor(args) => Box::pin(doctor::run(&args)).await,
         Command::Demo(args) => return local(Box::pin(demo::run(args)).await),

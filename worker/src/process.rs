@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use activities::gateway::{self, GatewayConfig, RazorpayClient};
-use makegood::{Database, Registry, Worker};
+use makegood::{Client, Database, Registry, Worker};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::health::Health;
+use crate::schedules::{self, Reconciling};
 use crate::{Config, Error, code, gauges, health};
 
 /// What handing the runs back may take beyond the calls under way.
@@ -38,12 +39,18 @@ impl WorkerProcess {
     /// answer.
     pub async fn start(
         gateway: GatewayConfig,
+        reconciling: Reconciling,
         config: Config,
         database: &Database,
     ) -> Result<Self, Error> {
         gateway::install_tls();
         let gateway = Arc::new(RazorpayClient::new(gateway)?);
-        Self::start_with(code::with(gateway), config, database).await
+        let client = Client::connect(database).await?;
+        let pool = database.pool("makegood-schedules", 1).await?;
+        schedules::keep(&client, &pool, &reconciling).await?;
+        pool.close().await;
+        let registry = workflows::register_teller(code::with(gateway), client);
+        Self::start_with(registry, config, database).await
     }
 
     /// Starts a worker with other code than the shop's: serves health and metrics, then registers
@@ -134,11 +141,12 @@ impl WorkerProcess {
 /// Those of [`WorkerProcess::start`] and [`WorkerProcess::stop`].
 pub async fn run(
     gateway: GatewayConfig,
+    reconciling: Reconciling,
     config: Config,
     database: &Database,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let process = WorkerProcess::start(gateway, config, database).await?;
+    let process = WorkerProcess::start(gateway, reconciling, config, database).await?;
     tokio::select! {
         () = shutdown => {}
         () = process.failed() => {}

@@ -18,9 +18,10 @@ pub(crate) async fn run(args: &WorkerArgs) -> Result<Exit, Problem> {
 
 async fn start(settings: WorkerSettings) -> Result<WorkerProcess, Problem> {
     let database = connect::migrated(&settings.database).await?;
-    let WorkerSettings { bind, gateway, engine, .. } = settings;
+    let WorkerSettings { bind, gateway, engine, reconciling, .. } = settings;
     let config = Config { bind, engine, metrics: recorder::install()? };
-    WorkerProcess::start(gateway, config, &database).await.map_err(|error| refused(&error))
+    let started = WorkerProcess::start(gateway, reconciling, config, &database);
+    started.await.map_err(|error| refused(&error))
 }
 
 impl Server for WorkerProcess {

@@ -118,7 +118,11 @@ impl Journey {
         visit.trouble_the_webhooks(&session).await?;
         match self.scenario {
             Scenario::Abandoned | Scenario::Cancelled => Ok(()),
-            Scenario::ForgedVerify => visit.forge_verify(&session).await,
+            Scenario::ForgedVerify => {
+                visit.forge_verify(&session).await?;
+                self.deeds.attempt = Attempt::Refused(visit.timing());
+                Ok(())
+            }
             Scenario::ForgedWebhook => visit.forge_webhook(&session).await,
             Scenario::Declined | Scenario::DeclinedThenCaptured => {
                 let late = json!({"after_ms": 400, "status": "captured"});

@@ -28,6 +28,11 @@ pub(crate) struct ChildId {
     pub(crate) run_id: Uuid,
 }
 
+/// The workflow id of a child: its parent's run, its workflow, and which child of it this is.
+pub(crate) fn child_workflow_id(parent: Uuid, workflow: &str, occurrence: i32) -> String {
+    format!("{parent}:{workflow}:{occurrence}")
+}
+
 /// How a child ended, as it tells its parent.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ChildEnd {

@@ -5,9 +5,10 @@ use domain::WebhookState;
 use store::webhooks;
 use tokio::time::sleep;
 
+use super::event::Event;
+use super::kinds;
 use crate::app::{App, Shared};
 use crate::error::ApiResult;
-use crate::webhooks::razorpay;
 
 /// How many are tried in one go.
 const MOST: usize = 500;
@@ -40,7 +41,7 @@ pub(crate) async fn retry(app: Shared) {
 async fn try_one(app: &App) -> ApiResult<Option<WebhookState>> {
     let mut tx = app.pool.begin().await?;
     let Some(kept) = webhooks::unmatched(&mut tx, 1).await?.pop() else { return Ok(None) };
-    let state = razorpay::pass_on(app, &mut tx, &(&kept).into()).await?;
+    let state = kinds::pass_on(app, &mut tx, &Event::read(&kept.raw_body)?).await?;
     webhooks::set_state(&mut tx, &kept.event_id, state).await?;
     tx.commit().await?;
     app.client.wake();
