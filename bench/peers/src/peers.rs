@@ -37,7 +37,7 @@ pub(crate) const PEERS: [Peer; 5] = [
         binary: "peer-makegood",
         arguments: &["two-processes"],
         environment: &[],
-        works: &[(Work::Steps4, 1_024), (Work::Checkout, 1_024)],
+        works: &[(Work::Steps4, 1_024), (Work::Checkout, 2_048)],
     },
     Peer {
         name: "makegood_one",
@@ -46,7 +46,7 @@ pub(crate) const PEERS: [Peer; 5] = [
         binary: "peer-makegood",
         arguments: &["one-process"],
         environment: &[],
-        works: &[(Work::Steps4, 1_024), (Work::Checkout, 1_024)],
+        works: &[(Work::Steps4, 1_024), (Work::Checkout, 2_048)],
     },
     Peer {
         name: "dbos",
@@ -60,9 +60,9 @@ pub(crate) const PEERS: [Peer; 5] = [
     Peer {
         name: "duroxide",
         versions: &[("duroxide", "0.1.32"), ("duroxide-pg", "0.1.38")],
-        form: "one process, 8 + 8 dispatchers",
+        form: "one process, 4 + 4 dispatchers",
         binary: "peer-duroxide",
-        arguments: &["8", "100"],
+        arguments: &["4", "10"],
         environment: &[("DUROXIDE_PG_POOL_MAX", "20")],
         works: &[(Work::Steps4, 64), (Work::Checkout, 64)],
     },
@@ -77,7 +77,7 @@ pub(crate) const PEERS: [Peer; 5] = [
         binary: "peer-apalis",
         arguments: &[],
         environment: &[],
-        works: &[(Work::Steps4, 128)],
+        works: &[(Work::Steps4, 64)],
     },
 ];
 

@@ -13,7 +13,7 @@ use protocol::{Input, PAID, Peer, RESULT, STEPS, Work};
 const CONNECTIONS: u32 = 20;
 
 struct Dbos {
-    dbos: DBOS,
+    engine: DBOS,
     steps4: WorkflowRef<Input, String>,
     checkout: WorkflowRef<Input, String>,
 }
@@ -27,7 +27,7 @@ impl Peer for Dbos {
         };
         let handle = workflow.start_with(Input::of(id), options).await?;
         if work == Work::Checkout {
-            self.dbos.send(id, &PAID.to_owned()).await?;
+            self.engine.send(id, &PAID.to_owned()).await?;
         }
         Ok(handle.result().await?)
     }
@@ -49,7 +49,7 @@ async fn checkout(input: Input) -> dbos::Result<String> {
     for step in [reserve, quote, charge] {
         dbos::step(step, nothing).await?;
     }
-    let paid: Option<String> = dbos::recv(None, Duration::from_secs(60)).await?;
+    let paid: Option<String> = dbos::recv(None, Duration::from_mins(1)).await?;
     if paid.is_none() {
         return Ok("nobody paid".to_owned());
     }
@@ -69,7 +69,7 @@ async fn main() -> anyhow::Result<()> {
     let steps4 = dbos.register_workflow("steps4", steps4)?;
     let checkout = dbos.register_workflow("checkout", checkout)?;
     dbos.launch().await?;
-    protocol::serve(Dbos { dbos: dbos.clone(), steps4, checkout }).await?;
+    protocol::serve(Dbos { engine: dbos.clone(), steps4, checkout }).await?;
     dbos.shutdown().await;
     Ok(())
 }

@@ -69,7 +69,7 @@ async fn main() -> anyhow::Result<()> {
     let url = std::env::var("DATABASE_URL").context("DATABASE_URL is not set")?;
     let mut arguments = std::env::args().skip(1);
     let mut number = |default: &str| arguments.next().unwrap_or(default.to_owned()).parse::<u64>();
-    let dispatchers = usize::try_from(number("8")?)?;
+    let dispatchers = usize::try_from(number("4")?)?;
     let poll = Duration::from_millis(number("10")?);
     let store = PostgresProvider::new(&url).await.map_err(|error| anyhow!("{error:#}"))?;
     let store = Arc::new(store);

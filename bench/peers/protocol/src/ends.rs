@@ -56,7 +56,7 @@ impl<K: Clone + Eq + Hash + Send + 'static> Ends<K> {
                 self.wanted.notified().await;
                 continue;
             }
-            let pause = Duration::from_micros(1_000).saturating_add(
+            let pause = Duration::from_millis(1).saturating_add(
                 Duration::from_micros(10).saturating_mul(u32::try_from(awaited.len())?),
             );
             for (workflow, output) in look(awaited).await? {

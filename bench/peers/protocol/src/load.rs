@@ -14,7 +14,7 @@ use crate::serve::Peer;
 use crate::work::Work;
 
 /// A workflow that has not ended by then never will.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A peer under load.
 pub(crate) struct Bench<P> {
