@@ -37,7 +37,7 @@ pub(crate) const PEERS: [Peer; 5] = [
         binary: "peer-makegood",
         arguments: &["two-processes"],
         environment: &[],
-        works: &[(Work::Steps4, 1_024), (Work::Checkout, 2_048)],
+        works: &[(Work::Steps4, 1_024), (Work::Checkout, 1_024)],
     },
     Peer {
         name: "makegood_one",
@@ -46,7 +46,7 @@ pub(crate) const PEERS: [Peer; 5] = [
         binary: "peer-makegood",
         arguments: &["one-process"],
         environment: &[],
-        works: &[(Work::Steps4, 1_024), (Work::Checkout, 2_048)],
+        works: &[(Work::Steps4, 1_024), (Work::Checkout, 1_024)],
     },
     Peer {
         name: "dbos",

@@ -30,13 +30,13 @@ async fn main() -> anyhow::Result<()> {
         "one-process" => {
             migrations::run(&mut PgConnection::connect(&url).await?, &cell).await?;
             let worker = worker(&database).await?;
-            serve(&database).await?;
+            serve(&database, &url).await?;
             worker.drain().await?;
         }
         "two-processes" => {
             migrations::run(&mut PgConnection::connect(&url).await?, &cell).await?;
             let mut worker = other_process().await?;
-            serve(&database).await?;
+            serve(&database, &url).await?;
             drop(worker.stdin.take());
             worker.wait().await?;
         }
@@ -72,10 +72,10 @@ async fn other_process() -> anyhow::Result<Child> {
     Ok(worker)
 }
 
-async fn serve(database: &Database) -> anyhow::Result<()> {
+async fn serve(database: &Database, url: &str) -> anyhow::Result<()> {
     let starter = Starter::connect(database).await?;
     let ends = Arc::clone(starter.ends());
-    let pool = database.pool("peer-ends", 1).await?;
+    let pool = starter::looker(url, database.cell()).await?;
     tokio::select! {
         over = protocol::serve(starter) => over,
         failed = ends.watch(move |awaited| starter::ended(pool.clone(), awaited)) => failed,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use makegood::{Client, Database};
 use protocol::{Ends, Input, PAID, Peer, Work};
 use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use uuid::Uuid;
 
 use crate::grouped::Grouped;
@@ -85,6 +86,14 @@ async fn signal(
     tx.commit().await?;
     client.wake();
     Ok(vec![(); asks.len()])
+}
+
+/// A connection that looks for ends. A plan made while the table is empty would read all of it for
+/// ever.
+pub(crate) async fn looker(url: &str, cell: &str) -> anyhow::Result<PgPool> {
+    let options: PgConnectOptions = url.parse()?;
+    let options = options.options([("search_path", cell), ("enable_seqscan", "off")]);
+    Ok(PgPoolOptions::new().max_connections(1).connect_with(options).await?)
 }
 
 /// Which of the awaited runs have ended; one that was made good shows that in the place of its

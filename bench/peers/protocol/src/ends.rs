@@ -11,6 +11,9 @@ use anyhow::Context;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
+/// The pause between two looks when few are awaited.
+const SHORTEST: Duration = Duration::from_millis(1);
+
 /// Who waits for which workflow.
 pub struct Ends<K> {
     awaited: Mutex<HashMap<K, oneshot::Sender<String>>>,
@@ -40,8 +43,8 @@ impl<K: Clone + Eq + Hash + Send + 'static> Ends<K> {
         }
     }
 
-    /// Tells what `look` finds among the awaited, for ever. The pause is a millisecond, and longer
-    /// with many, so that looking stays a small part of the work.
+    /// Tells what `look` finds among the awaited, for ever. The pause grows with their number, so
+    /// that looking stays a small part of the work.
     ///
     /// # Errors
     /// Those of `look`.
@@ -56,9 +59,8 @@ impl<K: Clone + Eq + Hash + Send + 'static> Ends<K> {
                 self.wanted.notified().await;
                 continue;
             }
-            let pause = Duration::from_millis(1).saturating_add(
-                Duration::from_micros(10).saturating_mul(u32::try_from(awaited.len())?),
-            );
+            let each = Duration::from_micros(10);
+            let pause = each.saturating_mul(u32::try_from(awaited.len())?).max(SHORTEST);
             for (workflow, output) in look(awaited).await? {
                 self.tell(&workflow, output);
             }
