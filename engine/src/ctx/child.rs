@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::awaits::{Ask, decode, encode, misfit};
 use super::desk::{Asking, Desk, Given, Key, NewChild, Reply, Takes, Until, Want, WantedWait};
 use crate::journal::{Payload, RowKind};
+use crate::operator::RunState;
 use crate::workflow::{Failure, Rejection, Workflow, WorkflowResult};
 
 /// The code of the [`Rejection`] that a parent gets when its child did not complete.
@@ -101,6 +102,8 @@ impl<W: Workflow> Future for Child<W> {
 fn ended<W: Workflow>(end: ChildEnd) -> WorkflowResult<W::Output> {
     match end.output {
         Some(output) => decode(W::NAME, &output),
+        // A null comes as nothing; it is an output like any other.
+        None if end.state == RunState::Completed.as_str() => decode(W::NAME, &crate::run::null()),
         None => {
             let cause = end.cause.map_or_else(String::new, |cause| format!(": {}", cause.get()));
             Err(Failure::Rejected(Rejection {
