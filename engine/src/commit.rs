@@ -26,6 +26,12 @@ use crate::store::tasks::Opened;
 use crate::wake::Bells;
 use crate::write::{self, Outcome, Outcomes};
 
+/// So many flush whatever is ready.
+const EAGER: usize = 2;
+
+/// The others help when so many turns are ready: with fewer, each flush would only be smaller.
+const CROWD: usize = 64;
+
 /// What a turn wants written.
 pub(crate) struct Turn {
     pub(crate) hold: Hold,
@@ -170,6 +176,7 @@ pub(crate) struct Committer {
     /// Nobody flushes any more; changed under the queue's lock.
     closed: AtomicBool,
     ready: Notify,
+    crowded: Notify,
     batch: usize,
 }
 
@@ -183,6 +190,7 @@ impl Committer {
             queue: Mutex::default(),
             closed: AtomicBool::new(false),
             ready: Notify::new(),
+            crowded: Notify::new(),
             batch,
         }
     }
@@ -201,8 +209,8 @@ impl Committer {
                 return Err(CommitError::Lost);
             }
             queue.push_back(Pending { turn, done });
+            self.call(queue.len());
         }
-        self.ready.notify_one();
         answer.await.unwrap_or(Err(CommitError::Lost))
     }
 
@@ -214,13 +222,26 @@ impl Committer {
         lose(queue.drain(..).collect());
     }
 
-    /// Flushes until the worker is over. Runs in a task that nobody cancels.
-    pub(crate) async fn work(self: Arc<Self>, mut over: watch::Receiver<bool>) {
+    /// Wakes those who may flush so many turns.
+    fn call(&self, turns: usize) {
+        if turns > 0 {
+            self.ready.notify_one();
+        }
+        if turns >= CROWD {
+            self.crowded.notify_one();
+        }
+    }
+
+    /// Flushes until the worker is over, as the first, second or a later one of those who do. Runs
+    /// in a task that nobody cancels.
+    pub(crate) async fn work(self: Arc<Self>, place: usize, mut over: watch::Receiver<bool>) {
+        let (called, least) =
+            if place < EAGER { (&self.ready, 1) } else { (&self.crowded, CROWD) };
         loop {
-            let batch = self.gather();
+            let batch = self.gather(least);
             if batch.is_empty() {
                 tokio::select! {
-                    () = self.ready.notified() => {}
+                    () = called.notified() => {}
                     _ = over.wait_for(|over| *over) => return,
                 }
                 continue;
@@ -229,13 +250,14 @@ impl Committer {
         }
     }
 
-    /// The oldest turns, all of one incarnation: a flush speaks for one.
-    fn gather(&self) -> Vec<Pending> {
+    /// The oldest turns, if there are at least so many, all of one incarnation: a flush speaks for
+    /// one.
+    fn gather(&self, least: usize) -> Vec<Pending> {
         let mut queue = self.queue.lock();
-        let count = queue.len().min(self.batch);
+        let count = if queue.len() < least { 0 } else { queue.len().min(self.batch) };
         let mut batch: Vec<Pending> = queue.drain(..count).collect();
-        if !queue.is_empty() {
-            self.ready.notify_one();
+        if count > 0 {
+            self.call(queue.len());
         }
         drop(queue);
         let current = self.lease.current();

@@ -166,8 +166,8 @@ impl Worker {
         });
         let (runs, claimed) = mpsc::unbounded_channel();
         let mut parts = Parts::new(Arc::clone(lease.watchdog()), draining.clone());
-        for _ in 0..engine.config.committers {
-            parts.spawn("a committer", Arc::clone(&committer).work(is_over.clone()));
+        for place in 0..engine.config.committers {
+            parts.spawn("a committer", Arc::clone(&committer).work(place, is_over.clone()));
         }
         let (keeper, until) = (Arc::clone(&lease), is_over.clone());
         parts.spawn("the keeper of the lease", async move { keeper.keep(until).await });
