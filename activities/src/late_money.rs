@@ -248,6 +248,7 @@ impl Activity for ReviveOrder {
         let reopened = orders::reopen(tx, &again).await?;
         let Revival { order, opened, hold_id, .. } = revival;
         Ok(reopened.map(|now| PlacedOrder {
+            workflow_id: now.workflow_id,
             hold_id,
             expires_at: now.expires_at,
             opened: Some(opened),

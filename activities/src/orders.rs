@@ -19,6 +19,8 @@ pub struct PlacedOrder {
     pub order_id: OrderId,
     /// Its shop.
     pub tenant_id: TenantId,
+    /// The workflow that carries this attempt.
+    pub workflow_id: String,
     /// The hold that this attempt takes.
     pub hold_id: HoldId,
     /// What was ordered, sorted by SKU.
@@ -45,6 +47,7 @@ impl PlacedOrder {
         Self {
             order_id: order.order_id,
             tenant_id: order.tenant_id.clone(),
+            workflow_id: order.workflow_id.clone(),
             hold_id,
             lines,
             tax: order.tax,

@@ -117,6 +117,7 @@ impl Activity for OpenPayment {
             payment_id: PaymentId::from(Uuid::now_v7()),
             tenant_id: &session.order.tenant_id,
             order_id: session.order.order_id,
+            workflow_id: &session.order.workflow_id,
             gateway: GATEWAY,
             gateway_order_id: &session.gateway_order_id,
             amount: session.order.total,

@@ -258,6 +258,7 @@ pub(crate) async fn record(
         payment_id: PaymentId::from(Uuid::now_v7()),
         tenant_id: &order.tenant_id,
         order_id: order.order_id,
+        workflow_id: &order.workflow_id,
         gateway: GATEWAY,
         gateway_order_id: &returned.gateway_order_id,
         amount: returned.amount,

@@ -21,6 +21,8 @@ pub struct NewPayment<'a> {
     pub tenant_id: &'a TenantId,
     /// The order it pays.
     pub order_id: OrderId,
+    /// The workflow of the attempt that awaits it.
+    pub workflow_id: &'a str,
     /// Which gateway.
     pub gateway: &'a str,
     /// The gateway's order.
@@ -86,9 +88,7 @@ pub async fn insert_pending(conn: &mut Conn, payment: &NewPayment<'_>) -> Result
     let added = sqlx::query(
         "insert into payments (payment_id, tenant_id, order_id, workflow_id, gateway,
                                gateway_order_id, amount_minor, currency)
-         select $1, $2, o.order_id, o.workflow_id, $4, $5, $6, $7
-         from orders o
-         where o.order_id = $3
+         values ($1, $2, $3, $4, $5, $6, $7, $8)
          on conflict do nothing
          returning payment_id, tenant_id, order_id, workflow_id, gateway, gateway_order_id,
                    gateway_payment_id, status, stray, amount_minor, currency, failure_code,
@@ -97,6 +97,7 @@ pub async fn insert_pending(conn: &mut Conn, payment: &NewPayment<'_>) -> Result
     .bind(payment.payment_id.as_uuid())
     .bind(payment.tenant_id.as_str())
     .bind(payment.order_id.as_uuid())
+    .bind(payment.workflow_id)
     .bind(payment.gateway)
     .bind(payment.gateway_order_id.as_str())
     .bind(payment.amount.minor())
@@ -259,14 +260,13 @@ pub async fn insert_stray(
         "insert into payments (payment_id, tenant_id, order_id, workflow_id, gateway,
                                gateway_order_id, amount_minor, currency, gateway_payment_id, status,
                                stray)
-         select $1, $2, o.order_id, o.workflow_id, $4, $5, $6, $7, $8, 'SUCCESS', true
-         from orders o
-         where o.order_id = $3
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'SUCCESS', true)
          on conflict do nothing",
     )
     .bind(payment.payment_id.as_uuid())
     .bind(payment.tenant_id.as_str())
     .bind(payment.order_id.as_uuid())
+    .bind(payment.workflow_id)
     .bind(payment.gateway)
     .bind(payment.gateway_order_id.as_str())
     .bind(payment.amount.minor())

@@ -126,6 +126,7 @@ impl World {
             payment_id: PaymentId::from(Uuid::now_v7()),
             tenant_id: &order.tenant_id,
             order_id: order.order_id,
+            workflow_id: &order.workflow_id,
             gateway: GATEWAY,
             gateway_order_id: &settlement.session.gateway_order_id,
             amount: order.total,

@@ -296,6 +296,7 @@ pub fn payment(order: OrderId, names: &GatewayNames, amount: Money) -> NewPaymen
         payment_id: PaymentId::from(Uuid::now_v7()),
         tenant_id: TENANT.get_or_init(tenant),
         order_id: order,
+        workflow_id: "checkout",
         gateway: "razorpay",
         gateway_order_id: &names.order,
         amount,

@@ -44,6 +44,7 @@ impl Scenario for Lost {
             payment_id: PaymentId::from(Uuid::now_v7()),
             tenant_id: &order.tenant_id,
             order_id: order.order_id,
+            workflow_id: &order.workflow_id,
             gateway: GATEWAY,
             gateway_order_id: &opened.id,
             amount: order.total,
