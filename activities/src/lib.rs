@@ -2,10 +2,15 @@
 
 mod batch;
 pub mod gateway;
+pub mod hints;
+pub mod late_money;
 pub mod ledger;
 pub mod notify;
 pub mod orders;
 pub mod payments;
+pub mod reconcile;
+pub mod refund_sweep;
+pub mod refunding;
 pub mod refunds;
 pub mod settlement;
 pub mod stock;
@@ -24,11 +29,39 @@ pub fn register(registry: Registry, gateway: Arc<dyn Gateway>) -> Registry {
         .activity(payments::CreateGatewayOrder(Arc::clone(&gateway)))
         .activity(payments::OpenPayment)
         .activity(payments::ReadPayment(Arc::clone(&gateway)))
+        .activity(payments::CapturePayment(Arc::clone(&gateway)))
         .activity(settlement::SettlePayment)
+        .activity(late_money::FindLateMoney(Arc::clone(&gateway)))
+        .activity(late_money::JudgeLateMoney)
+        .activity(late_money::AskPerson)
+        .activity(late_money::ReviveOrder)
         .activity(refunds::ReturnCaptures(Arc::clone(&gateway)))
         .activity(refunds::FindKept)
-        .activity(refunds::ReturnStrays(gateway))
+        .activity(refunds::ReturnStrays(Arc::clone(&gateway)))
         .activity(refunds::RecordReturns)
         .activity(orders::CloseOrder)
         .activity(notify::AnnounceOrder)
+        .activity(refunding::AskRefund(Arc::clone(&gateway)))
+        .activity(refunding::ReadRefund(Arc::clone(&gateway)))
+        .activity(refunding::BookRefund)
+        .activity(refunding::FindRefund)
+        .activity(refunding::LookAfterRefund)
+        .activity(refunding::CloseRefund)
+        .activity(refund_sweep::FindUnwatched)
+        .activity(refund_sweep::ListRefunds(Arc::clone(&gateway)))
+        .activity(refund_sweep::CompareRefunds)
+        .activity(refund_sweep::WatchRefunds)
+        .activity(reconcile::OpenReport)
+        .activity(reconcile::FindAwaited)
+        .activity(reconcile::AskGateway(Arc::clone(&gateway)))
+        .activity(reconcile::ListCaptures(Arc::clone(&gateway)))
+        .activity(reconcile::FindUnknown)
+        .activity(reconcile::ReadReceipts(Arc::clone(&gateway)))
+        .activity(reconcile::MatchReceipts)
+        .activity(reconcile::ListPayouts(gateway))
+        .activity(reconcile::CheckPayouts)
+        .activity(reconcile::FindOverdue)
+        .activity(reconcile::CheckBooks)
+        .activity(reconcile::RecordFindings)
+        .activity(reconcile::CloseReport)
 }

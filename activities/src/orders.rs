@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use domain::{CartLine, HoldId, Money, OrderId, OrderStatus, TenantId};
+use domain::{CartLine, GatewayOrderId, HoldId, Money, OrderId, OrderStatus, TenantId, Terms};
 use makegood::{Activity, ActivityError, ActivityResult, Cause, InBatch, MadeGood};
 use serde::{Deserialize, Serialize};
-use store::orders::StatusChange;
+use store::orders::{Order, StatusChange};
 use store::payments::NotPaid;
 use store::{Conn, orders, payments};
 
@@ -31,7 +31,39 @@ pub struct PlacedOrder {
     pub receipt: String,
     /// Until when the payment is awaited.
     pub expires_at: DateTime<Utc>,
+    /// The tenant's decisions at that time.
+    pub terms: Terms,
+    /// The order at the gateway into which an earlier attempt was paid too late: this one opens
+    /// none of its own.
+    pub opened: Option<GatewayOrderId>,
 }
+
+impl PlacedOrder {
+    /// The present attempt at an order. Its name at the gateway is made of the order's id and the
+    /// attempt's number.
+    pub fn of(order: &Order, hold_id: HoldId, lines: Vec<CartLine>, terms: Terms) -> Self {
+        Self {
+            order_id: order.order_id,
+            tenant_id: order.tenant_id.clone(),
+            hold_id,
+            lines,
+            tax: order.tax,
+            total: order.total,
+            receipt: format!("{}-{}", order.order_id.as_uuid().simple(), order.attempt),
+            expires_at: order.expires_at,
+            terms,
+            opened: None,
+        }
+    }
+}
+
+/// The workflow id of an attempt that a customer asked for, the first or a later one.
+pub fn checkout_id(order: OrderId, attempt: i64) -> String {
+    format!("checkout:{order}:{attempt}")
+}
+
+/// The code of an order that FAILED because its payment did: its customer may try again.
+pub const PAYMENT_FAILED: &str = "PAYMENT_FAILED";
 
 /// Why a checkout chose to be made good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,7 +163,7 @@ impl<'a> Closing<'a> {
                 Reason::Expired => {
                     of(OrderStatus::Expired, "EXPIRED", "nobody paid in time".to_owned())
                 }
-                Reason::PaymentFailed { why } => of(OrderStatus::Failed, "PAYMENT_FAILED", why),
+                Reason::PaymentFailed { why } => of(OrderStatus::Failed, PAYMENT_FAILED, why),
             },
             Cause::Cancelled { reason } => {
                 let asked: CancelRequest = serde_json::from_value(reason.clone())?;

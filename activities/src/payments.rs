@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::gateway::{
     Gateway, GatewayError, GatewayOrder, GatewayPayment, GatewayPaymentStatus, NewGatewayOrder,
 };
-use crate::orders::PlacedOrder;
+use crate::orders::{PAYMENT_FAILED, PlacedOrder};
 
 /// The gateway's name in the tables.
 pub const GATEWAY: &str = "razorpay";
@@ -30,6 +30,7 @@ pub(crate) fn failed(error: GatewayError) -> ActivityError {
             ActivityError::Rejected { code: code.into(), message }
         }
         GatewayError::Unavailable { .. } => ActivityError::Retryable { message, after },
+        GatewayError::Held { after, .. } => ActivityError::NotTried { message, after },
         GatewayError::Unknown { .. } => ActivityError::Unknown { message },
         GatewayError::Misconfigured { .. } => ActivityError::review("gateway_keys", message),
     }
@@ -47,28 +48,40 @@ pub struct CreateGatewayOrder(pub Arc<dyn Gateway>);
 impl Activity for CreateGatewayOrder {
     const NAME: &'static str = "create_gateway_order";
     type Kind = Outside;
-    type Input = NewGatewayOrder;
+    type Input = PlacedOrder;
     type Output = GatewayOrderId;
 
-    async fn run(&self, _: &mut Attempt, new: NewGatewayOrder) -> ActivityResult<GatewayOrderId> {
-        let order = self.0.create_order(&new).await.map_err(failed)?;
-        adopt(&order, new.amount)
+    async fn run(&self, _: &mut Attempt, order: PlacedOrder) -> ActivityResult<GatewayOrderId> {
+        let opened = match order.opened {
+            Some(opened) => return Ok(opened),
+            None => self.0.create_order(&charge(&order)).await.map_err(failed)?,
+        };
+        adopt(&opened, order.total)
     }
 
     async fn resolve(
         &self,
         _: &mut Attempt,
-        new: NewGatewayOrder,
+        order: PlacedOrder,
     ) -> ActivityResult<Resolution<GatewayOrderId>> {
-        let found = self.0.orders_by_receipt(&new.receipt).await.map_err(failed)?;
+        let found = self.0.orders_by_receipt(&order.receipt).await.map_err(failed)?;
         match found.first() {
-            Some(oldest) => Ok(Resolution::Done(adopt(oldest, new.amount)?)),
+            Some(oldest) => Ok(Resolution::Done(adopt(oldest, order.total)?)),
             None => Ok(Resolution::TryAgain),
         }
     }
 
     fn retry(&self) -> RetryPolicy {
         patience()
+    }
+}
+
+fn charge(order: &PlacedOrder) -> NewGatewayOrder {
+    NewGatewayOrder {
+        receipt: order.receipt.clone(),
+        amount: order.total,
+        capture: order.terms.capture,
+        notes: [("order_id".to_owned(), order.order_id.to_string())].into(),
     }
 }
 
@@ -123,6 +136,11 @@ pub enum Reading {
         /// More came in beside it.
         strays: bool,
     },
+    /// The customer's money is set aside: it is ours when we take it.
+    Authorized {
+        /// The payment that is to pay the order.
+        paid: Paid,
+    },
     /// It failed.
     Failed {
         /// The gateway's word for it.
@@ -132,7 +150,7 @@ pub enum Reading {
     Pending,
 }
 
-/// A captured payment.
+/// A payment that pays an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paid {
     /// The gateway's payment.
@@ -165,25 +183,75 @@ fn reading(payments: &[GatewayPayment], total: Money) -> ActivityResult<Reading>
     use GatewayPaymentStatus::{Authorized, Captured, Created, Failed, Refunded, Unrecognised};
     let mut captured = payments.iter().filter(|p| p.status == Captured);
     if let Some(first) = captured.next() {
-        if first.amount != total {
-            let message = format!("{} paid {}, not {total}", first.id, first.amount);
-            return Err(ActivityError::review("amount_mismatch", message));
-        }
         if first.amount_refunded.minor() > 0 {
             let message = format!("{} of {} went back already", first.amount_refunded, first.id);
             return Err(ActivityError::review("partially_refunded", message));
         }
-        let paid = Paid { gateway_payment_id: first.id.clone(), amount: first.amount };
-        return Ok(Reading::Captured { paid, strays: captured.next().is_some() });
+        return Ok(Reading::Captured {
+            paid: exact(first, total)?,
+            strays: captured.next().is_some(),
+        });
     }
-    let open = |p: &GatewayPayment| matches!(p.status, Created | Authorized | Unrecognised);
-    if payments.iter().any(open) {
+    if let Some(authorized) = payments.iter().find(|p| p.status == Authorized) {
+        return Ok(Reading::Authorized { paid: exact(authorized, total)? });
+    }
+    if payments.iter().any(|p| matches!(p.status, Created | Unrecognised)) {
         return Ok(Reading::Pending);
     }
     let failed = payments.iter().rev().find(|p| matches!(p.status, Failed | Refunded));
     Ok(failed.map_or(Reading::Pending, |p| Reading::Failed {
         why: p.failure.clone().unwrap_or_else(|| "payment_failed".to_owned()),
     }))
+}
+
+/// A payment over another amount pays nothing before a person has looked.
+fn exact(payment: &GatewayPayment, total: Money) -> ActivityResult<Paid> {
+    let (id, amount) = (&payment.id, payment.amount);
+    if amount == total {
+        return Ok(Paid { gateway_payment_id: id.clone(), amount });
+    }
+    Err(ActivityError::review("amount_mismatch", format!("{id} paid {amount}, not {total}")))
+}
+
+/// Takes an authorized payment. After a lost answer the payment is read back: it is never captured
+/// on a guess.
+pub struct CapturePayment(pub Arc<dyn Gateway>);
+
+impl Activity for CapturePayment {
+    const NAME: &'static str = "capture_payment";
+    type Kind = Outside;
+    type Input = Paid;
+    type Output = ();
+
+    async fn run(&self, _: &mut Attempt, paid: Paid) -> ActivityResult<()> {
+        match self.0.capture(&paid.gateway_payment_id, paid.amount).await {
+            Ok(_) => Ok(()),
+            Err(refused @ GatewayError::Rejected { .. }) => Err(not_captured(&refused.to_string())),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    async fn resolve(&self, _: &mut Attempt, paid: Paid) -> ActivityResult<Resolution<()>> {
+        use GatewayPaymentStatus::{Authorized, Captured, Created, Failed, Refunded, Unrecognised};
+        let payment = self.0.payment(&paid.gateway_payment_id).await.map_err(failed)?;
+        match payment.status {
+            Captured => Ok(Resolution::Done(())),
+            Authorized => Ok(Resolution::TryAgain),
+            Failed | Refunded => Err(not_captured("the authorization has lapsed")),
+            Created | Unrecognised => {
+                Err(ActivityError::retryable("the payment is not authorized any more"))
+            }
+        }
+    }
+
+    fn retry(&self) -> RetryPolicy {
+        patience()
+    }
+}
+
+/// The customer keeps the money: the payment has failed.
+fn not_captured(why: &str) -> ActivityError {
+    ActivityError::Rejected { code: PAYMENT_FAILED.into(), message: format!("not captured: {why}") }
 }
 
 #[cfg(test)]
@@ -229,12 +297,35 @@ mod tests {
 
     #[test]
     fn nothing_has_failed_while_an_attempt_is_open() {
-        use GatewayPaymentStatus::{Authorized, Failed};
+        use GatewayPaymentStatus::{Created, Failed};
         let total = Money::from_minor(500, Inr);
-        let open = [payment("pay_1", Failed, 500), payment("pay_2", Authorized, 500)];
+        let open = [payment("pay_1", Failed, 500), payment("pay_2", Created, 500)];
         assert_eq!(reading(&open, total).expect("readable"), Reading::Pending, "one is still open");
         let failed = reading(&open[..1], total).expect("readable");
         assert_eq!(failed, Reading::Failed { why: "card_declined".to_owned() }, "all have failed");
         assert_eq!(reading(&[], total).expect("readable"), Reading::Pending, "nobody tried");
+    }
+    #[test]
+    fn an_order_over_another_amount_is_shown_to_nobody() {
+        let total = Money::from_minor(500, Inr);
+        let opened = |minor| GatewayOrder {
+            id: "order_1".parse().expect("an id"),
+            amount: Money::from_minor(minor, Inr),
+            amount_paid: Money::zero(Inr),
+            receipt: None,
+            status: crate::gateway::GatewayOrderStatus::Created,
+            notes: crate::gateway::Notes::new(),
+            created_at: None,
+        };
+        assert!(adopt(&opened(500), total).is_ok());
+        assert!(matches!(adopt(&opened(50_000), total), Err(ActivityError::Review { .. })));
+    }
+
+    #[test]
+    fn what_is_authorized_is_ours_to_take_over_the_orders_amount_only() {
+        let set_aside = [payment("pay_1", GatewayPaymentStatus::Authorized, 500)];
+        let read = |minor| reading(&set_aside, Money::from_minor(minor, Inr));
+        assert!(matches!(read(500), Ok(Reading::Authorized { .. })), "it is ours to take");
+        assert!(matches!(read(499), Err(ActivityError::Review { .. })), "and this is not");
     }
 }

@@ -22,6 +22,7 @@ use crate::gateway::{
 use crate::ledger;
 use crate::orders::PlacedOrder;
 use crate::payments::{CreateGatewayOrder, GATEWAY, failed, patience};
+use crate::refunding::made_at_gateway;
 
 /// A captured payment that was sent back, whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -287,10 +288,15 @@ async fn record_refund(
         refund_id: RefundId::from(Uuid::now_v7()),
         order_id: order.order_id,
         gateway_payment_id: payment,
+        gateway_refund_id: Some(&back.gateway_refund_id),
         amount: back.amount,
-        idempotency_key: &format!("gateway-{}", back.gateway_refund_id),
+        asked: Some(back.amount),
+        idempotency_key: &made_at_gateway(&back.gateway_refund_id),
         reason: "the order does not keep this payment",
+        override_reason: None,
         actor: "checkout",
+        // One that has not left yet is found by the sweep, which has a run see to it.
+        watched: false,
     };
     let refund_id = match refunds::insert_pending(tx, &refund).await? {
         Asked::Added(refund) | Asked::Known(refund) => refund.refund_id,
@@ -300,7 +306,8 @@ async fn record_refund(
         }
     };
     if back.processed && refunds::mark_processed(tx, refund_id, &back.gateway_refund_id).await? {
-        ledger::post_stray_refund(tx, order, refund_id, back.amount).await?;
+        let of = ledger::Of { tenant_id: &order.tenant_id, order_id: order.order_id };
+        ledger::post_stray_refund(tx, of, refund_id, back.amount).await?;
     }
     captures::dispose(tx, payment, Disposition::Refunded, Some(refund_id)).await?;
     Ok(())

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use activities::gateway::{Gateway, GatewayConfig, NewGatewayOrder, Notes, RazorpayClient};
-use domain::{Currency, Money};
+use domain::{Capture, Currency, Money};
 use gateway_sandbox::{Config, Sandbox};
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -32,6 +32,7 @@ async fn the_log_tells_what_was_called_and_neither_who_nor_with_which_key() {
     let order = NewGatewayOrder {
         receipt: "r-private".to_owned(),
         amount: Money::from_minor(11686, Currency::Inr),
+        capture: Capture::Automatic,
         notes: Notes::from([("buyer".to_owned(), "n-private".to_owned())]),
     };
     gateway.create_order(&order).await.unwrap();

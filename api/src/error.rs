@@ -4,7 +4,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use domain::{OrderStatus, Sku};
+use domain::{Money, OrderStatus, OutsidePolicy, Sku};
 use serde_json::{Value, json};
 
 use crate::envelope::{Envelope, Failure};
@@ -28,6 +28,10 @@ pub(crate) enum ApiError {
     NotYours,
     #[error("there is no such order")]
     OrderNotFound,
+    #[error("there is no such payment")]
+    PaymentNotFound,
+    #[error("there is no such refund")]
+    RefundNotFound,
     #[error("there is no such product")]
     ProductNotFound,
     #[error("there is no such route")]
@@ -40,7 +44,7 @@ pub(crate) enum ApiError {
     NotJson,
     #[error("this email has an account already")]
     EmailTaken,
-    #[error("this idempotency key was used for another order")]
+    #[error("this idempotency key was used for something else")]
     IdempotencyConflict,
     #[error("not on sale: {}", skus(.0))]
     UnknownSku(Vec<Sku>),
@@ -50,6 +54,14 @@ pub(crate) enum ApiError {
     TooLate,
     #[error("the order is {0}")]
     OrderEnded(OrderStatus),
+    #[error("the order is {0}: nothing of it can go back")]
+    NothingToRefund(OrderStatus),
+    #[error("only {0} of this order can still go back")]
+    RefundTooLarge(Money),
+    #[error("outside the shop's policy: {0}")]
+    OutsidePolicy(OutsidePolicy),
+    #[error("the order was tried {0} times; place a new one")]
+    AttemptsUsedUp(i64),
     #[error("the payment is not open yet; try again")]
     SessionNotReady,
     #[error("the signature is wrong or missing")]
@@ -93,6 +105,8 @@ impl ApiError {
             Self::Forbidden => (S::FORBIDDEN, "FORBIDDEN"),
             Self::NotYours => (S::FORBIDDEN, "NOT_YOURS"),
             Self::OrderNotFound => (S::NOT_FOUND, "ORDER_NOT_FOUND"),
+            Self::PaymentNotFound => (S::NOT_FOUND, "PAYMENT_NOT_FOUND"),
+            Self::RefundNotFound => (S::NOT_FOUND, "REFUND_NOT_FOUND"),
             Self::ProductNotFound => (S::NOT_FOUND, "PRODUCT_NOT_FOUND"),
             Self::RouteNotFound => (S::NOT_FOUND, "ROUTE_NOT_FOUND"),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
@@ -104,6 +118,10 @@ impl ApiError {
             Self::NothingToPay => (S::UNPROCESSABLE_ENTITY, "NOTHING_TO_PAY"),
             Self::TooLate => (S::CONFLICT, "TOO_LATE"),
             Self::OrderEnded(status) => (S::CONFLICT, ended_code(*status)),
+            Self::NothingToRefund(_) => (S::CONFLICT, "NOTHING_TO_REFUND"),
+            Self::RefundTooLarge(_) => (S::CONFLICT, "REFUND_TOO_LARGE"),
+            Self::OutsidePolicy(_) => (S::CONFLICT, "OUTSIDE_REFUND_POLICY"),
+            Self::AttemptsUsedUp(_) => (S::CONFLICT, "ATTEMPTS_USED_UP"),
             Self::SessionNotReady => (S::SERVICE_UNAVAILABLE, "SESSION_NOT_READY"),
             Self::BadSignature => (S::BAD_REQUEST, "BAD_SIGNATURE"),
             Self::WrongGatewayOrder => (S::CONFLICT, "WRONG_GATEWAY_ORDER"),
@@ -119,8 +137,12 @@ impl ApiError {
             json!({ "field": field })
         } else if let Self::UnknownSku(skus) = self {
             json!({ "skus": skus })
-        } else if let Self::OrderEnded(status) = self {
+        } else if let Self::RefundTooLarge(left) = self {
+            json!({ "left": left })
+        } else if let Self::OrderEnded(status) | Self::NothingToRefund(status) = self {
             json!({ "order_status": status })
+        } else if let Self::AttemptsUsedUp(attempts) = self {
+            json!({ "max_attempts": attempts })
         } else if let Self::TooLarge { limit } = self {
             json!({ "limit_bytes": limit })
         } else {

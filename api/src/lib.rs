@@ -15,7 +15,6 @@ mod passwords;
 mod payment_hint;
 mod router;
 mod server;
-mod unmatched;
 mod v1;
 mod wait;
 mod webhooks;

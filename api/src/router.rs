@@ -10,7 +10,7 @@ use crate::body::{BODY_LIMIT, WEBHOOK_LIMIT};
 use crate::error::ApiError;
 use crate::health;
 use crate::observe::observe;
-use crate::v1::{auth, cancel, orders, payments, products, stream};
+use crate::v1::{auth, cancel, orders, payment, payments, products, refunds, retry, stream};
 use crate::webhooks::razorpay;
 
 pub(crate) fn router(app: Shared) -> Router {
@@ -22,7 +22,11 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/orders/{id}", get(orders::get))
         .route("/orders/{id}/stream", get(stream::follow))
         .route("/orders/{id}/cancel", post(cancel::cancel))
+        .route("/orders/{id}/refunds", post(refunds::ask).get(refunds::list))
+        .route("/orders/{id}/refunds/{refund_id}", get(refunds::get))
+        .route("/orders/{id}/retry", post(retry::retry))
         .route("/payments/create-session", post(payments::create_session))
+        .route("/payments/{id}", get(payment::get))
         .route("/payments/verify", post(payments::verify))
         .layer(DefaultBodyLimit::max(BODY_LIMIT));
 

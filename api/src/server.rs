@@ -12,7 +12,7 @@ use crate::app::{App, Shared};
 use crate::config::Config;
 use crate::passwords::Passwords;
 use crate::router::router;
-use crate::unmatched;
+use crate::webhooks::early;
 
 /// Why the API could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +72,7 @@ impl Api {
                 tracing::error!(%error, "the server ended by itself");
             }
         });
-        let retries = tokio::spawn(unmatched::retry(Shared::clone(&app)));
+        let retries = tokio::spawn(early::retry(Shared::clone(&app)));
         tracing::info!(%addr, "the API listens");
         Ok(Self { addr, app, stop, server, retries })
     }

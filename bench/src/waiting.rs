@@ -1,117 +1,130 @@
-//! What waiting runs cost a worker: memory and statements, with a few of them and with many.
+//! What a worker costs, and how fast it takes in fresh runs, while very many others wait.
+//!
+//! One run is really driven to its wait, three steps done; the others are copies of its rows.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use makegood::{
-    Client, Ctx, Database, Registry, Signal, Worker, WorkerConfig, Workflow, WorkflowResult,
-};
-use serde::{Deserialize, Serialize};
+use makegood::Workflow;
 use sqlx::PgPool;
+use uuid::Uuid;
 
-use crate::backlog::Error;
+use crate::figures::{Percentiles, each, times};
+use crate::latency::{self, Pace};
+use crate::measured::Measured;
+use crate::meter::Meter;
+use crate::starter::Starter;
+use crate::works::{CheckoutShaped, Work, input};
+use crate::{Error, Site, crowd, processes};
 
-/// Never sent.
-#[derive(Serialize, Deserialize)]
-struct Word;
+/// Copies made in one transaction.
+const BATCH: u64 = 50_000;
+/// Fresh runs, beside the waiting ones.
+const FRESH: Pace = Pace { work: Work::Steps4, runs: 500, rate: 50 };
 
-impl Signal for Word {
-    const KIND: &'static str = "word";
+/// Measures fresh runs alone, then beside `waiting` runs. `seen` hears how many wait.
+///
+/// # Errors
+/// When the work goes wrong, or the database does not answer.
+pub async fn measure(site: &Site, waiting: u64, seen: impl Fn(u64)) -> Result<Measured, Error> {
+    let starter = Arc::new(Starter::connect(site, FRESH.work).await?);
+    let warm_up = Pace { runs: 50, ..FRESH };
+    latency::drive(&starter, warm_up, "warm-up", |_| ()).await?;
+    let (alone, _) = latency::drive(&starter, FRESH, "alone", |_| ()).await?;
+    let alone = Percentiles::of(alone);
+    let rss_alone = processes::resident_kib(&site.workers);
+
+    crowd::start::<CheckoutShaped>(site, vec![input()], |_| ()).await?;
+    crowd::parked::<CheckoutShaped>(&site.pool, |_| ()).await?;
+    copy(&site.pool, waiting.saturating_sub(1), seen).await?;
+    // What the server would do in its own time, in the middle of the measurement.
+    sqlx::query("vacuum (analyze) runs, tasks, steps").execute(&site.pool).await?;
+
+    let meter = Meter::begin(site).await?;
+    let (beside, _) = latency::drive(&starter, FRESH, "beside", |_| ()).await?;
+    let beside = Percentiles::of(beside);
+    let costs = meter.end(site).await?;
+    let rss_beside = processes::resident_kib(&site.workers);
+    still_there(&site.pool, waiting).await?;
+    let mib = |kib: Option<u64>| kib.map(|kib| each(kib, 1_024));
+    Ok(Measured {
+        work: "waiting",
+        runs: FRESH.runs,
+        runs_in_all: FRESH.runs.saturating_mul(2).saturating_add(warm_up.runs),
+        steps_per_run: FRESH.work.steps(),
+        latency: Some(beside),
+        costs,
+        particular: [
+            ("waiting", waiting.into()),
+            ("worker_rss_mib_alone", mib(rss_alone).into()),
+            ("worker_rss_mib_beside", mib(rss_beside).into()),
+            ("p50_ms_alone", alone.p50.into()),
+            ("p99_ms_alone", alone.p99.into()),
+            ("p50_times_alone", times(beside.p50, alone.p50).into()),
+            ("p99_times_alone", times(beside.p99, alone.p99).into()),
+        ]
+        .into(),
+    })
 }
 
-/// Waits for a day.
-struct Patient;
+/// The id of the copy with number `n`, in the order of the numbers.
+const COPY_ID: &str =
+    "(lpad(to_hex(n), 8, '0') || '-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid";
 
-impl Workflow for Patient {
-    const NAME: &'static str = "bench_patient";
-    type Input = String;
-    type Output = bool;
-
-    async fn run(ctx: Ctx, _: String) -> WorkflowResult<bool> {
-        Ok(ctx.signal::<Word>().within(Duration::from_hours(24)).await?.is_some())
-    }
-}
-
-/// What a worker costs while so many runs wait.
-#[derive(Debug, Clone, Copy)]
-pub struct Cost {
-    /// Runs that wait.
-    pub waiting: i64,
-    /// The resident memory of this process, in MiB; 0 where the system does not tell.
-    pub memory_mib: u64,
-    /// Transactions of the database in ten seconds in which nothing is due: the worker's and ours.
-    pub idle_in_10_s: i64,
-}
-
-/// Lets one worker, in this process, take in more and more waiting runs, and measures after each of
-/// `steps` how much memory it has and how often it asks.
-pub async fn measure(database: &Database, steps: &[i64]) -> Result<Vec<Cost>, Error> {
-    let pool = database.pool("bench", 2).await?;
-    let registry = Registry::new().workflow::<Patient>();
-    let worker = Worker::start(database, registry, WorkerConfig::default()).await?;
-    let (mut started, mut costs) = (0, Vec::new());
-    for waiting in steps {
-        start(database, &pool, started..*waiting).await?;
-        started = *waiting;
-        settle(&pool).await?;
-        let idle_in_10_s = idle(&pool).await?;
-        costs.push(Cost { waiting: *waiting, memory_mib: memory_mib(), idle_in_10_s });
-    }
-    worker.drain().await?;
-    Ok(costs)
-}
-
-/// Starts runs a thousand in a transaction, with a client that is gone afterwards.
-async fn start(
-    database: &Database,
-    pool: &PgPool,
-    numbers: std::ops::Range<i64>,
-) -> Result<(), Error> {
-    let client = Client::connect(database).await?;
-    let numbers: Vec<i64> = numbers.collect();
-    for thousand in numbers.chunks(1_000) {
+/// Copies the one waiting run, rows and all; deadlines are spread as they would be.
+async fn copy(pool: &PgPool, copies: u64, seen: impl Fn(u64)) -> Result<(), Error> {
+    let model: Uuid = sqlx::query_scalar("select run_id from runs where workflow = $1")
+        .bind(CheckoutShaped::NAME)
+        .fetch_one(pool)
+        .await?;
+    let statements = [
+        format!(
+            "insert into runs (run_id, workflow, workflow_id, version, input)
+             select {COPY_ID}, r.workflow, 'copy-' || n, r.version, r.input
+             from runs r, generate_series($2::bigint, $3::bigint) n
+             where r.run_id = $1"
+        ),
+        format!(
+            "insert into steps (run_id, seq, kind, name, occurrence, input, result, next, at)
+             select {COPY_ID}, s.seq, s.kind, s.name, s.occurrence, s.input, s.result, s.next, s.at
+             from steps s, generate_series($2::bigint, $3::bigint) n
+             where s.run_id = $1"
+        ),
+        format!(
+            "insert into tasks (run_id, lane, state, due_at, waits, epoch, step_count)
+             select {COPY_ID}, k.lane, k.state, k.due_at + n * interval '1 ms', k.waits, k.epoch,
+               k.step_count
+             from tasks k, generate_series($2::bigint, $3::bigint) n
+             where k.run_id = $1"
+        ),
+    ];
+    let mut copied = 0_u64;
+    while copied < copies {
+        let end = copied.saturating_add(BATCH).min(copies);
         let mut tx = pool.begin().await?;
-        for number in thousand {
-            let input = "x".repeat(290);
-            client.start::<Patient>(&mut tx, &format!("patient-{number}"), &input).await?;
+        for statement in &statements {
+            sqlx::query(sqlx::AssertSqlSafe(statement.clone()))
+                .bind(model)
+                .bind(copied.saturating_add(1).cast_signed())
+                .bind(end.cast_signed())
+                .execute(&mut *tx)
+                .await?;
         }
         tx.commit().await?;
-        client.wake();
+        copied = end;
+        seen(copied);
     }
     Ok(())
 }
 
-/// Until every run waits and is out of memory.
-async fn settle(pool: &PgPool) -> Result<(), sqlx::Error> {
-    let moving =
-        "select exists (select 1 from tasks where state <> 'WAITING' or owner is not null)";
-    while sqlx::query_scalar::<_, bool>(moving).fetch_one(pool).await? {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    Ok(())
-}
-
-/// Transactions in ten seconds in which nothing is due.
-async fn idle(pool: &PgPool) -> Result<i64, sqlx::Error> {
-    let before = transactions(pool).await?;
-    tokio::time::sleep(Duration::from_secs(10)).await;
-    Ok(transactions(pool).await?.saturating_sub(before))
-}
-
-async fn transactions(pool: &PgPool) -> Result<i64, sqlx::Error> {
-    // Sessions hand their counts in with a delay of up to a second.
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
-    sqlx::query_scalar(
-        "select xact_commit + xact_rollback
-         from pg_stat_database
-         where datname = current_database()",
+/// Nobody has touched those that wait.
+async fn still_there(pool: &PgPool, expected: u64) -> Result<(), Error> {
+    let waiting: i64 = sqlx::query_scalar(
+        "select count(*) from tasks where state = 'WAITING' and owner is null and epoch = 1",
     )
     .fetch_one(pool)
-    .await
-}
-
-fn memory_mib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    kib.unwrap_or_default() / 1_024
+    .await?;
+    if waiting.cast_unsigned() == expected {
+        return Ok(());
+    }
+    Err(Error::Wrong(format!("{waiting} runs wait instead of {expected}")))
 }

@@ -2,22 +2,27 @@
 //! Settings stay text here, so that all of their faults can be named at once (see `settings`).
 
 mod bulk;
+mod ledger;
 mod mend;
 mod operate;
+mod reconcile;
 mod serve;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
 use secrecy::SecretString;
 
+use crate::bench::{BenchArgs, BenchWorkerArgs};
 use crate::demo::DemoArgs;
 use crate::dev::DevArgs;
 
 pub(crate) use self::bulk::{BulkArgs, BulkVerb, SelectionArgs, SimpleVerb};
+pub(crate) use self::ledger::{LedgerArgs, LedgerVerb};
 pub(crate) use self::mend::{CutArgs, MendVerb, OneArgs, SignedArgs};
 pub(crate) use self::operate::{
     AuditArgs, DoctorArgs, MigrateArgs, MigrateVerb, ReplayCheckArgs, RunState, RunsArgs, RunsVerb,
 };
+pub(crate) use self::reconcile::{NowArgs, ReconcileArgs, ReconcileVerb};
 pub(crate) use self::serve::{ApiArgs, GatewayKeyArgs, SandboxArgs, WorkerArgs};
 
 const STYLES: Styles = Styles::styled()
@@ -52,8 +57,13 @@ pub(crate) enum Command {
     Migrate(MigrateArgs),
     /// List, show and repair runs.
     Runs(RunsArgs),
+    /// Show what the books say.
+    Ledger(LedgerArgs),
     /// Check every promise of the engine and of the shop; exit 1 if one is broken.
     Audit(AuditArgs),
+    /// Compare the books with the gateway now, or show what comparisons found; exit 1 if something
+    /// is left for a person.
+    Reconcile(ReconcileArgs),
     /// Replay every live run against this binary, before it is deployed; exit 1 if one does not fit.
     ReplayCheck(ReplayCheckArgs),
     /// Check the surroundings and say what to do about each fault; exit 1 if one is fatal.
@@ -62,6 +72,11 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Run every part on this machine, with goods to buy, until Ctrl-C.
     Dev(DevArgs),
+    /// Measure speed, latency and cost, beside what PostgreSQL itself can do on this machine.
+    Bench(BenchArgs),
+    /// Drive the programs that `bench` measures.
+    #[command(hide = true)]
+    BenchWorker(BenchWorkerArgs),
 }
 
 /// Where the tables are.

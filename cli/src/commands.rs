@@ -2,8 +2,11 @@
 
 mod api;
 mod audit;
+mod bench_worker;
 mod doctor;
+mod ledger;
 mod migrate;
+mod reconcile;
 mod replay_check;
 mod runs;
 mod sandbox;
@@ -14,7 +17,7 @@ use std::process::ExitCode;
 
 use crate::args::Command;
 use crate::exit::{self, Problem};
-use crate::{demo, dev};
+use crate::{bench, demo, dev};
 
 /// Runs one command to its end.
 pub(crate) async fn run(command: Command) -> ExitCode {
@@ -24,11 +27,15 @@ pub(crate) async fn run(command: Command) -> ExitCode {
         Command::GatewaySandbox(args) => Box::pin(sandbox::run(&args)).await,
         Command::Migrate(args) => Box::pin(migrate::run(&args)).await,
         Command::Runs(args) => Box::pin(runs::run(&args)).await,
+        Command::Ledger(args) => Box::pin(ledger::run(&args)).await,
         Command::Audit(args) => Box::pin(audit::run(&args)).await,
+        Command::Reconcile(args) => Box::pin(reconcile::run(&args)).await,
         Command::ReplayCheck(args) => Box::pin(replay_check::run(&args)).await,
         Command::Doctor(args) => Box::pin(doctor::run(&args)).await,
         Command::Demo(args) => return local(Box::pin(demo::run(args)).await),
         Command::Dev(args) => return local(Box::pin(dev::run(args)).await),
+        Command::Bench(args) => return local(Box::pin(bench::run(args)).await),
+        Command::BenchWorker(args) => Box::pin(bench_worker::run(&args)).await,
     };
     match ended {
         Ok(exit) => exit.into(),

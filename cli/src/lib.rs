@@ -3,6 +3,7 @@
 
 mod args;
 mod audit;
+mod bench;
 mod commands;
 mod connect;
 mod demo;

@@ -20,6 +20,7 @@ fn worker(cell: &TestCell, gateway: &str) -> Command {
     let mut worker = command(&["worker", "--worker-bind", "127.0.0.1:0"]);
     worker.args(["--lease-secs", "300", "--gateway-url", gateway]);
     worker.args(["--gateway-timeout-ms", "60000"]);
+    worker.args(["--reconcile-cron", "never", "--payout-cron", "never"]);
     worker.envs(cell.env()).env("MAKEGOOD_DRAIN_SECS", "1");
     worker.env("MAKEGOOD_GATEWAY_KEY_ID", KEY_ID).env("MAKEGOOD_GATEWAY_KEY_SECRET", SECRET);
     worker

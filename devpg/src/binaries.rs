@@ -104,6 +104,14 @@ impl Binaries {
         self.version
     }
 
+    /// Whether they come with a library that the server can be told to load. Distributions put it
+    /// beside the programs' folder, or in a folder of their own below that.
+    pub(crate) fn has_library(&self, name: &str) -> bool {
+        let Some(home) = self.folder.parent() else { return false };
+        let file = format!("{name}.{}", env::consts::DLL_EXTENSION);
+        ["lib", "lib/postgresql", "lib64"].iter().any(|lib| home.join(lib).join(&file).is_file())
+    }
+
     fn open(folder: &Path, account: Account) -> Result<Self, String> {
         let postgres = fs::canonicalize(folder.join("postgres")).map_err(|_| "no postgres here")?;
         let folder = postgres.parent().ok_or("postgres has no folder")?.to_owned();

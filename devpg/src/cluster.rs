@@ -149,7 +149,7 @@ impl Cluster {
         let begun = Instant::now();
         let (_, skipped) = self.home.open_log()?;
         let postgres = self.binaries.folder().join("postgres");
-        let settings = self.options.server_settings(self.port);
+        let settings = self.options.server_settings(self.port, &self.binaries);
         let mut guard = Guard::spawn(&self.home, &postgres, &settings, lifeline)?;
         loop {
             let late = Instant::now() > deadline;

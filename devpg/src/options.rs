@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::Binaries;
+
 /// What the cluster is for, which decides how much it cares about a power cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
@@ -33,6 +35,9 @@ pub struct Options {
     pub shared_buffers_mib: u32,
     /// Connections the server admits; 100 by default, 300 for [`Purpose::Fast`].
     pub max_connections: u32,
+    /// Whether the server counts statements, if its binaries come with `pg_stat_statements`; off by
+    /// default. `create extension` makes the counts readable.
+    pub counts_statements: bool,
     /// Further server settings, applied last: the later of two equal names wins.
     pub settings: Vec<(String, String)>,
 }
@@ -45,6 +50,7 @@ impl Options {
             data: Data::Ephemeral,
             shared_buffers_mib: 128,
             max_connections: 100,
+            counts_statements: false,
             settings: Vec::new(),
         }
     }
@@ -61,6 +67,13 @@ impl Options {
         self
     }
 
+    /// Counts statements, if the server's binaries come with `pg_stat_statements`.
+    #[must_use]
+    pub fn counting_statements(mut self) -> Self {
+        self.counts_statements = true;
+        self
+    }
+
     /// Adds one server setting, as in `postgresql.conf`.
     #[must_use]
     pub fn setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -69,7 +82,7 @@ impl Options {
     }
 
     /// The server's settings in the order in which they are given to it.
-    pub(crate) fn server_settings(&self, port: u16) -> Vec<String> {
+    pub(crate) fn server_settings(&self, port: u16, binaries: &Binaries) -> Vec<String> {
         let mut settings = vec![
             "listen_addresses=127.0.0.1".to_owned(),
             format!("port={port}"),
@@ -85,6 +98,9 @@ impl Options {
             Purpose::Fast => settings.extend(
                 ["fsync=off", "synchronous_commit=off", "full_page_writes=off"].map(String::from),
             ),
+        }
+        if self.counts_statements && binaries.has_library("pg_stat_statements") {
+            settings.push("shared_preload_libraries=pg_stat_statements".to_owned());
         }
         settings.extend(self.settings.iter().map(|(name, value)| format!("{name}={value}")));
         settings

@@ -35,10 +35,14 @@ words! {
         Capture = "CAPTURE",
         /// Money of an order going back.
         Refund = "REFUND",
+        /// Such a refund that came back.
+        RefundReversal = "REFUND_REVERSAL",
         /// A payment that no order keeps.
         StrayCapture = "STRAY_CAPTURE",
         /// Such a payment going back.
         StrayRefund = "STRAY_REFUND",
+        /// Such a refund that came back.
+        StrayRefundReversal = "STRAY_REFUND_REVERSAL",
     }
 }
 

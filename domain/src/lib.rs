@@ -8,6 +8,8 @@ mod order_number;
 mod policy;
 mod pricing;
 mod records;
+mod refund;
+mod refund_policy;
 pub mod states;
 mod status;
 mod words;
@@ -19,8 +21,13 @@ pub use ids::{
 pub use ledger::{Account, Entry, LedgerKind, Side};
 pub use money::{Currency, Money, MoneyError};
 pub use order_number::OrderNumber;
-pub use policy::LateMoney;
+pub use policy::{Capture, LateMoney, Terms};
 pub use pricing::{CartLine, PricedLine, PricedOrder, PricingError, Quantity, QuantityError};
-pub use records::{Disposition, HoldState, RefundStatus, Role, WebhookState};
+pub use records::{
+    Disposition, FindingOutcome, HoldState, PayoutKind, ReportKind, ReportOutcome, Role,
+    WebhookState,
+};
+pub use refund::{RefundStatus, SMALLEST_REFUND_MINOR, Sale};
+pub use refund_policy::{OutsidePolicy, RefundPolicy, RefundWish};
 pub use status::{OrderStatus, PaymentStatus};
 pub use words::UnknownWord;

@@ -1,4 +1,4 @@
-//! The words of what is kept about stock, refunds, webhooks and people.
+//! The words of what is kept about stock, captures, webhooks and people.
 //! Never a transition: those tables stand with the statuses.
 
 use crate::words::words;
@@ -32,18 +32,6 @@ words! {
 }
 
 words! {
-    /// Where a refund stands.
-    pub enum RefundStatus("refund status") {
-        /// Asked for, not yet confirmed by the gateway.
-        Pending = "PENDING",
-        /// The gateway sent the money back.
-        Processed = "PROCESSED",
-        /// The gateway refused it.
-        Failed = "FAILED",
-    }
-}
-
-words! {
     /// What was done about a webhook.
     pub enum WebhookState("state of a webhook") {
         /// Kept, nothing done yet.
@@ -54,6 +42,48 @@ words! {
         Ignored = "IGNORED",
         /// About something we do not know, perhaps not yet.
         Unmatched = "UNMATCHED",
+    }
+}
+
+words! {
+    /// What is compared with the gateway.
+    pub enum ReportKind("kind of report") {
+        /// Payments, stock and runs.
+        Books = "BOOKS",
+        /// What the gateway paid out.
+        Payouts = "PAYOUTS",
+    }
+}
+
+words! {
+    /// How a comparison ended.
+    pub enum ReportOutcome("outcome of a report") {
+        /// It looked at everything.
+        Done = "DONE",
+        /// Its run did not come to its end.
+        Abandoned = "ABANDONED",
+    }
+}
+
+words! {
+    /// What became of something that did not agree.
+    pub enum FindingOutcome("outcome of a finding") {
+        /// Put right, or handed to the saga that puts it right.
+        Fixed = "FIXED",
+        /// Left for a person.
+        Flagged = "FLAGGED",
+    }
+}
+
+words! {
+    /// What a line of a payout is about.
+    pub enum PayoutKind("kind of payout line") {
+        /// A payment that was captured.
+        Payment = "PAYMENT",
+        /// A refund that was taken back.
+        Refund = "REFUND",
+        /// Anything else: fees, adjustments.
+        Other = "OTHER",
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::{OrderStatus, PaymentStatus};
+use crate::{OrderStatus, PaymentStatus, RefundStatus};
 
 /// The order's statuses as a Mermaid `stateDiagram-v2`.
 pub fn order_diagram() -> String {
@@ -14,6 +14,11 @@ pub fn order_diagram() -> String {
 pub fn payment_diagram() -> String {
     let begins = [PaymentStatus::Pending, PaymentStatus::CodDue];
     diagram(PaymentStatus::ALL, &begins, |s| (s.as_str(), s.next()))
+}
+
+/// The refund's statuses as a Mermaid `stateDiagram-v2`.
+pub fn refund_diagram() -> String {
+    diagram(RefundStatus::ALL, &[RefundStatus::Pending], |s| (s.as_str(), s.next()))
 }
 
 fn diagram<S: Copy + 'static>(
@@ -58,7 +63,9 @@ mod tests {
     SUCCESS --> REFUNDED
     FAILED --> [*]
     PARTIALLY_REFUNDED --> REFUNDED
-    REFUNDED --> [*]
+    PARTIALLY_REFUNDED --> SUCCESS
+    REFUNDED --> PARTIALLY_REFUNDED
+    REFUNDED --> SUCCESS
 ";
         assert_eq!(payment_diagram(), wanted, "the diagram is the table");
     }

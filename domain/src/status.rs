@@ -46,7 +46,9 @@ impl OrderStatus {
 
     /// The statuses that may directly follow this one.
     ///
-    /// `Confirmed` to `Paid` is for payment after confirmation; `Failed` to `Pending` is the retry.
+    /// `Confirmed` to `Paid` is for payment after confirmation. Back to `Pending` goes a failed order
+    /// that its customer tries again, and a failed or expired one for which money came late.
+    /// `Refunded` goes back to what was before when the refund comes back.
     pub const fn next(self) -> &'static [Self] {
         match self {
             Self::Pending => &[Self::Reserved, Self::Failed, Self::Cancelled],
@@ -65,11 +67,9 @@ impl OrderStatus {
             Self::Ready => &[Self::Completed, Self::Cancelled],
             Self::Shipped => &[Self::Delivered, Self::Failed],
             Self::Failed => &[Self::Pending, Self::Refunded],
-            Self::Delivered
-            | Self::Completed
-            | Self::Cancelled
-            | Self::Expired
-            | Self::Refunded => &[],
+            Self::Refunded => &[Self::Paid, Self::Confirmed, Self::Failed],
+            Self::Expired => &[Self::Pending],
+            Self::Delivered | Self::Completed | Self::Cancelled => &[],
         }
     }
 }
@@ -103,13 +103,15 @@ impl PaymentStatus {
         self.next().is_empty()
     }
 
-    /// The statuses that may directly follow this one.
+    /// The statuses that may directly follow this one. A refund that comes back leads from the
+    /// refunded ones back to where the payment was.
     pub const fn next(self) -> &'static [Self] {
         match self {
             Self::Pending | Self::CodDue => &[Self::Success, Self::Failed],
             Self::Success => &[Self::PartiallyRefunded, Self::Refunded],
-            Self::PartiallyRefunded => &[Self::Refunded],
-            Self::Failed | Self::Refunded => &[],
+            Self::PartiallyRefunded => &[Self::Refunded, Self::Success],
+            Self::Refunded => &[Self::PartiallyRefunded, Self::Success],
+            Self::Failed => &[],
         }
     }
 

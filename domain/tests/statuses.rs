@@ -13,6 +13,8 @@ fn the_order_table_is_the_documented_one() {
         (Ready, &[Completed, Cancelled]),
         (Shipped, &[Delivered, Failed]),
         (Failed, &[Pending, Refunded]),
+        (Expired, &[Pending]),
+        (Refunded, &[Paid, Confirmed, Failed]),
     ];
     for from in OrderStatus::ALL {
         for to in OrderStatus::ALL {

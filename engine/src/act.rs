@@ -12,6 +12,9 @@ use crate::run::Answer;
 use crate::runtime::Engine;
 use crate::workflow::Rejection;
 
+/// The shortest pause before something that was not tried is tried.
+const LEAST_PAUSE: Duration = Duration::from_millis(10);
+
 /// What came of a call.
 pub(crate) enum Acted {
     /// It is answered.
@@ -69,6 +72,14 @@ pub(crate) async fn act(engine: &Engine, hold: Hold, call: &Call, tries: Option<
             }
             Err(ActivityError::Review { class, message }) => {
                 return stuck(IncidentClass::Review(class), &message);
+            }
+            Err(ActivityError::NotTried { message, after }) => {
+                tracing::debug!(run.id = %hold.run_id, step.name = call.step, message, "not tried");
+                let pause = after.max(LEAST_PAUSE);
+                if pause > engine.config.short_wait || engine.pause(pause).await.is_err() {
+                    return Acted::Later { pause, failed, uncertain: ever_uncertain };
+                }
+                continue;
             }
             Err(ActivityError::Retryable { message, after }) => (message, after),
             Err(ActivityError::Unknown { message }) => {

@@ -154,6 +154,14 @@ pub enum ActivityError {
         /// The earliest next attempt, when the other side asked for one.
         after: Option<Duration>,
     },
+    /// Not attempted at all, since the other side is known to be away: made later, and no attempt
+    /// is counted. In a transaction it is a failed attempt like any other.
+    NotTried {
+        /// Why not.
+        message: String,
+        /// When to try, from now.
+        after: Duration,
+    },
     /// It may have happened: looked up by [`Activity::resolve`] before anything else.
     Unknown {
         /// What went wrong.
@@ -220,6 +228,7 @@ impl ActivityError {
         match self {
             Self::Rejected { message, .. }
             | Self::Retryable { message, .. }
+            | Self::NotTried { message, .. }
             | Self::Unknown { message }
             | Self::Review { message, .. } => message.clone(),
             Self::Unclassified(error) => error.to_string(),

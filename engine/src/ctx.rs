@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 pub use self::awaits::{Sleep, Step, Wait, WaitFor};
 pub use self::child::{CHILD_NOT_COMPLETED, Child};
-pub(crate) use self::child::{ChildEnd, ChildId};
+pub(crate) use self::child::{ChildEnd, ChildId, child_workflow_id};
 pub(crate) use self::desk::{
     Desk, Given, NewChild, Next, Reply, Takes, Until, Want, WantedStep, WantedWait,
 };
@@ -176,6 +176,20 @@ impl<S> Ctx<S> {
     /// ```
     pub fn child<W: Workflow>(&self, input: &W::Input) -> Child<W> {
         Child::new(&self.desk, input)
+    }
+
+    /// The workflow id that the next child of `W` will have, for whoever must know it beforehand.
+    ///
+    /// ```
+    /// # use makegood::{Activity, Ctx, Workflow, WorkflowResult};
+    /// # async fn run<Note: Activity<Input = String>, Parcel: Workflow<Input = String>>(ctx: Ctx) -> WorkflowResult<()> {
+    /// ctx.step::<Note>(&ctx.next_child_id::<Parcel>()).await?;
+    /// ctx.child::<Parcel>(&"a book".to_owned()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn next_child_id<W: Workflow>(&self) -> String {
+        child_workflow_id(self.desk.run_id, W::NAME, self.desk.next_number(W::NAME))
     }
 
     /// Starts a run of another workflow that goes its own way, and answers with its id.

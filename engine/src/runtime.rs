@@ -73,6 +73,7 @@ impl Engine {
             None => "done",
             Some(ActivityError::Rejected { .. }) => "rejected",
             Some(ActivityError::Retryable { .. }) => "retryable",
+            Some(ActivityError::NotTried { .. }) => "not_tried",
             Some(ActivityError::Unknown { .. }) => "unknown",
             Some(ActivityError::Review { .. }) => "review",
             Some(ActivityError::Unclassified(_)) => "error",

@@ -345,9 +345,11 @@ pub(crate) async fn run_one(
         Err(ActivityError::Review { class, message }) => {
             Err(stuck(IncidentClass::Review(class), &message))
         }
-        Err(ActivityError::Retryable { message, .. } | ActivityError::Unknown { message }) => {
-            Err(failed(message))
-        }
+        Err(
+            ActivityError::Retryable { message, .. }
+            | ActivityError::NotTried { message, .. }
+            | ActivityError::Unknown { message },
+        ) => Err(failed(message)),
         Err(ActivityError::Unclassified(error)) => {
             tracing::debug!(step.name = call.step, %error, "a step failed");
             Err(failed(error.to_string()))

@@ -46,11 +46,15 @@ pub(crate) async fn state(State(app): State<Shared>) -> Json<Value> {
             "refunds": state.refunds.rows().collect::<Vec<_>>(),
         })
     };
-    let calls = app.faults().counts.clone();
+    let (calls, refused) = {
+        let faults = app.faults();
+        (faults.counts.clone(), faults.refused)
+    };
     let mut all = books;
     if let Some(fields) = all.as_object_mut() {
         fields.insert("webhooks".into(), json!(app.webhooks.deliveries()));
         fields.insert("calls".into(), json!(calls));
+        fields.insert("refused_calls".into(), json!(refused));
     }
     Json(all)
 }
@@ -151,6 +155,32 @@ pub(crate) async fn late_capture(
 ) -> Result<Json<Payment>, Refusal> {
     let Json(LateAnswer { status }) = late.unwrap_or_default();
     app.change(|state, now| state.resolve_late(&id, status, now)).map(Json)
+}
+
+/// `POST /sandbox/payments/{id}/lapse`: nobody took an authorized payment in time.
+pub(crate) async fn lapse(
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+) -> Result<Json<Payment>, Refusal> {
+    app.change(|state, now| state.lapse(&id, now)).map(Json)
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Ageing {
+    days: u64,
+}
+
+/// `POST /sandbox/payments/{id}/age`: makes a payment this many days older.
+pub(crate) async fn age(
+    State(app): State<Shared>,
+    Path(id): Path<String>,
+    Json(ageing): Json<Ageing>,
+) -> Result<Json<Payment>, Refusal> {
+    app.change(|state, _| {
+        let payment = state.payment_mut(&id)?;
+        payment.created_at = payment.created_at.saturating_sub(ageing.days.saturating_mul(86_400));
+        Ok(Json(payment.clone()))
+    })
 }
 
 #[derive(Deserialize)]

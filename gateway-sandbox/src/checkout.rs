@@ -39,6 +39,9 @@ pub(crate) struct Pay {
     pub(crate) amount: Option<Minor>,
     /// Plants a mismatch.
     pub(crate) currency: Option<String>,
+    /// Plants a second payment on an order that has one.
+    #[serde(default)]
+    pub(crate) beside: bool,
     /// What a failed or pending attempt becomes afterwards.
     pub(crate) late: Option<LateTurn>,
 }
@@ -100,6 +103,7 @@ pub(crate) fn attempt(app: &Shared, pay: Pay) -> Result<Shown, Refusal> {
         contact: pay.contact,
         amount: pay.amount,
         currency: pay.currency,
+        beside: pay.beside,
         outcome: pay.outcome,
         reason: pay.reason,
     };

@@ -36,6 +36,8 @@ pub(crate) struct Faults {
     pub(crate) outage_until: Option<Instant>,
     /// Calls that arrived with good credentials, by operation.
     pub(crate) counts: BTreeMap<Operation, u64>,
+    /// Calls that met an outage.
+    pub(crate) refused: u64,
     attempts: HashMap<(&'static str, String), u32>,
 }
 
@@ -48,6 +50,7 @@ impl Faults {
             webhooks: Vec::new(),
             outage_until: None,
             counts: BTreeMap::new(),
+            refused: 0,
             attempts: HashMap::new(),
         }
     }
@@ -59,9 +62,11 @@ impl Faults {
         self.outage_until = None;
     }
 
-    /// Whether everything under `/v1` is down at this moment.
-    pub(crate) fn is_outage(&self) -> bool {
-        self.outage_until.is_some_and(|until| Instant::now() < until)
+    /// Whether everything under `/v1` is down for a call at this moment; counts it if so.
+    pub(crate) fn meet_outage(&mut self) -> bool {
+        let is_down = self.outage_until.is_some_and(|until| Instant::now() < until);
+        self.refused = self.refused.saturating_add(u64::from(is_down));
+        is_down
     }
 
     /// Counts a call and says what is to go wrong with it.

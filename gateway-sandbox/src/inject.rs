@@ -26,7 +26,7 @@ const LARGEST_BODY: usize = 256 * 1024;
 
 /// Answers 503 while the whole gateway is down.
 pub(crate) async fn outage(State(app): State<Shared>, request: Request, next: Next) -> Response {
-    let down = app.faults().is_outage();
+    let down = app.faults().meet_outage();
     if down {
         return error(StatusCode::SERVICE_UNAVAILABLE, ErrorBody::Json);
     }

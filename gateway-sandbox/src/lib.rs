@@ -49,6 +49,7 @@ mod refusal;
 mod router;
 mod sandbox;
 mod script;
+mod settlements;
 pub mod signature;
 mod state;
 mod table;

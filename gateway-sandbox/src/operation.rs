@@ -35,6 +35,8 @@ pub enum Operation {
     GetRefund,
     /// `PATCH /refunds/{id}`
     UpdateRefund,
+    /// `GET /settlements/recon/combined`
+    Settlements,
 }
 
 impl Operation {
@@ -55,6 +57,7 @@ impl Operation {
             Self::ListRefunds => "list_refunds",
             Self::GetRefund => "get_refund",
             Self::UpdateRefund => "update_refund",
+            Self::Settlements => "settlements",
         }
     }
 
@@ -82,6 +85,7 @@ impl Operation {
                 (Self::GetRefund, Some(*id))
             }
             ("PATCH", ["refunds", id]) => (Self::UpdateRefund, Some(*id)),
+            ("GET", ["settlements", "recon", "combined"]) => (Self::Settlements, None),
             _ => return None,
         };
         Some(found)

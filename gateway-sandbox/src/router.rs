@@ -8,6 +8,7 @@ use axum::{
 
 use crate::{
     admin, app::Shared, auth, checkout, inject, orders, page, payments, refunds, refusal::Refusal,
+    settlements,
 };
 
 /// All routes, each group behind its own guards.
@@ -24,6 +25,7 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/payments/{id}/refunds/{rid}", get(refunds::get_of_payment))
         .route("/refunds", get(refunds::list))
         .route("/refunds/{id}", get(refunds::get).patch(refunds::update))
+        .route("/settlements/recon/combined", get(settlements::combined))
         .fallback(async || Refusal::invalid("There is nothing at this address"))
         .layer(from_fn_with_state(app.clone(), inject::faults))
         .layer(from_fn_with_state(app.clone(), auth::require))
@@ -45,6 +47,8 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/webhook-url", put(admin::webhook_url))
         .route("/webhooks/{event_id}/replay", post(admin::replay))
         .route("/payments/{id}/late-capture", post(admin::late_capture))
+        .route("/payments/{id}/lapse", post(admin::lapse))
+        .route("/payments/{id}/age", post(admin::age))
         .route("/refund-mode", put(admin::refund_mode))
         .route("/refunds/{id}/process", post(admin::process_refund))
         .route("/refunds/{id}/fail", post(admin::fail_refund))

@@ -25,7 +25,14 @@ create table tenants (
   hold_secs        bigint      not null default 1800 check (hold_secs between 1 and 604800),
   late_money       text        not null default 'rereserve_then_fulfil'
                    check (late_money in ('rereserve_then_fulfil', 'always_refund', 'manual_review')),
+  capture          text        not null default 'automatic'
+                   check (capture in ('automatic', 'manual')),
   max_attempts     bigint      not null default 3 check (max_attempts between 1 and 100),
+  customers_refund     boolean not null default true,
+  refund_window_secs   bigint  not null default 2592000
+                       check (refund_window_secs between 0 and 15552000),
+  refund_basis_points  bigint  not null default 10000
+                       check (refund_basis_points between 0 and 10000),
   is_active        boolean     not null default true,
   created_at       timestamptz not null default now(),
   updated_at       timestamptz not null default now()

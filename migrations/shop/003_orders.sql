@@ -21,6 +21,7 @@ create table orders (
   version        bigint      not null default 1 check (version >= 1),
   workflow_id    text        not null,
   idempotency_key text       check (length(idempotency_key) between 8 and 128),
+  retry_keys     text[]      not null default '{}',
   expires_at     timestamptz not null,
   created_at     timestamptz not null default now(),
   updated_at     timestamptz not null default now(),
@@ -49,13 +50,14 @@ begin
     ('CONFIRMED', 'CANCELLED'), ('CONFIRMED', 'REFUNDED'), ('CONFIRMED', 'PAID'),
     ('READY', 'COMPLETED'), ('READY', 'CANCELLED'),
     ('SHIPPED', 'DELIVERED'), ('SHIPPED', 'FAILED'),
-    ('FAILED', 'PENDING'), ('FAILED', 'REFUNDED')
+    ('FAILED', 'PENDING'), ('FAILED', 'REFUNDED'), ('EXPIRED', 'PENDING'),
+    ('REFUNDED', 'PAID'), ('REFUNDED', 'CONFIRMED'), ('REFUNDED', 'FAILED')
   ) then
     raise exception 'an order may not go from % to %', old.status, new.status
       using errcode = '23514';
   end if;
   if new.status = 'PAID' then
-    new.paid_at := now();
+    new.paid_at := coalesce(old.paid_at, now());
   end if;
   return new;
 end

@@ -3,10 +3,12 @@
 -- Locks:  none, all new.   Deploy: expand.   Undo: forward-only.
 
 -- A stray is money that came beside the order's own payment and is to go back.
+-- The workflow is that of the attempt that awaits the money: whoever has news of it tells that one.
 create table payments (
   payment_id         uuid        primary key,
   tenant_id          text        not null,
   order_id           uuid        not null references orders,
+  workflow_id        text        not null,
   gateway            text        not null check (length(gateway) between 1 and 40),
   gateway_order_id   text        not null check (length(gateway_order_id) between 1 and 128),
   gateway_payment_id text        check (length(gateway_payment_id) between 1 and 128),
@@ -47,7 +49,8 @@ begin
     ('PENDING', 'SUCCESS'), ('PENDING', 'FAILED'),
     ('COD_DUE', 'SUCCESS'), ('COD_DUE', 'FAILED'),
     ('SUCCESS', 'PARTIALLY_REFUNDED'), ('SUCCESS', 'REFUNDED'),
-    ('PARTIALLY_REFUNDED', 'REFUNDED')
+    ('PARTIALLY_REFUNDED', 'REFUNDED'), ('PARTIALLY_REFUNDED', 'SUCCESS'),
+    ('REFUNDED', 'PARTIALLY_REFUNDED'), ('REFUNDED', 'SUCCESS')
   ) then
     raise exception 'a payment may not go from % to %', old.status, new.status
       using errcode = '23514';
@@ -89,27 +92,64 @@ create index gateway_captures_by_order on gateway_captures (order_id);
 create trigger gateway_captures_touch before update on gateway_captures
   for each row execute function touch_updated_at();
 
+-- asked_minor is null when all that was left was asked for; override_reason says why an admin went
+-- past the shop's policy. Nobody watches an unwatched one until the sweep finds it.
 create table refunds (
   refund_id          uuid        primary key,
   order_id           uuid        not null,
   gateway_payment_id text        not null references gateway_captures,
   gateway_refund_id  text        unique,
   amount_minor       bigint      not null check (amount_minor > 0),
+  asked_minor        bigint      check (asked_minor > 0),
   currency           text        not null check (currency ~ '^[A-Z]{3}$'),
   status             text        not null default 'PENDING'
                      check (status in ('PENDING', 'PROCESSED', 'FAILED')),
   idempotency_key    text        not null unique,
   reason             text        not null check (length(reason) between 1 and 2000),
+  override_reason    text        check (length(override_reason) between 1 and 2000),
   actor              text        not null check (length(actor) between 1 and 200),
+  failure_code       text        check (length(failure_code) between 1 and 200),
+  watched            boolean     not null default false,
   created_at         timestamptz not null default now(),
   updated_at         timestamptz not null default now(),
   constraint refunds_processed_at_the_gateway
-    check (status <> 'PROCESSED' or gateway_refund_id is not null)
+    check (status <> 'PROCESSED' or gateway_refund_id is not null),
+  constraint refunds_fail_with_a_code check (status <> 'FAILED' or failure_code is not null)
 );
 
 create index refunds_by_payment on refunds (gateway_payment_id);
 
 create index refunds_by_order on refunds (order_id);
+
+create index refunds_unwatched on refunds (created_at) where status = 'PENDING' and not watched;
+
+-- The pairs are those of the domain's table; a test compares all of them. What was asked for, by
+-- whom and why stays as it was written down.
+create function guard_refund() returns trigger language plpgsql as $$
+begin
+  if old.status <> new.status and (old.status, new.status) not in (
+    ('PENDING', 'PROCESSED'), ('PENDING', 'FAILED'), ('PROCESSED', 'FAILED')
+  ) then
+    raise exception 'a refund may not go from % to %', old.status, new.status
+      using errcode = '23514';
+  end if;
+  if (old.refund_id, old.order_id, old.gateway_payment_id, old.amount_minor, old.currency,
+      old.idempotency_key, old.reason, old.actor)
+       is distinct from
+     (new.refund_id, new.order_id, new.gateway_payment_id, new.amount_minor, new.currency,
+      new.idempotency_key, new.reason, new.actor)
+     or old.override_reason is distinct from new.override_reason
+     or old.asked_minor is distinct from new.asked_minor
+     or (old.gateway_refund_id is not null
+         and old.gateway_refund_id is distinct from new.gateway_refund_id) then
+    raise exception 'what a refund was asked for does not change' using errcode = '23514';
+  end if;
+  return new;
+end
+$$;
+
+create trigger refunds_guard before update on refunds
+  for each row execute function guard_refund();
 
 create trigger refunds_touch before update on refunds
   for each row execute function touch_updated_at();

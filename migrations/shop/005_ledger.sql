@@ -9,7 +9,8 @@ create table ledger_transactions (
   order_id              uuid,
   job_id                uuid,
   kind                  text        not null
-                        check (kind in ('CAPTURE', 'REFUND', 'STRAY_CAPTURE', 'STRAY_REFUND')),
+                        check (kind in ('CAPTURE', 'REFUND', 'REFUND_REVERSAL', 'STRAY_CAPTURE',
+                                       'STRAY_REFUND', 'STRAY_REFUND_REVERSAL')),
   payment_ref           text        not null check (length(payment_ref) between 1 and 128),
   at                    timestamptz not null default now(),
   unique (payment_ref, kind),

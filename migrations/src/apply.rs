@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
-use crate::{Cell, Error, FILES, File, statements};
+use crate::{Cell, Error, FILES, File, RoleState, role, statements};
 
 /// What a migration did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Report {
     pub applied: Vec<&'static str>,
     /// How many had been applied before.
     pub already: usize,
+    /// What became of the application's role.
+    pub role: RoleState,
 }
 
 /// Where one file stands in a cell.
@@ -95,7 +97,7 @@ async fn run_locked(conn: &mut PgConnection, cell: &Cell) -> Result<Report, Erro
     if let Some(unknown) = before.keys().find(|name| !FILES.iter().any(|f| f.name == **name)) {
         return Err(Error::Unknown { file: unknown.clone() });
     }
-    let mut report = Report { applied: Vec::new(), already: 0 };
+    let mut report = Report { applied: Vec::new(), already: 0, role: RoleState::Missing };
     for file in FILES {
         match before.get(file.name) {
             Some(checksum) if *checksum == file.checksum() => report.already += 1,
@@ -107,6 +109,7 @@ async fn run_locked(conn: &mut PgConnection, cell: &Cell) -> Result<Report, Erro
             }
         }
     }
+    report.role = role::grant(conn, cell).await?;
     Ok(report)
 }
 

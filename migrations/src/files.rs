@@ -38,6 +38,7 @@ pub const FILES: &[File] = &files![
     "shop/004_payments.sql",
     "shop/005_ledger.sql",
     "shop/006_webhooks_and_outbox.sql",
+    "shop/007_reconciliation.sql",
 ];
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod cell;
 pub mod database_url;
 mod error;
 mod files;
+mod role;
 pub mod rules;
 mod statements;
 
@@ -13,4 +14,5 @@ pub use apply::{FileState, FileStatus, Report, run, status};
 pub use cell::{Cell, InvalidCell};
 pub use error::Error;
 pub use files::{FILES, File};
+pub use role::{APPLICATION_ROLE, ONLY_GROW, RoleState};
 pub use statements::statements;

@@ -96,6 +96,42 @@ pub async fn dispose(
     Ok(changed.rows_affected() == 1)
 }
 
+/// The capture takes the disposition that its refunds give it; `false` when that changes nothing.
+///
+/// REFUNDED when the refunds that the gateway took make up all of it. One whose refund failed is
+/// FULFILLED again if an order keeps it, and otherwise for a person.
+pub async fn restate(
+    conn: &mut Conn,
+    gateway_payment: &GatewayPaymentId,
+    refund: RefundId,
+) -> Result<bool> {
+    let changed = sqlx::query(
+        "with back as (
+           select coalesce(sum(amount_minor), 0) as minor
+           from refunds
+           where gateway_payment_id = $1 and status <> 'FAILED' and gateway_refund_id is not null
+         )
+         update gateway_captures c
+         set disposition = case
+               when back.minor >= c.amount_minor then 'REFUNDED'
+               when exists (
+                 select from payments p
+                 where p.gateway_payment_id = c.gateway_payment_id and p.order_id = c.order_id
+                   and not p.stray and p.status in ('SUCCESS', 'PARTIALLY_REFUNDED', 'REFUNDED')
+               ) then 'FULFILLED'
+               else 'REVIEW' end,
+             refund_id = $2
+         from back
+         where c.gateway_payment_id = $1
+           and (c.disposition = 'REFUNDED') <> (back.minor >= c.amount_minor)",
+    )
+    .bind(gateway_payment.as_str())
+    .bind(refund.as_uuid())
+    .execute(conn)
+    .await?;
+    Ok(changed.rows_affected() == 1)
+}
+
 /// Keeps the captures as FULFILLED, as of when their orders were paid; answers those that are so
 /// now and were not before. One that went back, or that belongs to another order, stays as it is.
 pub async fn fulfil(conn: &mut Conn, captures: &[Fulfilled<'_>]) -> Result<Vec<GatewayPaymentId>> {

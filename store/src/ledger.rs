@@ -1,6 +1,8 @@
 //! The ledger: double entry, written in the transaction that moves the money.
 //! Never changed: a correction is a new transaction with the sides reversed.
 
+mod balance;
+
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
@@ -8,6 +10,8 @@ use domain::{Account, Entry, LedgerKind, LedgerTransactionId, Money, OrderId, Si
 use uuid::Uuid;
 
 use crate::{Conn, Error, Result, row};
+
+pub use balance::{Balance, trial_balance};
 
 /// What a ledger transaction belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -56,6 +56,8 @@ pub struct Payment {
     pub tenant_id: TenantId,
     /// The order it pays.
     pub order_id: OrderId,
+    /// The workflow of the attempt that awaits it: whoever has news of it tells that one.
+    pub workflow_id: String,
     /// Which gateway.
     pub gateway: String,
     /// The gateway's order.
@@ -82,12 +84,15 @@ pub struct Payment {
 /// `NotFound` when the gateway's order belongs to another order, or was settled meanwhile.
 pub async fn insert_pending(conn: &mut Conn, payment: &NewPayment<'_>) -> Result<Payment> {
     let added = sqlx::query(
-        "insert into payments (payment_id, tenant_id, order_id, gateway, gateway_order_id,
-                               amount_minor, currency)
-         values ($1, $2, $3, $4, $5, $6, $7)
+        "insert into payments (payment_id, tenant_id, order_id, workflow_id, gateway,
+                               gateway_order_id, amount_minor, currency)
+         select $1, $2, o.order_id, o.workflow_id, $4, $5, $6, $7
+         from orders o
+         where o.order_id = $3
          on conflict do nothing
-         returning payment_id, tenant_id, order_id, gateway, gateway_order_id, gateway_payment_id,
-                   status, stray, amount_minor, currency, failure_code, created_at, updated_at",
+         returning payment_id, tenant_id, order_id, workflow_id, gateway, gateway_order_id,
+                   gateway_payment_id, status, stray, amount_minor, currency, failure_code,
+                   created_at, updated_at",
     )
     .bind(payment.payment_id.as_uuid())
     .bind(payment.tenant_id.as_str())
@@ -102,8 +107,9 @@ pub async fn insert_pending(conn: &mut Conn, payment: &NewPayment<'_>) -> Result
         return read(&row);
     }
     let existing = sqlx::query(
-        "select payment_id, tenant_id, order_id, gateway, gateway_order_id, gateway_payment_id,
-                status, stray, amount_minor, currency, failure_code, created_at, updated_at
+        "select payment_id, tenant_id, order_id, workflow_id, gateway, gateway_order_id,
+                gateway_payment_id, status, stray, amount_minor, currency, failure_code,
+                created_at, updated_at
          from payments
          where not stray and status <> 'FAILED' and order_id = $1
            and (status in ('PENDING', 'COD_DUE') or (gateway = $2 and gateway_order_id = $3))
@@ -118,11 +124,27 @@ pub async fn insert_pending(conn: &mut Conn, payment: &NewPayment<'_>) -> Result
     read(&existing.ok_or(Error::NotFound)?)
 }
 
+/// The payment, or `NotFound`.
+pub async fn get(conn: &mut Conn, payment: PaymentId) -> Result<Payment> {
+    let found = sqlx::query(
+        "select payment_id, tenant_id, order_id, workflow_id, gateway, gateway_order_id,
+                gateway_payment_id, status, stray, amount_minor, currency, failure_code,
+                created_at, updated_at
+         from payments
+         where payment_id = $1",
+    )
+    .bind(payment.as_uuid())
+    .fetch_optional(conn)
+    .await?;
+    read(&found.ok_or(Error::NotFound)?)
+}
+
 /// The payments of an order, the latest first.
 pub async fn by_order(conn: &mut Conn, order: OrderId) -> Result<Vec<Payment>> {
     let rows = sqlx::query(
-        "select payment_id, tenant_id, order_id, gateway, gateway_order_id, gateway_payment_id,
-                status, stray, amount_minor, currency, failure_code, created_at, updated_at
+        "select payment_id, tenant_id, order_id, workflow_id, gateway, gateway_order_id,
+                gateway_payment_id, status, stray, amount_minor, currency, failure_code,
+                created_at, updated_at
          from payments
          where order_id = $1
          order by created_at desc, payment_id desc",
@@ -140,8 +162,9 @@ pub async fn by_gateway_order(
     gateway_order: &GatewayOrderId,
 ) -> Result<Payment> {
     let found = sqlx::query(
-        "select payment_id, tenant_id, order_id, gateway, gateway_order_id, gateway_payment_id,
-                status, stray, amount_minor, currency, failure_code, created_at, updated_at
+        "select payment_id, tenant_id, order_id, workflow_id, gateway, gateway_order_id,
+                gateway_payment_id, status, stray, amount_minor, currency, failure_code,
+                created_at, updated_at
          from payments
          where gateway = $1 and gateway_order_id = $2
          order by stray, status = 'FAILED', created_at desc
@@ -196,25 +219,29 @@ pub async fn mark_failed(conn: &mut Conn, failed: &[NotPaid<'_>]) -> Result<Vec<
     rows.iter().map(|r| row::id(r, "payment_id")).collect()
 }
 
-/// A paid payment takes the status that its refunds give it; `false` when that changes nothing.
+/// A paid payment takes the status that its refunds give it, forward or, when a refund came back,
+/// backward; `false` when that changes nothing.
 ///
-/// Only PROCESSED refunds count: REFUNDED when all of the amount went back, else
-/// `PARTIALLY_REFUNDED`.
+/// Only PROCESSED refunds count: REFUNDED when all of the amount went back, `PARTIALLY_REFUNDED`
+/// when some did, else SUCCESS.
 pub async fn mark_refunded(conn: &mut Conn, gateway_payment: &GatewayPaymentId) -> Result<bool> {
     let changed = sqlx::query(
         "with back as (
-           select coalesce(sum(amount_minor), 0) as minor
-           from refunds
-           where gateway_payment_id = $1 and status = 'PROCESSED'
+           select p.payment_id,
+                  case when sum(r.amount_minor) >= p.amount_minor then 'REFUNDED'
+                       when sum(r.amount_minor) > 0 then 'PARTIALLY_REFUNDED'
+                       else 'SUCCESS' end as status
+           from payments p
+           left join refunds r
+             on r.gateway_payment_id = p.gateway_payment_id and r.status = 'PROCESSED'
+           where p.gateway_payment_id = $1
+             and p.status in ('SUCCESS', 'PARTIALLY_REFUNDED', 'REFUNDED')
+           group by p.payment_id, p.amount_minor
          )
          update payments p
-         set status = case when back.minor >= p.amount_minor then 'REFUNDED'
-                           else 'PARTIALLY_REFUNDED' end
+         set status = back.status
          from back
-         where p.gateway_payment_id = $1
-           and p.status in ('SUCCESS', 'PARTIALLY_REFUNDED')
-           and back.minor > 0
-           and (p.status = 'SUCCESS' or back.minor >= p.amount_minor)",
+         where p.payment_id = back.payment_id and p.status <> back.status",
     )
     .bind(gateway_payment.as_str())
     .execute(conn)
@@ -229,9 +256,12 @@ pub async fn insert_stray(
     gateway_payment: &GatewayPaymentId,
 ) -> Result<bool> {
     let added = sqlx::query(
-        "insert into payments (payment_id, tenant_id, order_id, gateway, gateway_order_id,
-                               amount_minor, currency, gateway_payment_id, status, stray)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, 'SUCCESS', true)
+        "insert into payments (payment_id, tenant_id, order_id, workflow_id, gateway,
+                               gateway_order_id, amount_minor, currency, gateway_payment_id, status,
+                               stray)
+         select $1, $2, o.order_id, o.workflow_id, $4, $5, $6, $7, $8, 'SUCCESS', true
+         from orders o
+         where o.order_id = $3
          on conflict do nothing",
     )
     .bind(payment.payment_id.as_uuid())
@@ -250,8 +280,9 @@ pub async fn insert_stray(
 /// Payments that have been awaited for longer than `older_than_secs`, the oldest first.
 pub async fn stale(conn: &mut Conn, older_than_secs: i64, limit: i64) -> Result<Vec<Payment>> {
     let rows = sqlx::query(
-        "select payment_id, tenant_id, order_id, gateway, gateway_order_id, gateway_payment_id,
-                status, stray, amount_minor, currency, failure_code, created_at, updated_at
+        "select payment_id, tenant_id, order_id, workflow_id, gateway, gateway_order_id,
+                gateway_payment_id, status, stray, amount_minor, currency, failure_code,
+                created_at, updated_at
          from payments
          where status = 'PENDING' and created_at < now() - $1::bigint * interval '1 second'
          order by created_at
@@ -269,6 +300,7 @@ fn read(row: &PgRow) -> Result<Payment> {
         payment_id: row::id(row, "payment_id")?,
         tenant_id: row::word(row, "tenant_id")?,
         order_id: row::id(row, "order_id")?,
+        workflow_id: row::get(row, "workflow_id")?,
         gateway: row::get(row, "gateway")?,
         gateway_order_id: row::word(row, "gateway_order_id")?,
         gateway_payment_id: row::maybe_word(row, "gateway_payment_id")?,

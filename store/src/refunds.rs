@@ -1,11 +1,16 @@
 //! Refunds: money on its way back, once for each idempotency key.
 //! Never more than came in, also when two are asked for at once.
 
+mod moves;
+mod read;
+
 use chrono::{DateTime, Utc};
 use domain::{GatewayPaymentId, GatewayRefundId, Money, OrderId, RefundId, RefundStatus};
-use sqlx::postgres::PgRow;
 
 use crate::{Conn, Error, Result, row};
+
+pub use moves::{Failed, mark_failed, mark_processed, name, watch};
+pub use read::{by_gateway_refund, by_key, by_order, by_refunds, get, unwatched};
 
 /// A refund to be made.
 #[derive(Clone, Debug)]
@@ -16,14 +21,22 @@ pub struct NewRefund<'a> {
     pub order_id: OrderId,
     /// The captured payment that goes back.
     pub gateway_payment_id: &'a GatewayPaymentId,
+    /// The gateway's refund, when it was made there first.
+    pub gateway_refund_id: Option<&'a GatewayRefundId>,
     /// How much of it.
     pub amount: Money,
+    /// How much was asked for; none for all that was left.
+    pub asked: Option<Money>,
     /// The caller's name for this refund.
     pub idempotency_key: &'a str,
     /// Why.
     pub reason: &'a str,
+    /// Why an admin went past the shop's policy.
+    pub override_reason: Option<&'a str>,
     /// Who asks for it.
     pub actor: &'a str,
+    /// Whether a run sees to it; if none does, the sweep starts one.
+    pub watched: bool,
 }
 
 /// A refund.
@@ -39,16 +52,24 @@ pub struct Refund {
     pub gateway_refund_id: Option<GatewayRefundId>,
     /// How much.
     pub amount: Money,
+    /// How much was asked for; none for all that was left.
+    pub asked: Option<Money>,
     /// Where it stands.
     pub status: RefundStatus,
     /// The caller's name for this refund.
     pub idempotency_key: String,
     /// Why.
     pub reason: String,
+    /// Why an admin went past the shop's policy.
+    pub override_reason: Option<String>,
     /// Who asked for it.
     pub actor: String,
+    /// Why it failed, or why it is not made yet.
+    pub failure_code: Option<String>,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
 }
 
 /// What came of asking for a refund.
@@ -67,106 +88,56 @@ pub enum Asked {
 /// # Errors
 /// `NotFound` when the shop never learned of the payment.
 pub async fn insert_pending(conn: &mut Conn, refund: &NewRefund<'_>) -> Result<Asked> {
-    // Under the payment's lock, so that two refunds cannot both take what is left.
+    let left = lock_left(conn, refund.gateway_payment_id).await?;
+    if let Some(known) = by_key(conn, refund.idempotency_key).await? {
+        return Ok(Asked::Known(known));
+    }
+    if left.currency() != refund.amount.currency() || refund.amount.minor() > left.minor() {
+        return Ok(Asked::TooMuch(left));
+    }
+    let added = sqlx::query(
+        "insert into refunds (refund_id, order_id, gateway_payment_id, gateway_refund_id,
+                              amount_minor, asked_minor, currency, idempotency_key, reason,
+                              override_reason, actor, watched)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+         returning refund_id, order_id, gateway_payment_id, gateway_refund_id, amount_minor,
+                   asked_minor, currency, status, idempotency_key, reason, override_reason, actor,
+                   failure_code, created_at, updated_at",
+    )
+    .bind(refund.refund_id.as_uuid())
+    .bind(refund.order_id.as_uuid())
+    .bind(refund.gateway_payment_id.as_str())
+    .bind(refund.gateway_refund_id.map(GatewayRefundId::as_str))
+    .bind(refund.amount.minor())
+    .bind(refund.asked.map(Money::minor))
+    .bind(refund.amount.currency().as_str())
+    .bind(refund.idempotency_key)
+    .bind(refund.reason)
+    .bind(refund.override_reason)
+    .bind(refund.actor)
+    .bind(refund.watched)
+    .fetch_one(conn)
+    .await?;
+    Ok(Asked::Added(read::refund(&added)?))
+}
+
+/// How much of a captured payment may still go back, under the payment's lock: until the
+/// transaction ends nobody else takes of it.
+///
+/// # Errors
+/// `NotFound` when the shop never learned of the payment.
+pub async fn lock_left(conn: &mut Conn, payment: &GatewayPaymentId) -> Result<Money> {
     let captured = sqlx::query(
         "select amount_minor, currency
          from gateway_captures
          where gateway_payment_id = $1
          for no key update",
     )
-    .bind(refund.gateway_payment_id.as_str())
+    .bind(payment.as_str())
     .fetch_optional(&mut *conn)
-    .await?
-    .ok_or(Error::NotFound)?;
-    if let Some(known) = by_key(conn, refund.idempotency_key).await? {
-        return Ok(Asked::Known(known));
-    }
-    let left = left_of(conn, refund.gateway_payment_id, row::money(&captured, "amount_minor")?);
-    let left = left.await?;
-    if left.currency() != refund.amount.currency() || refund.amount.minor() > left.minor() {
-        return Ok(Asked::TooMuch(left));
-    }
-    let added = sqlx::query(
-        "insert into refunds (refund_id, order_id, gateway_payment_id, amount_minor, currency,
-                              idempotency_key, reason, actor)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)
-         returning refund_id, order_id, gateway_payment_id, gateway_refund_id, amount_minor,
-                   currency, status, idempotency_key, reason, actor, created_at",
-    )
-    .bind(refund.refund_id.as_uuid())
-    .bind(refund.order_id.as_uuid())
-    .bind(refund.gateway_payment_id.as_str())
-    .bind(refund.amount.minor())
-    .bind(refund.amount.currency().as_str())
-    .bind(refund.idempotency_key)
-    .bind(refund.reason)
-    .bind(refund.actor)
-    .fetch_one(conn)
     .await?;
-    Ok(Asked::Added(read(&added)?))
-}
-
-/// PENDING becomes PROCESSED; `false` in any other status.
-pub async fn mark_processed(
-    conn: &mut Conn,
-    refund: RefundId,
-    gateway_refund: &GatewayRefundId,
-) -> Result<bool> {
-    let changed = sqlx::query(
-        "update refunds
-         set status = 'PROCESSED', gateway_refund_id = $2
-         where refund_id = $1 and status = 'PENDING'",
-    )
-    .bind(refund.as_uuid())
-    .bind(gateway_refund.as_str())
-    .execute(conn)
-    .await?;
-    Ok(changed.rows_affected() == 1)
-}
-
-/// PENDING becomes FAILED, which frees its amount; `false` in any other status.
-pub async fn mark_failed(conn: &mut Conn, refund: RefundId) -> Result<bool> {
-    let changed = sqlx::query(
-        "update refunds
-         set status = 'FAILED'
-         where refund_id = $1 and status = 'PENDING'",
-    )
-    .bind(refund.as_uuid())
-    .execute(conn)
-    .await?;
-    Ok(changed.rows_affected() == 1)
-}
-
-/// The refunds of an order, the first first.
-pub async fn by_order(conn: &mut Conn, order: OrderId) -> Result<Vec<Refund>> {
-    let rows = sqlx::query(
-        "select refund_id, order_id, gateway_payment_id, gateway_refund_id, amount_minor,
-                currency, status, idempotency_key, reason, actor, created_at
-         from refunds
-         where order_id = $1
-         order by created_at, refund_id",
-    )
-    .bind(order.as_uuid())
-    .fetch_all(conn)
-    .await?;
-    rows.iter().map(read).collect()
-}
-
-/// The refund with this idempotency key.
-pub async fn by_key(conn: &mut Conn, key: &str) -> Result<Option<Refund>> {
-    let found = sqlx::query(
-        "select refund_id, order_id, gateway_payment_id, gateway_refund_id, amount_minor,
-                currency, status, idempotency_key, reason, actor, created_at
-         from refunds
-         where idempotency_key = $1",
-    )
-    .bind(key)
-    .fetch_optional(conn)
-    .await?;
-    found.as_ref().map(read).transpose()
-}
-
-async fn left_of(conn: &mut Conn, payment: &GatewayPaymentId, captured: Money) -> Result<Money> {
+    let captured = row::money(&captured.ok_or(Error::NotFound)?, "amount_minor")?;
+    // A statement of its own, so that it sees what was committed while we waited for the lock.
     let back = sqlx::query(
         "select coalesce(sum(amount_minor), 0)::bigint as minor
          from refunds
@@ -177,19 +148,4 @@ async fn left_of(conn: &mut Conn, payment: &GatewayPaymentId, captured: Money) -
     .await?;
     let back = Money::from_minor(row::get(&back, "minor")?, captured.currency());
     captured.checked_sub(back).map_err(|e| Error::InvalidRow(e.to_string()))
-}
-
-fn read(row: &PgRow) -> Result<Refund> {
-    Ok(Refund {
-        refund_id: row::id(row, "refund_id")?,
-        order_id: row::id(row, "order_id")?,
-        gateway_payment_id: row::word(row, "gateway_payment_id")?,
-        gateway_refund_id: row::maybe_word(row, "gateway_refund_id")?,
-        amount: row::money(row, "amount_minor")?,
-        status: row::word(row, "status")?,
-        idempotency_key: row::get(row, "idempotency_key")?,
-        reason: row::get(row, "reason")?,
-        actor: row::get(row, "actor")?,
-        created_at: row::get(row, "created_at")?,
-    })
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::{Currency, LateMoney, TenantId};
+use domain::{Currency, TenantId, Terms};
 use sqlx::postgres::PgRow;
 
 use crate::{Conn, Error, Result, row};
@@ -21,8 +21,8 @@ pub struct Tenant {
     pub tax_basis_points: i64,
     /// How long stock is held for an unpaid order.
     pub hold: Duration,
-    /// What happens to money that comes too late.
-    pub late_money: LateMoney,
+    /// What its orders are placed under.
+    pub terms: Terms,
     /// How often one order may be tried.
     pub max_attempts: i64,
     /// Whether it takes orders.
@@ -32,8 +32,8 @@ pub struct Tenant {
 /// The tenant, or `NotFound`.
 pub async fn get(conn: &mut Conn, tenant: &TenantId) -> Result<Tenant> {
     let found = sqlx::query(
-        "select tenant_id, name, currency, tax_basis_points, hold_secs, late_money, max_attempts,
-                is_active
+        "select tenant_id, name, currency, tax_basis_points, hold_secs, late_money, capture,
+                max_attempts, is_active
          from tenants
          where tenant_id = $1",
     )
@@ -49,20 +49,21 @@ pub async fn upsert(conn: &mut Conn, tenant: &Tenant) -> Result<()> {
         .map_err(|_| Error::InvalidRow("hold_secs out of range".to_owned()))?;
     sqlx::query(
         "insert into tenants (tenant_id, name, currency, tax_basis_points, hold_secs, late_money,
-                              max_attempts, is_active)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)
+                              capture, max_attempts, is_active)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          on conflict (tenant_id) do update
          set name = excluded.name, currency = excluded.currency,
              tax_basis_points = excluded.tax_basis_points, hold_secs = excluded.hold_secs,
-             late_money = excluded.late_money, max_attempts = excluded.max_attempts,
-             is_active = excluded.is_active",
+             late_money = excluded.late_money, capture = excluded.capture,
+             max_attempts = excluded.max_attempts, is_active = excluded.is_active",
     )
     .bind(tenant.tenant_id.as_str())
     .bind(&tenant.name)
     .bind(tenant.currency.as_str())
     .bind(tenant.tax_basis_points)
     .bind(hold_secs)
-    .bind(tenant.late_money.as_str())
+    .bind(tenant.terms.late_money.as_str())
+    .bind(tenant.terms.capture.as_str())
     .bind(tenant.max_attempts)
     .bind(tenant.is_active)
     .execute(conn)
@@ -79,7 +80,10 @@ fn read(row: &PgRow) -> Result<Tenant> {
         currency: row::word(row, "currency")?,
         tax_basis_points: row::get(row, "tax_basis_points")?,
         hold: Duration::from_secs(hold_secs),
-        late_money: row::word(row, "late_money")?,
+        terms: Terms {
+            capture: row::word(row, "capture")?,
+            late_money: row::word(row, "late_money")?,
+        },
         max_attempts: row::get(row, "max_attempts")?,
         is_active: row::get(row, "is_active")?,
     })

@@ -102,6 +102,47 @@ pub async fn unmatched(conn: &mut Conn, limit: i64) -> Result<Vec<Webhook>> {
     rows.iter().map(read).collect()
 }
 
+/// Forgets events about which nothing is left to do, so many seconds after that was done, at most
+/// `limit`; answers how many. Until then a repeat of theirs is known.
+///
+/// Those of orders that still wait are kept however old they are.
+pub async fn forget(conn: &mut Conn, keep_secs: i64, limit: i64) -> Result<u64> {
+    let forgotten = sqlx::query(
+        "delete from webhook_events
+         where event_id in (
+           select w.event_id
+           from webhook_events w
+           where w.state in ('SIGNALLED', 'IGNORED')
+             and w.processed_at < now() - $1 * interval '1 second'
+             and not exists (
+               select from payments p
+               join orders o on o.order_id = p.order_id
+               where p.gateway_order_id = w.gateway_order_id
+                 and o.status in ('PENDING', 'RESERVED'))
+           order by w.processed_at
+           limit $2)",
+    )
+    .bind(keep_secs)
+    .bind(limit)
+    .execute(conn)
+    .await?;
+    Ok(forgotten.rows_affected())
+}
+
+/// Gives up events that matched nothing for so many seconds: they become IGNORED; answers how
+/// many.
+pub async fn give_up(conn: &mut Conn, after_secs: i64) -> Result<u64> {
+    let given_up = sqlx::query(
+        "update webhook_events
+         set state = 'IGNORED', processed_at = now()
+         where state = 'UNMATCHED' and received_at < now() - $1 * interval '1 second'",
+    )
+    .bind(after_secs)
+    .execute(conn)
+    .await?;
+    Ok(given_up.rows_affected())
+}
+
 fn read(row: &PgRow) -> Result<Webhook> {
     Ok(Webhook {
         event_id: row::get(row, "event_id")?,

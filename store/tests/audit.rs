@@ -32,19 +32,19 @@ fn damages(s: &Settled) -> Vec<(&'static str, String)> {
         format!(
             "drop index payments_one_per_gateway_order;
              drop index payments_one_success_per_order;
-             insert into payments (payment_id, tenant_id, order_id, gateway, gateway_order_id,
-               gateway_payment_id, status, stray, amount_minor, currency)
-             select gen_random_uuid(), tenant_id, {order_id}, gateway, gateway_order_id, 'pay_2',
-               '{status}', {stray}, amount_minor, currency
+             insert into payments (payment_id, tenant_id, order_id, workflow_id, gateway,
+               gateway_order_id, gateway_payment_id, status, stray, amount_minor, currency)
+             select gen_random_uuid(), tenant_id, {order_id}, workflow_id, gateway,
+               gateway_order_id, 'pay_2', '{status}', {stray}, amount_minor, currency
              from payments where payment_id = '{payment}'"
         )
     };
     let refund = |amount: i64, status: &str| {
         format!(
             "insert into refunds (refund_id, order_id, gateway_payment_id, gateway_refund_id,
-               amount_minor, currency, status, idempotency_key, reason, actor)
+               amount_minor, currency, status, failure_code, idempotency_key, reason, actor)
              values (gen_random_uuid(), '{order}', '{gateway_payment}', 'r', {amount}, 'INR',
-               '{status}', 'k', 'r', 'a')"
+               '{status}', 'X', 'k', 'r', 'a')"
         )
     };
     let order_is = |status: &str| {
@@ -127,6 +127,29 @@ fn damages(s: &Settled) -> Vec<(&'static str, String)> {
         ),
         ("no more goes back than came in", refund(2_001, "PENDING")),
         ("a refund that was made is in the ledger", refund(1, "PROCESSED")),
+        (
+            "a refund that failed is not in the ledger",
+            format!(
+                "{}; insert into ledger_transactions (ledger_transaction_id, tenant_id, order_id,
+                   kind, payment_ref)
+                 select gen_random_uuid(), 'retail', order_id, 'REFUND', refund_id::text
+                 from refunds;
+                 insert into ledger_entries (ledger_transaction_id, entry_no, account,
+                   credit_minor, currency)
+                 select ledger_transaction_id, 1, 'GATEWAY', 1, 'INR'
+                 from ledger_transactions where kind = 'REFUND'",
+                refund(1, "FAILED")
+            ),
+        ),
+        (
+            "a payment says how much of it went back",
+            "update payments set status = 'PARTIALLY_REFUNDED'".to_owned(),
+        ),
+        ("a refunded order gave all of its money back", order_is("REFUNDED")),
+        (
+            "the gateway owes what came in for an order less what went back",
+            "update ledger_entries set account = 'CASH' where account = 'GATEWAY'".to_owned(),
+        ),
     ]
 }
 

@@ -21,10 +21,14 @@ fn refund<'a>(settled: &'a Settled, minor: i64, key: &'a str) -> NewRefund<'a> {
         refund_id: RefundId::from(Uuid::now_v7()),
         order_id: settled.order,
         gateway_payment_id: &settled.names.payment,
+        gateway_refund_id: None,
         amount: inr(minor),
+        asked: Some(inr(minor)),
         idempotency_key: key,
         reason: "asked",
+        override_reason: None,
         actor: "test",
+        watched: true,
     }
 }
 
@@ -184,7 +188,10 @@ async fn a_refund_that_failed_frees_its_amount() {
     let mut conn = db.conn().await;
     let all = refund(&settled, 2_000, "all");
     refunds::insert_pending(&mut conn, &all).await.unwrap();
-    assert!(refunds::mark_failed(&mut conn, all.refund_id).await.unwrap());
+    let failed = refunds::mark_failed(&mut conn, all.refund_id, None, "REFUSED").await.unwrap();
+    assert_eq!(failed, refunds::Failed::FromPending);
+    let again = refunds::mark_failed(&mut conn, all.refund_id, None, "REFUSED").await.unwrap();
+    assert_eq!(again, refunds::Failed::Before, "once");
     let again = refund(&settled, 2_000, "again");
     let asked = refunds::insert_pending(&mut conn, &again).await.unwrap();
     assert!(matches!(asked, Asked::Added(_)), "{asked:?}");
@@ -192,6 +199,36 @@ async fn a_refund_that_failed_frees_its_amount() {
     let lost = NewRefund { gateway_payment_id: &unknown, ..again };
     let lost = refunds::insert_pending(&mut conn, &lost).await;
     assert!(matches!(lost, Err(Error::NotFound)), "no capture, no refund: {lost:?}");
+}
+
+#[tokio::test]
+async fn a_refund_that_comes_back_takes_payment_and_capture_back_with_it() {
+    let db = test_database().await;
+    let settled = db.settled().await;
+    let mut conn = db.conn().await;
+    let payment = &settled.names.payment;
+    let (part, rest) = (refund(&settled, 500, "part"), refund(&settled, 1_500, "rest"));
+    for (refund, name) in [(&part, "rfnd_1"), (&rest, "rfnd_2")] {
+        refunds::insert_pending(&mut conn, refund).await.unwrap();
+        refunds::mark_processed(&mut conn, refund.refund_id, &name.parse().unwrap()).await.unwrap();
+        payments::mark_refunded(&mut conn, payment).await.unwrap();
+    }
+    assert!(captures::restate(&mut conn, payment, rest.refund_id).await.unwrap(), "all of it");
+    let stand = async |conn: &mut store::Conn| {
+        let capture = captures::get(conn, payment).await.unwrap().disposition;
+        (payments::by_order(conn, settled.order).await.unwrap()[0].status, capture)
+    };
+    let whole = (PaymentStatus::Refunded, Disposition::Refunded);
+    assert_eq!(stand(&mut conn).await, whole);
+    for (refund, left) in
+        [(&part, PaymentStatus::PartiallyRefunded), (&rest, PaymentStatus::Success)]
+    {
+        let failed = refunds::mark_failed(&mut conn, refund.refund_id, None, "BANK").await.unwrap();
+        assert_eq!(failed, refunds::Failed::FromProcessed);
+        assert!(payments::mark_refunded(&mut conn, payment).await.unwrap());
+        captures::restate(&mut conn, payment, refund.refund_id).await.unwrap();
+        assert_eq!(stand(&mut conn).await, (left, Disposition::Fulfilled), "the order keeps it");
+    }
 }
 
 #[tokio::test]

@@ -72,20 +72,26 @@ async fn a_failed_order_is_tried_again_as_often_as_allowed() {
     let id = db.order(&[(&sku("A"), 1)]).await;
     let again = Reopening {
         order_id: id,
+        from: OrderStatus::Failed,
         workflow_id: "checkout/again",
         expires_in: Duration::from_mins(10),
         max_attempts: 2,
         actor: "buyer",
+        reason: "RETRY",
+        key: Some("key-1"),
     };
     let mut conn = db.conn().await;
-    assert!(!orders::reopen(&mut conn, &again).await.unwrap(), "it has not failed");
+    assert_eq!(orders::reopen(&mut conn, &again).await.unwrap(), None, "it has not failed");
+    assert!(!orders::was_reopened(&mut conn, id, "key-1").await.unwrap());
     assert!(db.move_to(id, OrderStatus::Failed).await);
-    assert!(orders::reopen(&mut conn, &again).await.unwrap());
-    let order = orders::get(&mut conn, id).await.unwrap();
+    let order = orders::reopen(&mut conn, &again).await.unwrap().unwrap();
+    assert_eq!(orders::get(&mut conn, id).await.unwrap(), order);
+    assert!(orders::was_reopened(&mut conn, id, "key-1").await.unwrap(), "the key is kept");
+    assert!(!orders::was_reopened(&mut conn, id, "key-2").await.unwrap());
     assert_eq!((order.status, order.attempt), (OrderStatus::Pending, 2));
     assert_eq!((order.reason_code, order.workflow_id.as_str()), (None, "checkout/again"));
     assert!(db.move_to(id, OrderStatus::Failed).await);
-    assert!(!orders::reopen(&mut conn, &again).await.unwrap(), "two attempts are enough");
+    assert_eq!(orders::reopen(&mut conn, &again).await.unwrap(), None, "two are enough");
     let events = orders::events(&mut conn, id, 0).await.unwrap();
     assert_eq!(events.len(), 4, "each change has its event");
 }
@@ -205,9 +211,9 @@ async fn a_tenants_presets_read_back() {
     let mut conn = db.conn().await;
     let mut retail = tenants::get(&mut conn, &tenant()).await.unwrap();
     assert_eq!(retail.hold, Duration::from_mins(30), "the preset is half an hour");
-    assert_eq!(retail.late_money, LateMoney::RereserveThenFulfil);
+    assert_eq!(retail.terms.late_money, LateMoney::RereserveThenFulfil);
     retail.tenant_id = "tickets".parse().unwrap();
-    retail.late_money = LateMoney::ManualReview;
+    retail.terms.late_money = LateMoney::ManualReview;
     tenants::upsert(&mut conn, &retail).await.unwrap();
     let found = tenants::get(&mut conn, &retail.tenant_id).await.unwrap();
     assert_eq!(found, retail);

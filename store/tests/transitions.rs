@@ -3,7 +3,7 @@
 
 mod support;
 
-use domain::{OrderId, OrderStatus, PaymentStatus};
+use domain::{OrderId, OrderStatus, PaymentStatus, RefundStatus};
 use store::Error;
 use store::orders::{self, StatusChange};
 use support::{GatewayNames, TestDatabase, inr, state, test_database};
@@ -44,15 +44,38 @@ async fn the_database_allows_exactly_the_order_moves_of_the_domain() {
 }
 
 #[tokio::test]
+async fn the_database_allows_exactly_the_refund_moves_of_the_domain() {
+    let db = test_database().await;
+    let settled = db.settled().await;
+    for from in RefundStatus::ALL {
+        for to in RefundStatus::ALL.iter().filter(|to| *to != from) {
+            let plant = format!(
+                "insert into refunds (refund_id, order_id, gateway_payment_id, gateway_refund_id,
+                   amount_minor, currency, status, failure_code, idempotency_key, reason, actor)
+                 values ('{id}', '{order}', '{payment}', 'r', 1, 'INR', '{from}', 'X', 'k', 'r', 'a')",
+                id = Uuid::nil(),
+                order = settled.order,
+                payment = settled.names.payment,
+            );
+            let step = format!("update refunds set status = '{to}' where gateway_refund_id = 'r'");
+            let refused = attempt(&db, &plant, &step).await;
+            let wanted = (!from.may_become(*to)).then(|| "23514".to_owned());
+            assert_eq!(refused, wanted, "refund {from} to {to}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_database_allows_exactly_the_payment_moves_of_the_domain() {
     let db = test_database().await;
     let order = db.order(&[(&support::sku("A"), 1)]).await;
     for from in PaymentStatus::ALL {
         for to in PaymentStatus::ALL.iter().filter(|to| *to != from) {
             let plant = format!(
-                "insert into payments (payment_id, tenant_id, order_id, gateway, gateway_order_id,
-                   gateway_payment_id, status, amount_minor, currency)
-                 values ('{id}', 'retail', '{order}', 'razorpay', 'o', 'p', '{from}', 1, 'INR')",
+                "insert into payments (payment_id, tenant_id, order_id, workflow_id, gateway,
+                   gateway_order_id, gateway_payment_id, status, amount_minor, currency)
+                 values ('{id}', 'retail', '{order}', 'w', 'razorpay', 'o', 'p', '{from}', 1,
+                         'INR')",
                 id = Uuid::nil(),
             );
             let step = format!("update payments set status = '{to}' where gateway_order_id = 'o'");

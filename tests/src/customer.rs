@@ -126,6 +126,35 @@ impl Customer {
         answer.expect("the API answers")
     }
 
+    /// Reads an address of the API.
+    pub async fn read(&self, path: &str) -> Answer {
+        Answer::of(self.get(path)).await.expect("the API answers")
+    }
+
+    /// Posts a body of the test's own making, under a key of its own.
+    pub async fn send(&self, path: &str, body: &Value) -> Answer {
+        let key = format!("key-{}", Uuid::now_v7());
+        let request = self.post(path).header("idempotency-key", key).json(body);
+        Answer::of(request).await.expect("the API answers")
+    }
+
+    /// Tries an order again whose payment has failed.
+    pub async fn retry(&self, order_id: &str, key: &str) -> Answer {
+        let request = self.post(&format!("/api/v1/orders/{order_id}/retry"));
+        Answer::of(request.header("idempotency-key", key)).await.expect("the API answers")
+    }
+
+    /// Hands in a proof that is none; the answer is no.
+    pub async fn forge(&self, session: &Session) {
+        let proof = serde_json::json!({
+            "razorpay_order_id": session.gateway_order_id,
+            "razorpay_payment_id": "pay_00000000000000",
+            "razorpay_signature": "0".repeat(64),
+        });
+        let answer = self.verify(&session.order_id, &proof).await.expect(400);
+        assert_eq!(answer.code(), "BAD_SIGNATURE", "{answer}");
+    }
+
     /// A whole purchase: placed, paid, verified, and PAID; the order's id.
     pub async fn buy(&self, lines: &[(&str, i64)]) -> String {
         let order = self.place(lines).await;
@@ -137,11 +166,11 @@ impl Customer {
         order
     }
 
-    fn get(&self, path: &str) -> RequestBuilder {
+    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
         self.web.get(&format!("{}{path}", self.api)).bearer_auth(&self.token)
     }
 
-    fn post(&self, path: &str) -> RequestBuilder {
+    pub(crate) fn post(&self, path: &str) -> RequestBuilder {
         self.web.post(&format!("{}{path}", self.api)).bearer_auth(&self.token)
     }
 }

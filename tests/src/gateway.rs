@@ -15,6 +15,8 @@ pub struct Truth {
     pub refunds: Vec<GatewayRefund>,
     /// Calls of its API that arrived, by operation.
     pub calls: BTreeMap<String, u64>,
+    /// Calls that met an outage, besides.
+    pub refused_calls: u64,
 }
 
 /// An order at the gateway.
@@ -66,6 +68,11 @@ impl Truth {
     pub fn payments_of(&self, order_id: &str) -> Vec<&GatewayPayment> {
         let orders: Vec<_> = self.orders_of(order_id).iter().map(|order| &order.id).collect();
         self.payments.iter().filter(|payment| orders.contains(&&payment.order_id)).collect()
+    }
+
+    /// How often anything was called, outages included.
+    pub fn all_calls(&self) -> u64 {
+        self.calls.values().sum::<u64>() + self.refused_calls
     }
 
     /// How often an operation was called.

@@ -48,6 +48,11 @@ impl Web {
         self.0.post(url)
     }
 
+    /// A request to delete what an address has.
+    pub fn delete(&self, url: &str) -> RequestBuilder {
+        self.0.delete(url)
+    }
+
     /// A request to put to an address.
     pub fn put(&self, url: &str) -> RequestBuilder {
         self.0.put(url)

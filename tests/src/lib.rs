@@ -19,6 +19,7 @@ mod http;
 mod plan;
 mod process;
 mod questions;
+mod refunds;
 mod shop;
 mod wait;
 

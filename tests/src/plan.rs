@@ -12,8 +12,11 @@ pub struct Plan {
     pub(crate) lease_secs: u32,
     pub(crate) hold_secs: i64,
     pub(crate) tax_basis_points: i64,
+    pub(crate) late_money: &'static str,
+    pub(crate) capture: &'static str,
     pub(crate) has_webhooks: bool,
     pub(crate) has_own_server: bool,
+    pub(crate) role: Option<&'static str>,
     pub(crate) sandbox: Config,
     pub(crate) api_env: Env,
     pub(crate) worker_env: Env,
@@ -26,8 +29,11 @@ impl Default for Plan {
             lease_secs: 15,
             hold_secs: 600,
             tax_basis_points: 0,
+            late_money: "rereserve_then_fulfil",
+            capture: "automatic",
             has_webhooks: true,
             has_own_server: false,
+            role: None,
             sandbox: Config::default(),
             api_env: Env::new(),
             worker_env: Env::new(),
@@ -64,6 +70,20 @@ impl Plan {
         self
     }
 
+    /// What happens to money that comes too late; it pays its order if it can unless said.
+    #[must_use]
+    pub fn late_money(mut self, policy: &'static str) -> Self {
+        self.late_money = policy;
+        self
+    }
+
+    /// We take what a customer authorizes; the gateway does unless said.
+    #[must_use]
+    pub fn captures_by_hand(mut self) -> Self {
+        self.capture = "manual";
+        self
+    }
+
     /// The gateway's webhooks never arrive.
     #[must_use]
     pub fn without_webhooks(mut self) -> Self {
@@ -75,6 +95,13 @@ impl Plan {
     #[must_use]
     pub fn own_server(mut self) -> Self {
         self.has_own_server = true;
+        self
+    }
+
+    /// The processes and commands act as this role of the database.
+    #[must_use]
+    pub fn as_role(mut self, role: &'static str) -> Self {
+        self.role = Some(role);
         self
     }
 

@@ -74,6 +74,15 @@ impl Shop {
         Answer::of(request.header("content-type", "application/json").body(body)).await.unwrap()
     }
 
+    /// Has a worker compare the books with the gateway; what the command says, and its exit code.
+    pub async fn reconcile(&self, args: &[&str]) -> (Value, Option<i32>) {
+        let mut command = vec!["reconcile", "-o", "json", "--wait-secs", "120"];
+        command.extend(args);
+        let output = self.command(&command).output().await.unwrap();
+        let said = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (said, output.status.code())
+    }
+
     /// Waits until no run is live.
     pub async fn all_ended(&self) {
         self.ended_but(0).await;

@@ -46,9 +46,13 @@ impl Shop {
         let place =
             if plan.has_own_server { Place::private().await } else { Place::shared().await };
         let pool = place.pool().await;
-        sqlx::query("update tenants set hold_secs = $1, tax_basis_points = $2")
+        let presets = "update tenants
+            set hold_secs = $1, tax_basis_points = $2, late_money = $3, capture = $4";
+        sqlx::query(presets)
             .bind(plan.hold_secs)
             .bind(plan.tax_basis_points)
+            .bind(plan.late_money)
+            .bind(plan.capture)
             .execute(&pool)
             .await
             .unwrap();
@@ -92,13 +96,16 @@ impl Shop {
     pub fn next_worker(&mut self) -> (String, Env) {
         self.started += 1;
         let name = format!("worker-{}", self.started);
-        let mut env = shared_env(&self.place, &self.config);
+        let mut env = shared_env(&self.place, &self.config, &self.plan);
         let mut set = |variable: &str, value: String| env.push((variable.to_owned(), value));
         set("MAKEGOOD_WORKER_BIND", "127.0.0.1:0".to_owned());
         set("MAKEGOOD_WORKER_NAME", name.clone());
         set("MAKEGOOD_LEASE_SECS", self.plan.lease_secs.to_string());
         set("MAKEGOOD_TRANSACTIONS", "4".to_owned());
         set("MAKEGOOD_GATEWAY_URL", self.sandbox.url());
+        // Comparisons are made when a test asks for one, or sets another rule.
+        set("MAKEGOOD_RECONCILE_CRON", "never".to_owned());
+        set("MAKEGOOD_PAYOUT_CRON", "never".to_owned());
         env.extend(self.plan.worker_env.iter().cloned());
         (name, env)
     }
@@ -110,6 +117,12 @@ impl Shop {
         let name = format!("api-{}", self.started);
         self.api = Process::start("api", &name, &env, self.logs.path()).await;
         self.aim_webhooks().await;
+    }
+
+    /// Starts the API again without the webhook secret before the present one.
+    pub async fn forget_previous_secret(&mut self) {
+        self.plan = self.plan.clone().api_env("MAKEGOOD_WEBHOOK_SECRET_PREVIOUS", "");
+        self.restart_api().await;
     }
 
     /// The folder of the logs.
@@ -129,6 +142,12 @@ impl Shop {
         format!("{}{path}", self.sandbox.url())
     }
 
+    /// The gateway's keys and its webhooks' secret.
+    pub fn keys(&self) -> [&str; 3] {
+        let Config { key_id, key_secret, webhook_secret, .. } = &self.config;
+        [key_id, key_secret.expose_secret(), webhook_secret.expose_secret()]
+    }
+
     /// A worker.
     pub fn worker(&mut self, index: usize) -> &mut Process {
         self.workers.get_mut(index).expect("there is such a worker")
@@ -136,10 +155,16 @@ impl Shop {
 
     /// A new customer, signed in.
     pub async fn customer(&self) -> Customer {
+        self.person("customer").await
+    }
+
+    /// Somebody new with this role, signed in.
+    pub async fn person(&self, role: &str) -> Customer {
         let email = format!("{}@example.test", Uuid::now_v7().simple());
         let body = json!({"email": email, "password": PASSWORD});
         let open = |path: &str| Answer::of(self.web.post(&self.api.url(path)).json(&body));
         open("/api/v1/auth/register").await.unwrap().expect(201);
+        self.run(&format!("update users set role = '{role}' where email = '{email}'")).await;
         let answer = open("/api/v1/auth/login").await.unwrap().expect(200);
         self.returning(&Customer {
             web: Web::new(),
@@ -174,7 +199,7 @@ impl Shop {
 
     /// A command of the binary on this cell.
     pub fn command(&self, args: &[&str]) -> tokio::process::Command {
-        Process::command(args, &shared_env(&self.place, &self.config))
+        Process::command(args, &shared_env(&self.place, &self.config, &self.plan))
     }
 
     /// Ends PostgreSQL as a power cut would.
@@ -215,12 +240,16 @@ fn show(text: &str) {
     eprintln!("{text}");
 }
 
-fn shared_env(place: &Place, config: &Config) -> Env {
+fn shared_env(place: &Place, config: &Config, plan: &Plan) -> Env {
+    let url = plan.role.map_or(place.url.clone(), |role| {
+        let and = if place.url.contains('?') { '&' } else { '?' };
+        format!("{}{and}options=-c%20role%3D{role}", place.url)
+    });
     let settings = [
         ("MAKEGOOD_PROFILE", "test"),
         ("MAKEGOOD_LOG", "info"),
         ("MAKEGOOD_LOG_FORMAT", "text"),
-        ("MAKEGOOD_DATABASE_URL", &place.url),
+        ("MAKEGOOD_DATABASE_URL", &url),
         ("MAKEGOOD_CELL", place.cell.name()),
         ("MAKEGOOD_GATEWAY_KEY_ID", &config.key_id),
         ("MAKEGOOD_GATEWAY_KEY_SECRET", config.key_secret.expose_secret()),
@@ -229,7 +258,7 @@ fn shared_env(place: &Place, config: &Config) -> Env {
 }
 
 fn api_env(place: &Place, config: &Config, plan: &Plan) -> Env {
-    let mut env = shared_env(place, config);
+    let mut env = shared_env(place, config, plan);
     let own = [
         ("MAKEGOOD_API_BIND", "127.0.0.1:0"),
         ("MAKEGOOD_API_CONNECTIONS", "12"),

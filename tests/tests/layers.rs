@@ -42,9 +42,9 @@ const TABLE: &[Layer] = &[
         ours: &["domain", "store", "activities", "workflows", "makegood", "migrations"],
         never: &[],
     },
-    Layer { name: "makegood-cli", ours: ANY, never: &[] },
-    Layer { name: "makegood-tests", ours: ANY_AND_CLI, never: &[] },
     Layer { name: "makegood-bench", ours: ANY, never: &[] },
+    Layer { name: "makegood-cli", ours: ANY_AND_BENCH, never: &[] },
+    Layer { name: "makegood-tests", ours: ANY_AND_CLI, never: &[] },
     Layer { name: "makegood-examples", ours: &["devpg", "makegood", "migrations"], never: &[] },
 ];
 
@@ -56,6 +56,21 @@ const ANY: &[&str] = &[
     "domain",
     "gateway-sandbox",
     "makegood",
+    "migrations",
+    "store",
+    "worker",
+    "workflows",
+];
+
+/// The binary's command for measuring is a library of its own.
+const ANY_AND_BENCH: &[&str] = &[
+    "activities",
+    "api",
+    "devpg",
+    "domain",
+    "gateway-sandbox",
+    "makegood",
+    "makegood-bench",
     "migrations",
     "store",
     "worker",
@@ -162,7 +177,7 @@ fn planted_dependencies_are_refused_and_rightful_ones_are_not() {
         ("activities", "workflows"),
         ("store", "makegood"),
         ("worker", "api"),
-        ("makegood-cli", "makegood-bench"),
+        ("makegood-cli", "makegood-tests"),
         ("makegood-bench", "makegood-cli"),
         ("makegood-examples", "workflows"),
         ("gateway-sandbox", "domain"),

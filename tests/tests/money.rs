@@ -20,7 +20,8 @@ async fn placed(plan: Plan) -> (Shop, Customer, Session) {
 
 /// The same, when the order has expired.
 async fn expired(plan: Plan) -> (Shop, Customer, Session) {
-    let (shop, customer, session) = placed(plan.hold_secs(2)).await;
+    let plan = plan.hold_secs(2).late_money("always_refund");
+    let (shop, customer, session) = placed(plan).await;
     customer.wait_for(&session.order_id, "EXPIRED").await;
     (shop, customer, session)
 }
@@ -186,22 +187,6 @@ async fn a_payment_of_which_a_part_went_back_does_not_pay_its_order() {
     assert_eq!(summary.run.as_deref(), Some("STUCK"));
     assert!(summary.ledger.is_empty(), "no money counts as ours");
     assert_eq!(shop.stock("tea").await, Stock { available: 9, reserved: 1, sold: 0 });
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_payment_presented_while_only_authorized_goes_back_when_it_is_captured_too_late() {
-    let (shop, customer, session) = placed(Shop::plan().hold_secs(4)).await;
-    let answer = customer.try_pay(&session, json!({"outcome": "authorized"})).await;
-    let proof = answer.expect(200).body;
-    let answer = customer.verify(&session.order_id, &proof).await;
-    assert!([200, 202].contains(&answer.status), "{answer}");
-    let asked = "select exists (select from steps where name = 'read_payment')";
-    shop.holds("the saga asks the gateway", asked).await;
-    customer.wait_for(&session.order_id, "EXPIRED").await;
-    let payment = proof["razorpay_payment_id"].as_str().unwrap();
-    let amount = json!({"amount": 1_000, "currency": "INR"});
-    by_hand(&shop, &format!("payments/{payment}/capture"), &amount).await;
-    is_returned(&shop, &session, "EXPIRED", &[1_000]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,12 +10,14 @@ use std::path::Path;
 const REQUIRED: &[(&str, &[u32])] = &[
     ("SAGA", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15, 17]),
     ("INV", &[1, 2, 3, 4, 5, 6, 7, 8, 13, 14]),
-    ("PAY", &[1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 14, 19, 20]),
+    ("PAY", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19, 20, 21, 22]),
+    ("REF", &[1, 2, 3, 4, 5, 6]),
     ("LED", &[1, 2, 3, 4, 5]),
     ("CFG", &[1, 2, 3, 4, 6]),
     ("DB", &[1, 2, 4, 7, 8]),
     ("CODE", &[1, 2, 3, 4, 5]),
-    ("RES", &[4, 6]),
+    ("REC", &[1, 4, 5, 6, 7]),
+    ("RES", &[1, 2, 3, 4, 5, 6]),
     ("OBS", &[1, 2, 3]),
 ];
 
@@ -141,6 +143,47 @@ fn planted_claims_are_found() {
     ] {
         let found = unfounded(&good.replacen(from, to, 1), read);
         assert_eq!(found.len(), 1, "{to} for {from}: {found:?}");
+    }
+}
+
+/// What is wrong with the table of edge cases: its order, and tests that are none.
+fn disorder(document: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let (mut faults, mut last) = (Vec::new(), 0);
+    for row in document.lines().filter_map(|line| line.strip_prefix("| ")) {
+        let mut cells = row.trim_end_matches(" |").splitn(3, " | ");
+        let (Some(case), Some(_), Some(tests)) = (cells.next(), cells.next(), cells.next()) else {
+            faults.push(format!("{row} is no row"));
+            continue;
+        };
+        let Ok(case) = case.parse::<u32>() else { continue };
+        if case <= last {
+            faults.push(format!("{case} comes after {last}"));
+        }
+        last = case;
+        let named: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        if named.is_empty() && tests != "-" {
+            faults.push(format!("{case} names no test, and does not say so"));
+        }
+        let missing = named.into_iter().filter(|test| !exists(test, &read));
+        faults.extend(missing.map(|test| format!("{case} names {test}, which is no test")));
+    }
+    faults
+}
+
+#[test]
+fn every_edge_case_has_one_row_and_names_tests_that_exist() {
+    let document = fs::read_to_string(root().join("docs/edge-cases.md")).unwrap();
+    let found = disorder(&document, |file| fs::read_to_string(root().join(file)).ok());
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn planted_edge_cases_are_found() {
+    let read = |file: &str| (file == "a.rs").then(|| "#[test]\nfn it_holds() {}".to_owned());
+    let good = "| case | what happens | test |\n| 1 | a | `a.rs::it_holds` |\n| 2 | none | - |";
+    assert_eq!(disorder(good, read), Vec::<String>::new(), "nothing is wrong");
+    for (from, to) in [("it_holds", "it_hold"), ("| 2", "| 1"), ("| - |", "| later |")] {
+        assert_eq!(disorder(&good.replacen(from, to, 1), read).len(), 1, "{to} for {from}");
     }
 }
 

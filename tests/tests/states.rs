@@ -275,6 +275,8 @@ fn shop(text: &mut String) {
     mermaid(text, &states::order_diagram());
     text.push_str("## A payment of the shop\n");
     mermaid(text, &states::payment_diagram());
+    text.push_str("## A refund of the shop\n");
+    mermaid(text, &states::refund_diagram());
     let last = |all: Vec<(&str, bool)>| {
         let last = all.into_iter().filter(|(_, last)| *last).map(|(word, _)| code(word));
         last.collect::<Vec<_>>().join(", ")

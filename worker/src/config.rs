@@ -2,17 +2,14 @@
 
 use std::net::SocketAddr;
 
-use activities::gateway::GatewayConfig;
 use makegood::WorkerConfig;
 use metrics_exporter_prometheus::PrometheusHandle;
 
-/// Everything that one worker process needs to know, its database aside.
+/// Everything that one worker process needs to know, its database and its gateway aside.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where health and metrics are served; port 0 picks a free one.
     pub bind: SocketAddr,
-    /// The payment gateway and the keys for it.
-    pub gateway: GatewayConfig,
     /// Name, lease, limits and drain of the engine's worker.
     pub engine: WorkerConfig,
     /// What `/metrics` shows: the recorder that the process installed.

@@ -5,14 +5,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use activities::gateway::{self, RazorpayClient};
-use makegood::{Database, Worker};
+use activities::gateway::{self, GatewayConfig, RazorpayClient};
+use makegood::{Client, Database, Registry, Worker};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::health::Health;
+use crate::schedules::{self, Reconciling};
 use crate::{Config, Error, code, gauges, health};
 
 /// What handing the runs back may take beyond the calls under way.
@@ -31,19 +32,40 @@ pub struct WorkerProcess {
 }
 
 impl WorkerProcess {
-    /// Serves health and metrics, then registers the worker and starts to claim.
+    /// Starts a worker that drives the shop's sagas.
     ///
     /// # Errors
     /// An address that is taken, a gateway that is misconfigured, or a database that does not
     /// answer.
-    pub async fn start(config: Config, database: &Database) -> Result<Self, Error> {
+    pub async fn start(
+        gateway: GatewayConfig,
+        reconciling: Reconciling,
+        config: Config,
+        database: &Database,
+    ) -> Result<Self, Error> {
+        gateway::install_tls();
+        let gateway = Arc::new(RazorpayClient::new(gateway)?);
+        let client = Client::connect(database).await?;
+        let pool = database.pool("makegood-schedules", 1).await?;
+        schedules::keep(&client, &pool, &reconciling).await?;
+        pool.close().await;
+        let registry = workflows::register_teller(code::with(gateway), client);
+        Self::start_with(registry, config, database).await
+    }
+
+    /// Starts a worker with other code than the shop's: serves health and metrics, then registers
+    /// it and starts to claim. It calls no gateway.
+    ///
+    /// # Errors
+    /// An address that is taken, or a database that does not answer.
+    pub async fn start_with(
+        registry: Registry,
+        config: Config,
+        database: &Database,
+    ) -> Result<Self, Error> {
         let refuse = |source| Error::Bind { addr: config.bind, source };
         let listener = TcpListener::bind(config.bind).await.map_err(refuse)?;
         let addr = listener.local_addr().map_err(refuse)?;
-        gateway::install_tls();
-        let gateway = Arc::new(RazorpayClient::new(config.gateway)?);
-        let registry = code::with(gateway);
-
         let pool = database.pool("makegood-health", 2).await?;
         let drain = config.engine.drain;
         let name = config.engine.name.clone();
@@ -118,11 +140,13 @@ impl WorkerProcess {
 /// # Errors
 /// Those of [`WorkerProcess::start`] and [`WorkerProcess::stop`].
 pub async fn run(
+    gateway: GatewayConfig,
+    reconciling: Reconciling,
     config: Config,
     database: &Database,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    let process = WorkerProcess::start(config, database).await?;
+    let process = WorkerProcess::start(gateway, reconciling, config, database).await?;
     tokio::select! {
         () = shutdown => {}
         () = process.failed() => {}

@@ -1,14 +1,16 @@
 //! The checkout: reserve stock, open the payment, await it, then settle, or make good.
 
-use activities::gateway::NewGatewayOrder;
+use activities::hints::PaymentHint;
 use activities::notify::AnnounceOrder;
 use activities::orders::{CloseOrder, PlacedOrder, Reason};
-use activities::payments::{CreateGatewayOrder, OpenPayment, Paid, ReadPayment, Reading, Session};
+use activities::payments::{
+    CapturePayment, CreateGatewayOrder, OpenPayment, Paid, ReadPayment, Reading, Session,
+};
 use activities::refunds::{RecordReturns, ReturnCaptures, ReturnStrays, Returns, Stray};
 use activities::settlement::{SettlePayment, Settlement};
 use activities::stock::{Hold, ReleaseStock, ReserveStock};
-use domain::{GatewayPaymentId, OrderId};
-use makegood::{Closing, Ctx, Late, Signal, Workflow, WorkflowResult};
+use domain::OrderId;
+use makegood::{Closing, Ctx, Late, Workflow, WorkflowResult};
 use serde::{Deserialize, Serialize};
 
 use crate::LatePayment;
@@ -24,7 +26,7 @@ impl Workflow for Checkout {
     async fn run(ctx: Ctx, order: PlacedOrder) -> WorkflowResult<Receipt> {
         ctx.step::<ReserveStock>(&hold(&order)).undo::<ReleaseStock>().await?;
         let gateway_order_id =
-            ctx.step::<CreateGatewayOrder>(&charge(&order)).undo::<ReturnCaptures>().await?;
+            ctx.step::<CreateGatewayOrder>(&order).undo::<ReturnCaptures>().await?;
         let session = Session { order, gateway_order_id };
         ctx.step::<OpenPayment>(&session).await?;
 
@@ -33,9 +35,16 @@ impl Workflow for Checkout {
             // The gateway's word counts, not the browser's; and it may know what no hint told us.
             match ctx.step::<ReadPayment>(&session).await? {
                 Reading::Captured { paid, strays } => break (paid, strays),
+                Reading::Authorized { paid } => {
+                    ctx.step::<CapturePayment>(&paid).await?;
+                    break (paid, false);
+                }
                 Reading::Failed { why } => return ctx.make_good(Reason::PaymentFailed { why }),
-                Reading::Pending if hint.is_none() => return ctx.make_good(Reason::Expired),
-                Reading::Pending => {}
+                Reading::Pending => match hint {
+                    None => return ctx.make_good(Reason::Expired),
+                    Some(hint) if hint.forged => return ctx.make_good(bad_signature()),
+                    Some(_) => {}
+                },
             }
         };
 
@@ -61,19 +70,6 @@ impl Workflow for Checkout {
     }
 }
 
-/// Somebody says that the payment has moved on: the browser or a webhook.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct PaymentHint {
-    /// The gateway's payment, as far as the sender knows it.
-    pub gateway_payment_id: Option<GatewayPaymentId>,
-    /// Who says so.
-    pub source: String,
-}
-
-impl Signal for PaymentHint {
-    const KIND: &'static str = "payment_hint";
-}
-
 /// What a completed checkout ends with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
@@ -93,9 +89,8 @@ fn hold(order: &PlacedOrder) -> Hold {
     }
 }
 
-fn charge(order: &PlacedOrder) -> NewGatewayOrder {
-    let notes = [("order_id".to_owned(), order.order_id.to_string())].into();
-    NewGatewayOrder { receipt: order.receipt.clone(), amount: order.total, notes }
+fn bad_signature() -> Reason {
+    Reason::PaymentFailed { why: "bad_signature".to_owned() }
 }
 
 fn beside(settled: &Settlement) -> Stray {

@@ -6,20 +6,44 @@
 //!
 //! ```
 //! let registry = workflows::register(makegood::Registry::new());
-//! assert_eq!(registry.workflow_names(), ["checkout", "late_payment"]);
+//! let names = registry.workflow_names();
+//! assert!(names.contains(&"checkout") && names.contains(&"refund"));
 //! ```
 
 mod checkout;
 mod late_payment;
+mod match_payouts;
+mod reconcile;
+mod refund;
+mod refund_sweep;
 
-pub use activities::orders::{CancelRequest, PlacedOrder, Reason};
+pub use activities::hints::{Fact, PaymentHint};
+pub use activities::orders::{CancelRequest, PAYMENT_FAILED, PlacedOrder, Reason, checkout_id};
 pub use activities::payments::GATEWAY;
-pub use checkout::{Checkout, PaymentHint, Receipt};
+pub use activities::refunding::{RefundHint, Refunding};
+pub use checkout::{Checkout, Receipt};
 pub use late_payment::LatePayment;
+pub use match_payouts::MatchPayouts;
+pub use reconcile::{Reconcile, ReconcileRule};
+pub use refund::{LateRefund, Refund};
+pub use refund_sweep::{RefundSweep, Swept};
 
-use makegood::Registry;
+use activities::reconcile::TellCheckouts;
+use makegood::{Client, Registry};
 
 /// Adds every workflow of the shop to a worker's registry.
 pub fn register(registry: Registry) -> Registry {
-    registry.workflow::<Checkout>().workflow::<LatePayment>()
+    registry
+        .workflow::<Checkout>()
+        .workflow::<LatePayment>()
+        .workflow::<Refund>()
+        .workflow::<LateRefund>()
+        .workflow::<RefundSweep>()
+        .workflow::<MatchPayouts>()
+        .workflow::<Reconcile>()
+}
+
+/// Lets the reconciler of a worker tell checkouts what it found.
+pub fn register_teller(registry: Registry, client: Client) -> Registry {
+    registry.activity(TellCheckouts::<Checkout>::new(client))
 }

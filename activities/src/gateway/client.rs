@@ -1,15 +1,16 @@
 //! The payment gateway in Razorpay's wire protocol: one function for each call of [`Gateway`].
 //! It never retries; how requests travel is in `transport`, what the JSON means is in `wire`.
 
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use domain::{GatewayOrderId, GatewayPaymentId, Money};
 use reqwest::Method;
 use uuid::Uuid;
 
 use super::transport::{Answer, Transport};
-use super::wire::{self, OrderJson, PaymentJson, RefundJson};
+use super::wire::{self, OrderJson, PaymentJson, PayoutJson, RefundJson};
 use super::{
     Gateway, GatewayConfig, GatewayError, GatewayFuture, GatewayOrder, GatewayPayment,
-    GatewayPaymentStatus, GatewayRefund, NewGatewayOrder, Notes, Operation,
+    GatewayPaymentStatus, GatewayPayout, GatewayRefund, NewGatewayOrder, Notes, Operation, PAGE,
 };
 
 /// The header that makes a refund safe to repeat.
@@ -55,6 +56,7 @@ impl Gateway for RazorpayClient {
                     amount: order.amount.minor(),
                     currency: order.amount.currency().as_str(),
                     receipt: &order.receipt,
+                    payment: order.capture.into(),
                     notes: &order.notes,
                 });
             self.transport.call::<OrderJson, _>(Operation::CreateOrder, request).await
@@ -81,6 +83,53 @@ impl Gateway for RazorpayClient {
             let operation = Operation::OrderPayments;
             let id = checked(operation, order_id.as_str())?;
             self.transport.list::<PaymentJson, _>(operation, &["orders", id, "payments"], &[]).await
+        })
+    }
+
+    fn order<'a>(&'a self, order_id: &'a GatewayOrderId) -> GatewayFuture<'a, GatewayOrder> {
+        Box::pin(async move {
+            let operation = Operation::GetOrder;
+            let id = checked(operation, order_id.as_str())?;
+            let request = self.transport.request(Method::GET, &["orders", id])?;
+            let order: GatewayOrder =
+                self.transport.call::<OrderJson, _>(operation, request).await?;
+            if order.id == *order_id {
+                Ok(order)
+            } else {
+                Err(GatewayError::unclear(operation, "the answer is about another order"))
+            }
+        })
+    }
+
+    fn payments_between(
+        &self,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        skip: usize,
+    ) -> GatewayFuture<'_, Vec<GatewayPayment>> {
+        Box::pin(async move {
+            let query = [
+                ("from", from.timestamp().to_string()),
+                ("to", to.timestamp().to_string()),
+                ("count", PAGE.to_string()),
+                ("skip", skip.to_string()),
+            ];
+            let operation = Operation::ListPayments;
+            self.transport.page::<PaymentJson, _>(operation, &["payments"], &query).await
+        })
+    }
+
+    fn payouts(&self, day: NaiveDate, skip: usize) -> GatewayFuture<'_, Vec<GatewayPayout>> {
+        Box::pin(async move {
+            let query = [
+                ("year", day.year().to_string()),
+                ("month", format!("{:02}", day.month())),
+                ("day", format!("{:02}", day.day())),
+                ("count", PAGE.to_string()),
+                ("skip", skip.to_string()),
+            ];
+            let path = ["settlements", "recon", "combined"];
+            self.transport.page::<PayoutJson, _>(Operation::Payouts, &path, &query).await
         })
     }
 
@@ -116,8 +165,13 @@ impl Gateway for RazorpayClient {
                 Ok(_) | Err(GatewayError::Rejected { .. }) => Err(refused),
                 Err(wrong @ GatewayError::Misconfigured { .. }) => Err(wrong),
                 Err(
-                    GatewayError::Unavailable { detail, .. } | GatewayError::Unknown { detail, .. },
-                ) => Err(GatewayError::Unknown { operation: Operation::Capture, detail }),
+                    unread @ (GatewayError::Unavailable { .. }
+                    | GatewayError::Held { .. }
+                    | GatewayError::Unknown { .. }),
+                ) => {
+                    let (operation, detail) = (Operation::Capture, unread.to_string());
+                    Err(GatewayError::Unknown { operation, detail })
+                }
             }
         })
     }
@@ -155,6 +209,21 @@ impl Gateway for RazorpayClient {
             let operation = Operation::PaymentRefunds;
             let id = checked(operation, payment_id.as_str())?;
             self.transport.list::<RefundJson, _>(operation, &["payments", id, "refunds"], &[]).await
+        })
+    }
+
+    fn refunds_since(
+        &self,
+        since: DateTime<Utc>,
+        skip: usize,
+    ) -> GatewayFuture<'_, Vec<GatewayRefund>> {
+        Box::pin(async move {
+            let query = [
+                ("from", since.timestamp().to_string()),
+                ("count", PAGE.to_string()),
+                ("skip", skip.to_string()),
+            ];
+            self.transport.page::<RefundJson, _>(Operation::ListRefunds, &["refunds"], &query).await
         })
     }
 }

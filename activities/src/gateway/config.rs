@@ -10,6 +10,7 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::{ClientConfig, RootCertStore};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::breaker::BreakerConfig;
 use super::error::GatewayError;
 
 const USER_AGENT: &str = concat!("makegood/", env!("CARGO_PKG_VERSION"));
@@ -29,6 +30,8 @@ pub struct GatewayConfig {
     /// The longest that opening a connection may take; 1 s by default. Keep it below `timeout`: only
     /// a connection that never stood proves that nothing was sent.
     pub connect_timeout: Duration,
+    /// When calls are held back because the gateway does not answer.
+    pub breaker: BreakerConfig,
 }
 
 impl GatewayConfig {
@@ -40,6 +43,7 @@ impl GatewayConfig {
             key_secret,
             timeout: Duration::from_secs(4),
             connect_timeout: Duration::from_secs(1),
+            breaker: BreakerConfig::default(),
         }
     }
 

@@ -18,6 +18,12 @@ pub enum Operation {
     ListOrders,
     /// Listing every payment attempt on an order.
     OrderPayments,
+    /// Reading one order.
+    GetOrder,
+    /// Listing the payment attempts of a time.
+    ListPayments,
+    /// Listing what was paid out on a day.
+    Payouts,
     /// Reading one payment.
     GetPayment,
     /// Taking an authorised amount.
@@ -26,6 +32,8 @@ pub enum Operation {
     Refund,
     /// Listing the refunds of a payment.
     PaymentRefunds,
+    /// Listing the refunds of all payments.
+    ListRefunds,
 }
 
 impl Operation {
@@ -35,10 +43,14 @@ impl Operation {
             Self::CreateOrder => "create_order",
             Self::ListOrders => "list_orders",
             Self::OrderPayments => "order_payments",
+            Self::GetOrder => "get_order",
+            Self::ListPayments => "list_payments",
+            Self::Payouts => "payouts",
             Self::GetPayment => "get_payment",
             Self::Capture => "capture",
             Self::Refund => "refund",
             Self::PaymentRefunds => "payment_refunds",
+            Self::ListRefunds => "list_refunds",
         }
     }
 
@@ -46,9 +58,14 @@ impl Operation {
     pub fn has_effect(self) -> bool {
         match self {
             Self::CreateOrder | Self::Capture | Self::Refund => true,
-            Self::ListOrders | Self::OrderPayments | Self::GetPayment | Self::PaymentRefunds => {
-                false
-            }
+            Self::ListOrders
+            | Self::OrderPayments
+            | Self::GetOrder
+            | Self::ListPayments
+            | Self::Payouts
+            | Self::GetPayment
+            | Self::PaymentRefunds
+            | Self::ListRefunds => false,
         }
     }
 }
@@ -83,8 +100,19 @@ pub enum GatewayError {
         operation: Operation,
         /// What was seen.
         detail: String,
+        /// The HTTP status; none when no complete answer came.
+        status: Option<u16>,
         /// How long the gateway asked to be left alone, at most one hour.
         retry_after: Option<Duration>,
+    },
+    /// Not asked at all: the gateway has been silent, and is left alone for a while. Like
+    /// [`GatewayError::Unavailable`], but it costs the caller no attempt.
+    #[error("{operation} held back: the gateway does not answer")]
+    Held {
+        /// The call that was not made.
+        operation: Operation,
+        /// When to ask again, from now.
+        after: Duration,
     },
     /// It may have happened: look it up by its key before anything else.
     #[error("outcome of {operation} unknown: {detail}")]
@@ -107,7 +135,20 @@ impl GatewayError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Unavailable { retry_after, .. } => *retry_after,
-            Self::Rejected { .. } | Self::Unknown { .. } | Self::Misconfigured { .. } => None,
+            Self::Rejected { .. }
+            | Self::Held { .. }
+            | Self::Unknown { .. }
+            | Self::Misconfigured { .. } => None,
+        }
+    }
+
+    /// Whether it speaks of the gateway as a whole, and not of this one call.
+    pub(super) fn is_outage(&self) -> bool {
+        match self {
+            // "Somebody else is at it" and "too early" are about one object.
+            Self::Unavailable { status, .. } => !matches!(status, Some(409 | 425)),
+            Self::Unknown { .. } | Self::Misconfigured { .. } => true,
+            Self::Rejected { .. } | Self::Held { .. } => false,
         }
     }
 
@@ -116,7 +157,7 @@ impl GatewayError {
     }
 
     pub(super) fn unavailable(operation: Operation, detail: impl Into<String>) -> Self {
-        Self::Unavailable { operation, detail: detail.into(), retry_after: None }
+        Self::Unavailable { operation, detail: detail.into(), status: None, retry_after: None }
     }
 
     /// No usable answer to a request that may have arrived: harmless after a read only.
@@ -156,12 +197,10 @@ impl GatewayError {
             404 | 405 if refusal.is_none() => {
                 Self::misconfigured(format!("{operation}: not the gateway's address ({status})"))
             }
-            409 | 425 | 429 => {
-                Self::Unavailable { operation, detail: status.to_string(), retry_after }
-            }
             // Asking us to come back later is what a server does before it starts the work.
-            503 if retry_after.is_some() => {
-                Self::Unavailable { operation, detail: status.to_string(), retry_after }
+            code if matches!(code, 409 | 425 | 429) || (code == 503 && retry_after.is_some()) => {
+                let (detail, status) = (status.to_string(), Some(code));
+                Self::Unavailable { operation, detail, status, retry_after }
             }
             408 => Self::unclear(operation, status.to_string()),
             400..=499 => rejected(operation, status, refusal.unwrap_or_default()),

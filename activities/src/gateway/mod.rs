@@ -1,6 +1,7 @@
-//! The payment gateway as the activities see it: seven calls, their answers, and how they fail.
+//! The payment gateway as the activities see it: eleven calls, their answers, and how they fail.
 //! It never retries, never stores and never decides: the engine and the sagas do.
 
+mod breaker;
 mod client;
 mod config;
 mod error;
@@ -10,17 +11,21 @@ mod wire;
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
-use domain::{GatewayOrderId, GatewayPaymentId, GatewayRefundId, Money};
+use chrono::{DateTime, NaiveDate, Utc};
+use domain::{Capture, GatewayOrderId, GatewayPaymentId, GatewayRefundId, Money, PayoutKind};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
+pub use self::breaker::BreakerConfig;
 pub use self::client::RazorpayClient;
 pub use self::config::{GatewayConfig, install_tls};
 pub use self::error::{GatewayError, Operation};
 
 /// Our own words on a gateway object: at most 15 pairs of at most 256 characters each.
 pub type Notes = BTreeMap<String, String>;
+
+/// The most that the gateway gives in one list.
+pub const PAGE: usize = 100;
 
 /// The answer to come of one call.
 pub type GatewayFuture<'a, T> = BoxFuture<'a, Result<T, GatewayError>>;
@@ -42,6 +47,22 @@ pub trait Gateway: Send + Sync {
         &'a self,
         order_id: &'a GatewayOrderId,
     ) -> GatewayFuture<'a, Vec<GatewayPayment>>;
+
+    /// The order as it stands now.
+    fn order<'a>(&'a self, order_id: &'a GatewayOrderId) -> GatewayFuture<'a, GatewayOrder>;
+
+    /// The payment attempts that began in that time, the newest first: at most [`PAGE`] of them,
+    /// after `skip`. Fewer mean that there are no more.
+    fn payments_between(
+        &self,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        skip: usize,
+    ) -> GatewayFuture<'_, Vec<GatewayPayment>>;
+
+    /// The lines of what the gateway paid out on a day, as it counts days: at most [`PAGE`] of
+    /// them, after `skip`. Fewer mean that there are no more.
+    fn payouts(&self, day: NaiveDate, skip: usize) -> GatewayFuture<'_, Vec<GatewayPayout>>;
 
     /// The payment as it stands now.
     fn payment<'a>(&'a self, payment_id: &'a GatewayPaymentId)
@@ -73,6 +94,14 @@ pub trait Gateway: Send + Sync {
         &'a self,
         payment_id: &'a GatewayPaymentId,
     ) -> GatewayFuture<'a, Vec<GatewayRefund>>;
+
+    /// Refunds of all payments that were made since `since`, the newest first: one page of at most
+    /// 100, after the first `skip`. While one reads, new ones push others onto the next page.
+    fn refunds_since(
+        &self,
+        since: DateTime<Utc>,
+        skip: usize,
+    ) -> GatewayFuture<'_, Vec<GatewayRefund>>;
 }
 
 /// An order to open at the gateway.
@@ -82,6 +111,8 @@ pub struct NewGatewayOrder {
     pub receipt: String,
     /// What the customer shall pay.
     pub amount: Money,
+    /// Who takes the money that the customer authorizes.
+    pub capture: Capture,
     /// Our own words, shown in the gateway's dashboard and webhooks.
     pub notes: Notes,
 }
@@ -187,4 +218,23 @@ pub enum GatewayRefundStatus {
     Failed,
     /// A word that this version does not know.
     Unrecognised,
+}
+
+/// A line of what the gateway paid out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatewayPayout {
+    /// The payment, refund or adjustment.
+    pub id: String,
+    /// What the line is about.
+    pub kind: PayoutKind,
+    /// The payout that it belongs to.
+    pub payout_id: Option<String>,
+    /// The amount of the payment or refund.
+    pub amount: Money,
+    /// What the gateway keeps of it.
+    pub fee: Money,
+    /// The tax in that.
+    pub tax: Money,
+    /// Our name for the order, when the gateway says it.
+    pub receipt: Option<String>,
 }

@@ -11,11 +11,10 @@ use serde::de::DeserializeOwned;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
+use super::breaker::Breaker;
 use super::wire::{Collection, Listed, Malformed};
-use super::{GatewayConfig, GatewayError, Operation};
+use super::{GatewayConfig, GatewayError, Operation, PAGE};
 
-/// The most that the gateway gives in one list.
-const PAGE: usize = 100;
 /// The most lists read for one question; a longer answer is refused, not cut.
 const PAGES_LIMIT: usize = 20;
 /// A longer answer than this, in bytes, is not the gateway's.
@@ -33,13 +32,15 @@ pub(super) struct Transport {
     address: Url,
     key_id: String,
     key_secret: SecretString,
+    breaker: Breaker,
 }
 
 impl Transport {
     pub(super) fn new(config: GatewayConfig) -> Answer<Self> {
         let address = config.address()?;
         let http = config.http_client(&address)?;
-        Ok(Self { http, address, key_id: config.key_id, key_secret: config.key_secret })
+        let breaker = Breaker::new(config.breaker);
+        Ok(Self { http, address, key_id: config.key_id, key_secret: config.key_secret, breaker })
     }
 
     /// A request to `/v1/{path}` that carries the keys.
@@ -54,7 +55,7 @@ impl Transport {
         Ok(self.http.request(method, url).basic_auth(&self.key_id, Some(secret)))
     }
 
-    /// Sends the request once and reads one object.
+    /// Sends the request once, unless calls are held back, and reads one object.
     pub(super) async fn call<J, T>(
         &self,
         operation: Operation,
@@ -64,10 +65,27 @@ impl Transport {
         J: DeserializeOwned,
         T: TryFrom<J, Error = Malformed>,
     {
-        let json: J = exchange(operation, request).await?;
+        let pass = self.breaker.admit(operation)?;
+        let json: J = pass.report(exchange(operation, request).await)?;
         T::try_from(json).map_err(|Malformed(field)| {
             GatewayError::unclear(operation, format!("the answer has no usable {field}"))
         })
+    }
+
+    /// One page of a list, as the gateway orders it.
+    pub(super) async fn page<J, T>(
+        &self,
+        operation: Operation,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> Answer<Vec<T>>
+    where
+        J: DeserializeOwned,
+        T: TryFrom<J, Error = Malformed>,
+    {
+        let request = self.request(Method::GET, path)?.query(query);
+        let Page(items): Page<T> = self.call::<Collection<J>, _>(operation, request).await?;
+        Ok(items)
     }
 
     /// Every item of a list, page by page, oldest first.
@@ -114,12 +132,29 @@ async fn exchange<J: DeserializeOwned>(operation: Operation, request: RequestBui
     async {
         let begun = Instant::now();
         let answer = answer(operation, request).await;
+        let outcome = outcome(&answer);
+        metrics::counter!(
+            "makegood_gateway_calls_total",
+            "operation" => operation.as_str(),
+            "outcome" => outcome,
+        )
+        .increment(1);
         let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         Span::current().record("duration_ms", duration_ms);
         answer
     }
     .instrument(span)
     .await
+}
+
+fn outcome<J>(answer: &Answer<J>) -> &'static str {
+    match answer {
+        Ok(_) => "done",
+        Err(GatewayError::Rejected { .. }) => "rejected",
+        Err(GatewayError::Unavailable { .. } | GatewayError::Held { .. }) => "unavailable",
+        Err(GatewayError::Unknown { .. }) => "unknown",
+        Err(GatewayError::Misconfigured { .. }) => "misconfigured",
+    }
 }
 
 async fn answer<J: DeserializeOwned>(operation: Operation, request: RequestBuilder) -> Answer<J> {

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use domain::{Currency, Money};
+use domain::{Capture as CaptureBy, Currency, Money, PayoutKind};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::refusal::meaningful;
 use super::{
-    GatewayOrder, GatewayOrderStatus, GatewayPayment, GatewayPaymentStatus, GatewayRefund,
-    GatewayRefundStatus, Notes,
+    GatewayOrder, GatewayOrderStatus, GatewayPayment, GatewayPaymentStatus, GatewayPayout,
+    GatewayRefund, GatewayRefundStatus, Notes,
 };
 
 #[derive(Serialize)]
@@ -21,7 +21,45 @@ pub(super) struct CreateOrder<'a> {
     pub(super) amount: i64,
     pub(super) currency: &'static str,
     pub(super) receipt: &'a str,
+    pub(super) payment: PaymentSettings,
     pub(super) notes: &'a Notes,
+}
+
+/// Who captures the payments of an order, whatever the account's own setting is.
+#[derive(Serialize)]
+pub(super) struct PaymentSettings {
+    capture: &'static str,
+    capture_options: CaptureOptions,
+}
+
+/// The gateway captures by itself what is authorized this soon. What comes later stays authorized
+/// and goes back by itself unless we take it: the nearest thing to closing an order.
+#[derive(Serialize)]
+struct CaptureOptions {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    automatic_expiry_period: Option<u32>,
+    manual_expiry_period: u32,
+    refund_speed: &'static str,
+}
+
+/// In minutes; the shortest that the gateway takes.
+const CAPTURED_WITHIN: u32 = 12;
+/// In minutes; the longest, five days.
+const KEPT_FOR: u32 = 7_200;
+
+impl From<CaptureBy> for PaymentSettings {
+    fn from(by: CaptureBy) -> Self {
+        let automatic_expiry_period = match by {
+            CaptureBy::Automatic => Some(CAPTURED_WITHIN),
+            CaptureBy::Manual => None,
+        };
+        let capture_options = CaptureOptions {
+            automatic_expiry_period,
+            manual_expiry_period: KEPT_FOR,
+            refund_speed: "normal",
+        };
+        Self { capture: by.as_str(), capture_options }
+    }
 }
 
 #[derive(Serialize)]
@@ -102,6 +140,48 @@ pub(super) struct RefundJson {
     notes: Notes,
     #[serde(default, deserialize_with = "lenient")]
     created_at: Option<i64>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct PayoutJson {
+    entity_id: String,
+    #[serde(default, rename = "type", deserialize_with = "lenient")]
+    kind: Option<String>,
+    amount: i64,
+    currency: String,
+    #[serde(default, deserialize_with = "lenient")]
+    fee: Option<i64>,
+    #[serde(default, deserialize_with = "lenient")]
+    tax: Option<i64>,
+    #[serde(default, deserialize_with = "lenient")]
+    settlement_id: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    order_receipt: Option<String>,
+}
+
+impl TryFrom<PayoutJson> for GatewayPayout {
+    type Error = Malformed;
+
+    fn try_from(json: PayoutJson) -> Result<Self, Malformed> {
+        let currency = currency(&json.currency)?;
+        let money = |minor: Option<i64>| Money::from_minor(minor.unwrap_or_default(), currency);
+        if !is_id(&json.entity_id) {
+            return Err(Malformed("entity_id"));
+        }
+        Ok(Self {
+            id: json.entity_id,
+            kind: match json.kind.as_deref() {
+                Some("payment") => PayoutKind::Payment,
+                Some("refund") => PayoutKind::Refund,
+                Some(_) | None => PayoutKind::Other,
+            },
+            payout_id: json.settlement_id,
+            amount: money(Some(json.amount)),
+            fee: money(json.fee),
+            tax: money(json.tax),
+            receipt: json.order_receipt,
+        })
+    }
 }
 
 impl TryFrom<OrderJson> for GatewayOrder {
@@ -241,4 +321,26 @@ fn notes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Notes, D::Error> 
         other => other.to_string(),
     };
     Ok(pairs.into_iter().map(|(name, value)| (name, text(value))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_order_says_who_captures_and_until_when() {
+        let said = |by: CaptureBy| serde_json::to_value(PaymentSettings::from(by)).unwrap();
+        assert_eq!(
+            said(CaptureBy::Automatic),
+            json!({"capture": "automatic", "capture_options": {"automatic_expiry_period": 12,
+                "manual_expiry_period": 7_200, "refund_speed": "normal"}}),
+        );
+        assert_eq!(
+            said(CaptureBy::Manual),
+            json!({"capture": "manual", "capture_options": {"manual_expiry_period": 7_200,
+                "refund_speed": "normal"}}),
+        );
+    }
 }

@@ -10,7 +10,7 @@ use activities::settlement::Settlement;
 use activities::stock::Hold;
 use domain::{
     CartLine, Currency, HoldId, Money, OrderId, PaymentId, PricedLine, PricedOrder, Role, Sku,
-    TenantId, UserId,
+    TenantId, Terms, UserId,
 };
 use migrations::Cell;
 use rust_decimal::Decimal;
@@ -115,16 +115,8 @@ impl World {
             sku: (*sku).clone(),
             quantity: (*quantity).try_into().unwrap(),
         });
-        PlacedOrder {
-            order_id,
-            hold_id: HoldId::from(Uuid::now_v7()),
-            lines: CartLine::sorted(lines).unwrap(),
-            tax: placed.tax,
-            total: placed.total,
-            receipt: order_id.as_uuid().simple().to_string(),
-            expires_at: placed.expires_at,
-            tenant_id,
-        }
+        let lines = CartLine::sorted(lines).unwrap();
+        PlacedOrder::of(&placed, HoldId::from(Uuid::now_v7()), lines, Terms::default())
     }
 
     /// Awaits the order's payment; the settlement is what its capture would ask for.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use activities::gateway::{
     Gateway, GatewayConfig, GatewayOrder, NewGatewayOrder, Notes, RazorpayClient, install_tls,
 };
-use domain::{Currency, GatewayPaymentId, Money};
+use domain::{Capture, Currency, GatewayPaymentId, Money};
 use gateway_sandbox::{Config, Sandbox};
 use serde_json::{Value, json};
 
@@ -68,7 +68,12 @@ pub(crate) fn client(sandbox: &Sandbox, secret: &str) -> RazorpayClient {
 
 pub(crate) fn new_order(receipt: &str) -> NewGatewayOrder {
     let notes = Notes::from([("order".to_owned(), "o-1".to_owned())]);
-    NewGatewayOrder { receipt: receipt.to_owned(), amount: rupees(11686), notes }
+    NewGatewayOrder {
+        receipt: receipt.to_owned(),
+        amount: rupees(11686),
+        capture: Capture::Automatic,
+        notes,
+    }
 }
 
 pub(crate) fn rupees(paise: i64) -> Money {

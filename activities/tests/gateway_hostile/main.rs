@@ -16,7 +16,7 @@ use activities::gateway::{
     Gateway, GatewayConfig, GatewayError, GatewayOrder, GatewayOrderStatus, GatewayPaymentStatus,
     NewGatewayOrder, Notes, RazorpayClient,
 };
-use domain::{Currency, Money};
+use domain::{Capture, Currency, Money};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::peer::{Does, Peer};
@@ -28,6 +28,7 @@ fn client(address: SocketAddr) -> RazorpayClient {
         GatewayConfig::new(&format!("http://{address}"), "rzp_test_1", "hush-hush".into());
     config.timeout = Duration::from_millis(400);
     config.connect_timeout = Duration::from_millis(200);
+    config.breaker.failures = u32::MAX;
     RazorpayClient::new(config).unwrap()
 }
 
@@ -36,7 +37,12 @@ fn rupees(paise: i64) -> Money {
 }
 
 fn new_order() -> NewGatewayOrder {
-    NewGatewayOrder { receipt: "r-1".into(), amount: rupees(11686), notes: Notes::new() }
+    NewGatewayOrder {
+        receipt: "r-1".into(),
+        amount: rupees(11686),
+        capture: Capture::Automatic,
+        notes: Notes::new(),
+    }
 }
 
 /// What creating an order, and what listing orders, comes to with such a peer.

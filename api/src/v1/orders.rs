@@ -2,13 +2,14 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use domain::{CartLine, HoldId, OrderId};
+use domain::{CartLine, HoldId, OrderId, Terms};
 use makegood::StartOptions;
 use serde::{Deserialize, Serialize};
 use store::orders::{NewOrder, Order, OrderItem, Page};
-use store::{Conn, orders, tenants};
+use store::tenants::Tenant;
+use store::{Conn, orders, refunds, tenants};
 use uuid::Uuid;
-use workflows::{Checkout, PlacedOrder};
+use workflows::{Checkout, PlacedOrder, checkout_id};
 
 use super::cart::{self, Cart};
 use super::view::{OrderSummary, OrderView};
@@ -18,7 +19,7 @@ use crate::envelope::Answer;
 use crate::error::{ApiError, ApiResult};
 use crate::identity::SignedIn;
 
-const FIRST_ATTEMPT: u32 = 1;
+const FIRST_ATTEMPT: i64 = 1;
 
 #[derive(Serialize)]
 pub(crate) struct One {
@@ -44,11 +45,11 @@ pub(crate) async fn place(
     let placing = app.finish(async move { place_once(&shared, &who, &key, lines).await }).await?;
     Ok(match placing {
         Placing::New(order, items) => {
-            Answer::created("order placed", One { order: OrderView::of(order, items) })
+            Answer::created("order placed", One { order: OrderView::of(order, items, vec![]) })
                 .into_response()
         }
         Placing::Known(order, items) => {
-            Answer::ok("order placed before", One { order: OrderView::of(order, items) })
+            Answer::ok("order placed before", One { order: OrderView::of(order, items, vec![]) })
                 .into_response()
         }
     })
@@ -64,7 +65,8 @@ async fn place_once(
     if let Some(known) = placed_before(&mut tx, who, key, &lines).await? {
         return Ok(known);
     }
-    let order = match insert(&mut tx, who, key, &lines).await {
+    let tenant = tenants::get(&mut tx, &who.tenant_id).await?;
+    let order = match insert(&mut tx, who, key, (&tenant, &lines)).await {
         // Another request with the same key was faster, and has committed.
         Err(Placed::Conflict) => {
             tx.rollback().await?;
@@ -76,12 +78,25 @@ async fn place_once(
         Ok(order) => order,
     };
     let items = orders::items(&mut tx, &[order.order_id]).await?;
-    let placed = checkout(&order, lines);
-    let found_by = StartOptions::new().attribute("customer", who.user_id.to_string());
-    app.client.start_with::<Checkout>(&mut tx, &order.workflow_id, &placed, &found_by).await?;
+    start_checkout(app, &mut tx, &order, lines, tenant.terms).await?;
     tx.commit().await?;
     app.client.wake();
     Ok(Placing::New(order, items))
+}
+
+/// Starts the present attempt at the order, in the caller's transaction. Wake the workers after
+/// the commit.
+pub(crate) async fn start_checkout(
+    app: &App,
+    conn: &mut Conn,
+    order: &Order,
+    lines: Vec<CartLine>,
+    terms: Terms,
+) -> ApiResult<()> {
+    let placed = PlacedOrder::of(order, HoldId::from(Uuid::now_v7()), lines, terms);
+    let found_by = StartOptions::new().attribute("customer", order.user_id.to_string());
+    app.client.start_with::<Checkout>(conn, &order.workflow_id, &placed, &found_by).await?;
+    Ok(())
 }
 
 async fn placed_before(
@@ -120,16 +135,15 @@ async fn insert(
     conn: &mut Conn,
     who: &SignedIn,
     key: &str,
-    lines: &[CartLine],
+    (tenant, lines): (&Tenant, &[CartLine]),
 ) -> Result<Order, Placed> {
-    let tenant = tenants::get(conn, &who.tenant_id).await?;
-    let priced = cart::price(conn, &tenant, lines).await?;
+    let priced = cart::price(conn, tenant, lines).await?;
     let order_id = OrderId::from(Uuid::now_v7());
     let order = NewOrder {
         order_id,
         tenant_id: &tenant.tenant_id,
         user_id: who.user_id,
-        workflow_id: &format!("checkout:{order_id}:{FIRST_ATTEMPT}"),
+        workflow_id: &checkout_id(order_id, FIRST_ATTEMPT),
         idempotency_key: Some(key),
         priced: &priced,
         expires_in: tenant.hold,
@@ -137,20 +151,6 @@ async fn insert(
     match orders::insert(conn, &order, &actor(who)).await {
         Err(store::Error::Conflict(_)) => Err(Placed::Conflict),
         placed => Ok(placed?),
-    }
-}
-
-/// What the checkout is started with.
-fn checkout(order: &Order, lines: Vec<CartLine>) -> PlacedOrder {
-    PlacedOrder {
-        order_id: order.order_id,
-        tenant_id: order.tenant_id.clone(),
-        hold_id: HoldId::from(Uuid::now_v7()),
-        lines,
-        tax: order.tax,
-        total: order.total,
-        receipt: format!("{}-{}", order.order_id.as_uuid().simple(), order.attempt),
-        expires_at: order.expires_at,
     }
 }
 
@@ -182,7 +182,8 @@ pub(crate) async fn get(
             let mut conn = shared.pool.acquire().await?;
             let order = owned(&mut conn, &who, order).await?;
             let items = orders::items(&mut conn, &[order.order_id]).await?;
-            Ok(OrderView::of(order, items))
+            let refunds = refunds::by_order(&mut conn, order.order_id).await?;
+            Ok(OrderView::of(order, items, refunds))
         })
         .await?;
     Ok(Answer::ok("order", One { order }))

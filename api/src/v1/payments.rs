@@ -5,12 +5,14 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use domain::{
-    Currency, GatewayOrderId, GatewayPaymentId, Money, OrderId, OrderStatus, PaymentStatus,
+    Currency, GatewayOrderId, GatewayPaymentId, Money, OrderId, OrderStatus, PaymentId,
+    PaymentStatus,
 };
 use serde::{Deserialize, Serialize};
+use store::orders::Order;
 use store::payments::Payment;
 use store::{Conn, payments};
-use workflows::GATEWAY;
+use workflows::{Fact, GATEWAY};
 
 use super::orders::owned;
 use crate::app::{App, Shared};
@@ -18,7 +20,7 @@ use crate::body::Body;
 use crate::envelope::Answer;
 use crate::error::{ApiError, ApiResult};
 use crate::identity::SignedIn;
-use crate::payment_hint::{self, Fact};
+use crate::payment_hint;
 use crate::wait;
 use crate::webhooks::signature;
 
@@ -30,6 +32,7 @@ pub(crate) struct Wanted {
 
 #[derive(Serialize)]
 pub(crate) struct SessionView {
+    payment_id: PaymentId,
     gateway: &'static str,
     /// The public half of the key pair.
     key_id: String,
@@ -65,6 +68,7 @@ async fn open_session(app: &App, who: &SignedIn, order: OrderId) -> ApiResult<Op
         .into_iter()
         .find(|payment| !payment.stray && payment.status == PaymentStatus::Pending);
     Ok(awaited.map(|payment| SessionView {
+        payment_id: payment.payment_id,
         gateway: GATEWAY,
         key_id: app.config.keys.gateway_key_id.clone(),
         gateway_order_id: payment.gateway_order_id,
@@ -121,27 +125,36 @@ async fn accept(app: &App, who: &SignedIn, given: &HandedBack) -> ApiResult<()> 
     let order = owned(&mut tx, who, given.order_id).await?;
     let keys = &app.config.keys;
     let (session, payment) = (&given.razorpay_order_id, &given.razorpay_payment_id);
-    if !signature::of_payment(&keys.gateway_key_secret, session, payment)
-        .fits(&given.razorpay_signature)
-    {
-        tracing::warn!(order.id = %order.order_id, "a payment signature does not fit");
-        return Err(ApiError::BadSignature);
-    }
-    // A genuine pair of another order proves nothing about this one.
-    let Some(stored) = of_session(&mut tx, given).await? else {
-        tracing::warn!(order.id = %order.order_id, "a payment of another order was presented");
-        return Err(ApiError::WrongGatewayOrder);
+    let is_genuine = signature::of_payment(&keys.gateway_key_secret, session, payment)
+        .fits(&given.razorpay_signature);
+    let stored = of_session(&mut tx, given).await?;
+    let (fact, stored) = match (is_genuine, stored) {
+        (true, Some(stored)) => (Fact::Presented, stored),
+        // A genuine pair of another order proves nothing about this one.
+        (true, None) => {
+            tracing::warn!(order.id = %order.order_id, "a payment of another order was presented");
+            return Err(ApiError::WrongGatewayOrder);
+        }
+        (false, Some(awaited)) if awaited.status == PaymentStatus::Pending => {
+            (Fact::Forged, awaited)
+        }
+        (false, _) => return Err(forged(&order)),
     };
     if stored.status.was_paid() && stored.gateway_payment_id.as_ref() == Some(payment) {
         return Ok(()); // Settled by this very payment: there is nothing to tell.
     }
-    let fact = (Fact::Presented, payment);
-    if !payment_hint::tell(&app.client, &mut tx, &order, fact, "verify").await? {
+    if !payment_hint::tell(&app.client, &mut tx, &stored, (fact, payment), "verify").await? {
         return Err(ApiError::internal("an order has a payment and no checkout"));
     }
     tx.commit().await?;
     app.client.wake();
-    Ok(())
+    if is_genuine { Ok(()) } else { Err(forged(&order)) }
+}
+
+fn forged(order: &Order) -> ApiError {
+    tracing::warn!(order.id = %order.order_id, "a payment signature does not fit");
+    metrics::counter!("makegood_forged_payments_total").increment(1);
+    ApiError::BadSignature
 }
 
 /// The order's payment under the gateway's order that was handed back: the one it was paid by, if

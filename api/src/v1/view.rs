@@ -4,6 +4,9 @@ use chrono::{DateTime, Utc};
 use domain::{Money, OrderId, OrderStatus, Sku};
 use serde::Serialize;
 use store::orders::{Order, OrderItem};
+use store::refunds::Refund;
+
+use super::refunds::RefundView;
 
 #[derive(Serialize)]
 pub(crate) struct OrderView {
@@ -11,10 +14,13 @@ pub(crate) struct OrderView {
     order_number: String,
     status: OrderStatus,
     reason_code: Option<String>,
+    /// Which attempt to get it paid this is, from 1.
+    attempt: i64,
     lines: Vec<LineView>,
     subtotal: Money,
     tax: Money,
     total: Money,
+    refunds: Vec<RefundView>,
     expires_at: DateTime<Utc>,
     created_at: DateTime<Utc>,
 }
@@ -29,7 +35,7 @@ struct LineView {
 }
 
 impl OrderView {
-    pub(crate) fn of(order: Order, items: Vec<OrderItem>) -> Self {
+    pub(crate) fn of(order: Order, items: Vec<OrderItem>, refunds: Vec<Refund>) -> Self {
         let line = |item: OrderItem| LineView {
             sku: item.sku,
             name: item.name,
@@ -42,10 +48,12 @@ impl OrderView {
             order_number: order.order_number,
             status: order.status,
             reason_code: order.reason_code,
+            attempt: order.attempt,
             lines: items.into_iter().map(line).collect(),
             subtotal: order.subtotal,
             tax: order.tax,
             total: order.total,
+            refunds: refunds.into_iter().map(RefundView::from).collect(),
             expires_at: order.expires_at,
             created_at: order.created_at,
         }

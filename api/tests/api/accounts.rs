@@ -76,6 +76,8 @@ async fn nobody_gets_in_without_a_valid_token() {
         (Method::GET, order.to_owned()),
         (Method::GET, format!("{order}/stream")),
         (Method::POST, format!("{order}/cancel")),
+        (Method::POST, format!("{order}/retry")),
+        (Method::GET, "/api/v1/payments/0197a0a0-0000-7000-8000-000000000000".to_owned()),
         (Method::POST, "/api/v1/payments/create-session".to_owned()),
         (Method::POST, "/api/v1/payments/verify".to_owned()),
     ];

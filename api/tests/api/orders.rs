@@ -225,10 +225,10 @@ async fn create_session_waits_for_the_payment_and_then_shows_it() {
 pub(crate) async fn open_payment(shop: &Shop, order: &str, gateway_order: &str) {
     shop.run(&format!(
         "update orders set status = 'RESERVED' where order_id = '{order}';
-         insert into payments (payment_id, tenant_id, order_id, gateway, gateway_order_id,
-                               amount_minor, currency)
-         select gen_random_uuid(), tenant_id, order_id, 'razorpay', '{gateway_order}',
-                total_minor, currency
+         insert into payments (payment_id, tenant_id, order_id, workflow_id, gateway,
+                               gateway_order_id, amount_minor, currency)
+         select gen_random_uuid(), tenant_id, order_id, workflow_id, 'razorpay',
+                '{gateway_order}', total_minor, currency
          from orders where order_id = '{order}'"
     ))
     .await;

@@ -21,7 +21,7 @@ async fn verify(customer: &Customer<'_>, body: &Value) -> Reply {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wrong_signature_changes_nothing() {
+async fn a_wrong_signature_is_refused_and_its_checkout_is_told_once() {
     let shop = Shop::open().await;
     shop.product("TEA", 1_000, 10).await;
     let ada = shop.customer().await;
@@ -40,9 +40,22 @@ async fn a_wrong_signature_changes_nothing() {
     let mut other_payment = good.clone();
     other_payment["razorpay_payment_id"] = json!("pay_2");
     assert_eq!(verify(&ada, &other_payment).await.refusal().1, "BAD_SIGNATURE");
-    assert_eq!(shop.count("signals").await, 0, "nobody was told anything");
-    assert_eq!(ada.status(&order).await, "RESERVED", "and nothing changed");
+    assert_eq!(shop.count("signals").await, 1, "the checkout is told, once");
+    assert_eq!(ada.status(&order).await, "RESERVED", "the handler itself changes nothing");
     assert_eq!(shop.count("payments where status = 'PENDING'").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_signature_over_another_session_tells_nobody() {
+    let shop = Shop::open().await;
+    shop.product("TEA", 1_000, 10).await;
+    let ada = shop.customer().await;
+    let order = ada.place("TEA", 1).await;
+    open_payment(&shop, &order, "order_G1").await;
+    let mut body = handed_back(&order, "order_G2", "pay_1");
+    body["razorpay_signature"] = json!("0".repeat(64));
+    assert_eq!(verify(&ada, &body).await.refusal(), (400, "BAD_SIGNATURE".to_owned()));
+    assert_eq!(shop.count("signals").await, 0, "it says nothing about the awaited payment");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

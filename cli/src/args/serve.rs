@@ -82,6 +82,31 @@ pub(crate) struct WorkerArgs {
     #[arg(long, env = "MAKEGOOD_GATEWAY_TIMEOUT_MS", value_name = "MILLISECONDS")]
     #[arg(default_value = "4000")]
     pub(crate) gateway_timeout_ms: String,
+    /// After so many calls of the gateway in a row without a usable answer, 1 to 1000, calls are
+    /// held back and checkouts wait.
+    #[arg(long, env = "MAKEGOOD_GATEWAY_BREAKER_FAILURES", value_name = "CALLS")]
+    #[arg(default_value = "5")]
+    pub(crate) gateway_breaker_failures: String,
+    /// The longest pause between two trial calls meanwhile, in milliseconds, 30 to 600000; the
+    /// first is a thirtieth of it.
+    #[arg(long, env = "MAKEGOOD_GATEWAY_BREAKER_PAUSE_MS", value_name = "MILLISECONDS")]
+    #[arg(default_value = "30000")]
+    pub(crate) gateway_breaker_pause_ms: String,
+    /// When the books are compared with the gateway: a cron expression in UTC, or `never`.
+    #[arg(
+        long,
+        env = "MAKEGOOD_RECONCILE_CRON",
+        value_name = "CRON",
+        default_value = "*/5 * * * *"
+    )]
+    pub(crate) reconcile_cron: String,
+    /// How old an unpaid payment is before the gateway is asked about it, in seconds, 0 to 86400.
+    #[arg(long, env = "MAKEGOOD_RECONCILE_AGE_SECS", value_name = "SECONDS", default_value = "60")]
+    pub(crate) reconcile_age_secs: String,
+    /// When what the gateway paid out is compared with the ledger: a cron expression in UTC, or
+    /// `never`.
+    #[arg(long, env = "MAKEGOOD_PAYOUT_CRON", value_name = "CRON", default_value = "30 2 * * *")]
+    pub(crate) payout_cron: String,
     #[command(flatten)]
     pub(crate) process: ProcessArgs,
 }

@@ -93,7 +93,7 @@ async fn examine(database: &DatabaseSettings, profile: Profile) -> Vec<Finding> 
     let ms = asked.elapsed().as_millis();
     let mut findings = vec![Finding::ok("database", format!("{}, {ms} ms", database.place()))];
     findings.extend(server::examine(&mut conn, database, profile).await);
-    findings.extend(cell::examine(&mut conn, database).await);
+    findings.extend(cell::examine(&mut conn, database, profile).await);
     findings
 }
 

@@ -1,6 +1,6 @@
 //! `makegood migrate`: brings a cell up to date, or shows where it stands.
 
-use migrations::FileState;
+use migrations::{FileState, RoleState};
 use serde_json::json;
 
 use crate::args::{MigrateArgs, MigrateVerb};
@@ -29,6 +29,16 @@ async fn apply(database: &DatabaseSettings) -> Result<Exit, Problem> {
         "The cell {} is up to date: {applied} applied now, {already} before.",
         database.cell
     ));
+    let role = migrations::APPLICATION_ROLE;
+    match report.role {
+        RoleState::Granted => output::say(&format!(
+            "Processes that log in as members of {role} may change no ledger entry."
+        )),
+        RoleState::Missing => output::say(&format!(
+            "The role {role} is missing and may not be created: create it as an administrator, and \
+             migrate again."
+        )),
+    }
     Ok(Exit::Done)
 }
 

@@ -18,9 +18,10 @@ pub(crate) async fn run(args: &WorkerArgs) -> Result<Exit, Problem> {
 
 async fn start(settings: WorkerSettings) -> Result<WorkerProcess, Problem> {
     let database = connect::migrated(&settings.database).await?;
-    let WorkerSettings { bind, gateway, engine, .. } = settings;
-    let config = Config { bind, gateway, engine, metrics: recorder::install()? };
-    WorkerProcess::start(config, &database).await.map_err(|error| refused(&error))
+    let WorkerSettings { bind, gateway, engine, reconciling, .. } = settings;
+    let config = Config { bind, engine, metrics: recorder::install()? };
+    let started = WorkerProcess::start(gateway, reconciling, config, &database);
+    started.await.map_err(|error| refused(&error))
 }
 
 impl Server for WorkerProcess {
@@ -48,7 +49,8 @@ impl Server for WorkerProcess {
     }
 }
 
-fn refused(error: &Error) -> Problem {
+/// Why a worker did not start, and what to do about it.
+pub(super) fn refused(error: &Error) -> Problem {
     let next = match error {
         Error::Bind { .. } => "free the address, or choose another with --worker-bind",
         Error::Gateway(_) => "correct MAKEGOOD_GATEWAY_URL and the gateway's keys",

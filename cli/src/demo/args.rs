@@ -42,7 +42,8 @@ pub(crate) struct DemoArgs {
     pub(crate) keep: bool,
 }
 
-fn secret(text: &str) -> Result<SecretString, migrations::database_url::UrlError> {
+/// A database URL, checked.
+pub(crate) fn secret(text: &str) -> Result<SecretString, migrations::database_url::UrlError> {
     migrations::database_url::check(text)?;
     Ok(SecretString::from(text))
 }

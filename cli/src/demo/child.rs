@@ -52,11 +52,21 @@ impl Child {
         settings: &Settings,
         logs: &Path,
     ) -> anyhow::Result<Self> {
+        Self::start_with(&[role], name, settings, logs).await
+    }
+
+    /// The same with flags after the role.
+    pub(crate) async fn start_with(
+        words: &[&str],
+        name: &str,
+        settings: &Settings,
+        logs: &Path,
+    ) -> anyhow::Result<Self> {
         let log = logs.join(format!("{name}.log"));
         let file = File::options().create(true).append(true).open(&log);
         let file = file.with_context(|| format!("cannot write {}", log.display()))?;
         let mut command = Command::new(program());
-        command.arg(role).arg("--exit-with-parent");
+        command.args(words).arg("--exit-with-parent");
         for (variable, _) in env::vars_os() {
             if variable.to_string_lossy().starts_with("MAKEGOOD_") {
                 command.env_remove(variable);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use domain::{Currency, LateMoney, Money, Quantity, Sku, TenantId};
+use domain::{Currency, Money, Quantity, Sku, TenantId};
 use sqlx::PgPool;
 use store::{products::Product, stock, tenants};
 
@@ -36,8 +36,7 @@ pub(crate) async fn put_on_sale(pool: &PgPool, stocking: Stocking) -> anyhow::Re
     let tenant_id: TenantId = TENANT.parse()?;
     let mut tx = pool.begin().await?;
     let presets = tenants::get(&mut tx, &tenant_id).await.context("the shop is missing")?;
-    let late_money = LateMoney::AlwaysRefund;
-    let presets = tenants::Tenant { hold: stocking.hold, late_money, ..presets };
+    let presets = tenants::Tenant { hold: stocking.hold, ..presets };
     tenants::upsert(&mut tx, &presets).await?;
     let scarce = (SCARCE, "The last lamp", 249_900);
     let goods = GOODS.into_iter().map(|good| (good, stocking.plenty));

@@ -63,7 +63,17 @@ impl Journey {
         index: u32,
         leave: impl FnOnce() + Send,
     ) -> Self {
-        let scenario = Scenario::of(seed, index);
+        Self::of(web, token, Scenario::of(seed, index), (seed, index), leave).await
+    }
+
+    /// Does what a customer in this scenario does.
+    pub(crate) async fn of(
+        web: &Web,
+        token: &str,
+        scenario: Scenario,
+        (seed, index): (u64, u32),
+        leave: impl FnOnce() + Send,
+    ) -> Self {
         let mut journey = Self {
             index,
             scenario,
@@ -108,7 +118,11 @@ impl Journey {
         visit.trouble_the_webhooks(&session).await?;
         match self.scenario {
             Scenario::Abandoned | Scenario::Cancelled => Ok(()),
-            Scenario::ForgedVerify => visit.forge_verify(&session).await,
+            Scenario::ForgedVerify => {
+                visit.forge_verify(&session).await?;
+                self.deeds.attempt = Attempt::Refused(visit.timing());
+                Ok(())
+            }
             Scenario::ForgedWebhook => visit.forge_webhook(&session).await,
             Scenario::Declined | Scenario::DeclinedThenCaptured => {
                 let late = json!({"after_ms": 400, "status": "captured"});

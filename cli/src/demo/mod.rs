@@ -11,17 +11,16 @@ mod crowd;
 pub(crate) mod customer;
 mod figures;
 pub(crate) mod goods;
-mod journey;
-mod latency;
+pub(crate) mod journey;
 pub(crate) mod parts;
 pub(crate) mod plan;
 pub(crate) mod progress;
 mod report;
-mod scenario;
+pub(crate) mod scenario;
 mod session;
 mod settle;
 mod stage;
-mod tables;
+pub(crate) mod tables;
 mod truth;
 mod watch;
 
@@ -40,7 +39,10 @@ use self::{
     stage::Stage,
 };
 
-pub(crate) use self::{args::DemoArgs, stage::interrupted};
+pub(crate) use self::{
+    args::{DemoArgs, secret},
+    stage::{Interrupted, interrupted},
+};
 
 /// Runs the demo; success means that every promise held.
 ///
@@ -61,7 +63,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let mut parts = Parts::new()?;
     let outcome = select! {
         outcome = Box::pin(story(&args, &mut parts)) => outcome,
-        () = interrupted() => Err(stage::Interrupted.into()),
+        () = interrupted() => Err(Interrupted.into()),
     };
     let is_kept = outcome.is_ok() && args.keep;
     if is_kept {
@@ -76,7 +78,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     if !held || !faults.is_empty() {
         stage::leave_logs(&mut parts, &outcome);
     }
-    if outcome.as_ref().is_err_and(anyhow::Error::is::<stage::Interrupted>) {
+    if outcome.as_ref().is_err_and(anyhow::Error::is::<Interrupted>) {
         return Ok(ExitCode::from(130));
     }
     let mut report = outcome?;

@@ -107,6 +107,9 @@ impl Plan {
             ("MAKEGOOD_DRAIN_SECS", "5".to_owned()),
             ("MAKEGOOD_GATEWAY_URL", gateway_url.to_owned()),
             ("MAKEGOOD_GATEWAY_TIMEOUT_MS", self.gateway_timeout_ms.to_string()),
+            // The crowd's runs are counted: no others begin by the clock.
+            ("MAKEGOOD_RECONCILE_CRON", "never".to_owned()),
+            ("MAKEGOOD_PAYOUT_CRON", "never".to_owned()),
         ]);
         Child::start("worker", name, &settings, logs).await
     }

@@ -9,6 +9,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use makegood_bench::figures::Percentiles;
 use serde::Serialize;
 
 use crate::audit::Audit;
@@ -17,7 +18,6 @@ use super::{
     args::DemoArgs,
     chaos::{Toll, kills_for},
     journey::Journey,
-    latency::Latency,
     scenario::{End, Scenario},
     settle::Settled,
     truth::Verdict,
@@ -35,9 +35,9 @@ pub(crate) struct Report {
     pub(crate) runs_taken_over: u64,
     pub(crate) audit: AuditReport,
     pub(crate) gateway: GatewayReport,
-    pub(crate) latency_ms: Latency,
-    pub(crate) reserve_ms: Latency,
-    pub(crate) settle_ms: Latency,
+    pub(crate) latency_ms: Percentiles,
+    pub(crate) reserve_ms: Percentiles,
+    pub(crate) settle_ms: Percentiles,
     pub(crate) commits_per_checkout: f64,
     pub(crate) server_commits_per_checkout: f64,
     pub(crate) checkouts_per_s: f64,
@@ -90,8 +90,9 @@ impl Report {
             let sum = outcomes.entry(*end).or_default();
             *sum = sum.saturating_add(*count);
         }
-        let waits =
-            |wait: fn(&Journey) -> Option<Duration>| Latency::of(journeys.iter().filter_map(wait));
+        let waits = |wait: fn(&Journey) -> Option<Duration>| {
+            Percentiles::of(journeys.iter().filter_map(wait))
+        };
         let each = |count: u64| {
             ratio(Duration::from_secs(count), Duration::from_secs(args.checkouts.into()))
         };

@@ -89,29 +89,21 @@ impl Scenario {
         match (self, deeds.attempt) {
             // Whoever never got as far as paying is cancelled on request, and expires otherwise.
             (S::OutOfStock, Attempt::None) => &[End::OutOfStock, End::Expired],
+            // The last piece may be gone when late money asks for it again.
+            (S::OutOfStock, Attempt::Captured(LastMoment | AfterTheEnd)) => {
+                &[End::Paid, End::OutOfStockRefunded]
+            }
             (S::Cancelled, _) | (S::CancelledWhilePaying, Attempt::None) => match deeds.cancel {
                 Some(InTime) => &[End::Cancelled],
                 Some(LastMoment | AfterTheEnd) => &[End::Cancelled, End::Expired],
                 None => &[End::Expired],
             },
             (_, Attempt::None) => &[End::Expired],
-            (S::CancelledWhilePaying, Attempt::Captured(InTime)) => {
-                &[End::Paid, End::CancelledRefunded]
-            }
-            (S::CancelledWhilePaying, _) => {
-                &[End::Paid, End::CancelledRefunded, End::ExpiredRefunded]
-            }
-            (S::DeclinedThenCaptured, Attempt::Refused(InTime)) => {
-                &[End::Paid, End::DeclinedRefunded]
-            }
-            (S::DeclinedThenCaptured, _) => {
-                &[End::Paid, End::DeclinedRefunded, End::ExpiredRefunded]
-            }
+            (S::CancelledWhilePaying, _) => &[End::Paid, End::CancelledRefunded],
+            // Whatever comes late pays its order, as long as there is stock.
+            (S::DeclinedThenCaptured, _) | (_, Attempt::Captured(_)) => &[End::Paid],
             (_, Attempt::Refused(InTime)) => &[End::Declined],
             (_, Attempt::Refused(LastMoment | AfterTheEnd)) => &[End::Declined, End::Expired],
-            (_, Attempt::Captured(InTime)) => &[End::Paid],
-            (_, Attempt::Captured(LastMoment)) => &[End::Paid, End::ExpiredRefunded],
-            (_, Attempt::Captured(AfterTheEnd)) => &[End::ExpiredRefunded],
         }
     }
 }
@@ -158,7 +150,7 @@ pub(crate) enum Attempt {
     /// Nothing.
     #[default]
     None,
-    /// The bank refused.
+    /// The bank refused, or the proof was forged.
     Refused(Timing),
     /// The gateway has the money.
     Captured(Timing),
@@ -181,7 +173,9 @@ pub(crate) enum End {
     Paid,
     /// FAILED for stock, no money taken.
     OutOfStock,
-    /// FAILED by the bank, no money taken.
+    /// FAILED for stock, late money returned.
+    OutOfStockRefunded,
+    /// FAILED by the bank or a forged proof, no money taken.
     Declined,
     /// FAILED by the bank, money returned.
     DeclinedRefunded,
@@ -202,6 +196,7 @@ impl fmt::Display for End {
         f.write_str(match self {
             Self::Paid => "paid",
             Self::OutOfStock => "out of stock",
+            Self::OutOfStockRefunded => "out of stock, refunded",
             Self::Declined => "declined",
             Self::DeclinedRefunded => "declined, refunded",
             Self::Expired => "expired",
@@ -260,12 +255,8 @@ mod tests {
     #[test]
     fn money_taken_is_either_for_the_order_or_returned() {
         use Timing::{AfterTheEnd, InTime, LastMoment};
-        let keeps_or_returns = |end: &End| {
-            matches!(
-                end,
-                End::Paid | End::DeclinedRefunded | End::ExpiredRefunded | End::CancelledRefunded
-            )
-        };
+        let keeps_or_returns =
+            |end: &End| matches!(end, End::Paid | End::OutOfStockRefunded | End::CancelledRefunded);
         for (scenario, _) in CHANCES.iter().filter(|(scenario, _)| *scenario != Scenario::Cancelled)
         {
             for timing in [InTime, LastMoment, AfterTheEnd] {

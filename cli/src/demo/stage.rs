@@ -89,9 +89,9 @@ async fn database_url(args: &DemoArgs, parts: &mut Parts) -> anyhow::Result<Stri
     Ok(cluster.url("postgres"))
 }
 
-/// Somebody ended the demo early.
+/// Somebody ended it early.
 #[derive(Debug)]
-pub(super) struct Interrupted;
+pub(crate) struct Interrupted;
 
 impl fmt::Display for Interrupted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

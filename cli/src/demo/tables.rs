@@ -1,8 +1,9 @@
 //! The report as a person reads it, on standard output.
 
 use comfy_table::{CellAlignment, Table, presets::UTF8_BORDERS_ONLY};
+use makegood_bench::figures::Percentiles;
 
-use super::{latency::Latency, report::Report, scenario::End};
+use super::{report::Report, scenario::End};
 use crate::output::data;
 
 const LISTED: usize = 40;
@@ -39,13 +40,15 @@ pub(crate) fn conclude(report: &Report) {
     });
 }
 
-fn table(header: &[&str]) -> Table {
+/// An empty table with a frame.
+pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_BORDERS_ONLY).set_header(header);
     table
 }
 
-fn align_right(table: &mut Table, column: usize) {
+/// Puts a column's cells to its right edge.
+pub(crate) fn align_right(table: &mut Table, column: usize) {
     if let Some(column) = table.column_mut(column) {
         column.set_cell_alignment(CellAlignment::Right);
     }
@@ -68,7 +71,7 @@ fn outcomes(report: &Report) -> Table {
 
 fn figures(report: &Report) -> Table {
     let mut table = table(&["figure", "value", "meaning"]);
-    let waits = |wait: Latency| format!("p50 {:.0} ms, p99 {:.0} ms", wait.p50, wait.p99);
+    let waits = |wait: Percentiles| format!("p50 {:.0} ms, p99 {:.0} ms", wait.p50, wait.p99);
     let paid = report.outcomes.get(&End::Paid).copied().unwrap_or(0);
     let rows = [
         ("placed to reserved", waits(report.reserve_ms), "as the customer's browser sees it"),

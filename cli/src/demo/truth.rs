@@ -145,6 +145,7 @@ fn end_of(order: &Order, captures: &[Capture]) -> End {
     match (order.status, order.reason_code.as_deref()) {
         (OrderStatus::Paid, _) if captures.len() == 1 && are(Disposition::Fulfilled) => End::Paid,
         (OrderStatus::Failed, Some("OUT_OF_STOCK")) if !money => End::OutOfStock,
+        (OrderStatus::Failed, Some("OUT_OF_STOCK")) if returned => End::OutOfStockRefunded,
         (OrderStatus::Failed, Some("PAYMENT_FAILED")) if !money => End::Declined,
         (OrderStatus::Failed, Some("PAYMENT_FAILED")) if returned => End::DeclinedRefunded,
         (OrderStatus::Expired, _) if !money => End::Expired,

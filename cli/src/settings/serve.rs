@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use activities::gateway::GatewayConfig;
-use makegood::{Retention, WorkerConfig};
+use activities::gateway::{BreakerConfig, GatewayConfig};
+use makegood::{Retention, Schedule, WorkerConfig};
 use secrecy::{ExposeSecret, SecretString};
+use worker::Reconciling;
 
 use super::faults::Wanted;
 use super::gateway::{GatewayKeys, gateway};
@@ -92,6 +93,7 @@ pub(crate) struct WorkerSettings {
     pub(crate) bind: SocketAddr,
     pub(crate) gateway: GatewayConfig,
     pub(crate) engine: WorkerConfig,
+    pub(crate) reconciling: Reconciling,
 }
 
 impl WorkerSettings {
@@ -110,16 +112,70 @@ impl WorkerSettings {
         let range = 100..=60_000;
         let timeout = faults.number("MAKEGOOD_GATEWAY_TIMEOUT_MS", ms, range, "milliseconds");
         let timeout = timeout.map(Duration::from_millis);
+        let breaker = breaker(args, faults);
         let url = args.gateway_url.as_deref();
         let gateway = gateway(url, &args.gateway, surroundings.profile, timeout, faults);
+        let reconciling = reconciling(args, faults);
+        let gateway = GatewayConfig { breaker: breaker?, ..gateway? };
         Some(Self {
             surroundings,
             database: database?,
             bind: bind?,
-            gateway: gateway?,
+            gateway,
             engine: engine?,
+            reconciling: reconciling?,
         })
     }
+}
+
+fn breaker(args: &WorkerArgs, faults: &mut Faults) -> Option<BreakerConfig> {
+    let failures = &args.gateway_breaker_failures;
+    let failures = faults.number("MAKEGOOD_GATEWAY_BREAKER_FAILURES", failures, 1..=1_000, "calls");
+    let pause = &args.gateway_breaker_pause_ms;
+    let range = 30..=600_000;
+    let pause = faults.number("MAKEGOOD_GATEWAY_BREAKER_PAUSE_MS", pause, range, "milliseconds");
+    Some(BreakerConfig { failures: failures?, longest_pause: Duration::from_millis(pause?) })
+}
+
+fn reconciling(args: &WorkerArgs, faults: &mut Faults) -> Option<Reconciling> {
+    let books = cron("MAKEGOOD_RECONCILE_CRON", &args.reconcile_cron, faults);
+    let payouts = cron("MAKEGOOD_PAYOUT_CRON", &args.payout_cron, faults);
+    let age = &args.reconcile_age_secs;
+    let age_secs = faults.number("MAKEGOOD_RECONCILE_AGE_SECS", age, 0..=86_400, "seconds");
+    Some(Reconciling {
+        books: books?.expression(),
+        payouts: payouts?.expression(),
+        age_secs: age_secs?,
+    })
+}
+
+/// When something is done by the clock.
+enum Times {
+    At(String),
+    Never,
+}
+
+impl Times {
+    fn expression(self) -> Option<String> {
+        match self {
+            Self::At(cron) => Some(cron),
+            Self::Never => None,
+        }
+    }
+}
+
+/// A cron expression, or `never`.
+fn cron(variable: &'static str, text: &str, faults: &mut Faults) -> Option<Times> {
+    let text = text.trim();
+    if text.eq_ignore_ascii_case("never") {
+        return Some(Times::Never);
+    }
+    if let Err(error) = Schedule::new(variable, text) {
+        let next = "give five fields, such as */5 * * * *, or never";
+        faults.add(variable, format!("cannot be used: {error}"), next);
+        return None;
+    }
+    Some(Times::At(text.to_owned()))
 }
 
 fn engine(args: &WorkerArgs, faults: &mut Faults) -> Option<WorkerConfig> {

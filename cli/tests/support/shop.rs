@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::{
     CartLine, Currency, HoldId, Money, OrderId, PricedLine, PricedOrder, Role, Sku, TenantId,
-    UserId,
+    Terms, UserId,
 };
 use makegood::{Client, Database, StartOptions};
 use sqlx::Connection;
@@ -78,16 +78,8 @@ async fn place(cell: &TestCell, sku: Sku) -> OrderId {
         expires_in: Duration::from_mins(30),
     };
     let order = orders::insert(&mut tx, &order, "test").await.unwrap();
-    let input = PlacedOrder {
-        order_id,
-        tenant_id: tenant(),
-        hold_id: HoldId::from(Uuid::now_v7()),
-        lines: vec![CartLine { sku, quantity: 1.try_into().unwrap() }],
-        tax: Money::from_minor(0, CURRENCY),
-        total: Money::from_minor(1_000, CURRENCY),
-        receipt: format!("{}-1", order_id.as_uuid().simple()),
-        expires_at: order.expires_at,
-    };
+    let lines = vec![CartLine { sku, quantity: 1.try_into().unwrap() }];
+    let input = PlacedOrder::of(&order, HoldId::from(Uuid::now_v7()), lines, Terms::default());
     let found_by = StartOptions::new().attribute("customer", "ada");
     client.start_with::<Checkout>(&mut tx, &workflow_id, &input, &found_by).await.unwrap();
     tx.commit().await.unwrap();

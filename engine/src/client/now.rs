@@ -1,7 +1,7 @@
 //! Starts and signals in a transaction of the client's own, shared by whoever asks at that moment:
 //! hundreds of callers cost one commit.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use futures::future::join_all;
 use sqlx::{PgConnection, PgPool};
@@ -288,7 +288,9 @@ async fn letters(
     conn: &mut PgConnection,
     signals: &[&NewSignal],
 ) -> Result<Vec<Option<Delivered>>, sqlx::Error> {
-    let workflows: Vec<&str> = signals.iter().map(|signal| signal.workflow).collect();
+    let workflows: BTreeSet<&str> = signals.iter().map(|signal| signal.workflow).collect();
+    // Each once: the index is searched for each of them with each of the ids.
+    let workflows: Vec<&str> = workflows.into_iter().collect();
     let workflow_ids: Vec<&str> = signals.iter().map(|signal| &*signal.workflow_id).collect();
     let addresses = together::addresses(conn, &workflows, &workflow_ids).await?;
     let runs: HashMap<(&str, &str), Uuid> =

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::awaits::{Ask, decode, encode, misfit};
 use super::desk::{Asking, Desk, Given, Key, NewChild, Reply, Takes, Until, Want, WantedWait};
 use crate::journal::{Payload, RowKind};
+use crate::operator::RunState;
 use crate::workflow::{Failure, Rejection, Workflow, WorkflowResult};
 
 /// The code of the [`Rejection`] that a parent gets when its child did not complete.
@@ -26,6 +27,11 @@ const LOOK_UP: Duration = Duration::from_hours(1);
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ChildId {
     pub(crate) run_id: Uuid,
+}
+
+/// The workflow id of a child: its parent's run, its workflow, and which child of it this is.
+pub(crate) fn child_workflow_id(parent: Uuid, workflow: &str, occurrence: i32) -> String {
+    format!("{parent}:{workflow}:{occurrence}")
 }
 
 /// How a child ended, as it tells its parent.
@@ -96,6 +102,8 @@ impl<W: Workflow> Future for Child<W> {
 fn ended<W: Workflow>(end: ChildEnd) -> WorkflowResult<W::Output> {
     match end.output {
         Some(output) => decode(W::NAME, &output),
+        // A null comes as nothing; it is an output like any other.
+        None if end.state == RunState::Completed.as_str() => decode(W::NAME, &crate::run::null()),
         None => {
             let cause = end.cause.map_or_else(String::new, |cause| format!(": {}", cause.get()));
             Err(Failure::Rejected(Rejection {

@@ -225,6 +225,11 @@ impl Desk {
         (name, *count)
     }
 
+    /// Which number the next want of this name will have.
+    pub(super) fn next_number(&self, name: &str) -> i32 {
+        self.state.lock().counts.get(name).copied().unwrap_or(-1).saturating_add(1)
+    }
+
     pub(super) fn ask(&self, key: Key, of: Asking, want: Want, waker: &Waker) {
         let mut state = self.state.lock();
         state.foreseen.retain(|(name, occurrence)| name != key.0 || *occurrence != key.1);

@@ -7,7 +7,7 @@ use serde_json::value::to_raw_value;
 use super::{Answer, Mark, Records, Run};
 use crate::action::{Call, ChildStart, Role, StoredSignal};
 use crate::children::CANCEL_CHILD;
-use crate::ctx::{Given, Reply};
+use crate::ctx::{Given, Reply, child_workflow_id};
 use crate::incident::{IncidentClass, NewIncident};
 use crate::journal::{Intent, Payload, RowKind, StepRow, TakenSignal, Undoable};
 
@@ -177,7 +177,7 @@ impl Run {
                 of_run: None,
             });
         }
-        let workflow_id = format!("{}:{name}:{occurrence}", self.hold.run_id);
+        let workflow_id = child_workflow_id(self.hold.run_id, name, occurrence);
         let (workflow, options) = (name.to_owned(), Arc::clone(&self.options));
         self.turn.children.push(ChildStart { workflow, workflow_id, options, child });
     }

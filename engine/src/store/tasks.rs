@@ -332,7 +332,8 @@ pub(crate) async fn apply_moves(
          locked as materialized (
            select k.run_id, k.lane, k.epoch, k.mailbox
            from tasks k
-           where k.run_id = any($2) and k.owner = $1 and exists (select 1 from fence)
+           where k.run_id = any($2) and k.owner is not distinct from $1
+             and exists (select 1 from fence)
            order by k.run_id
            for update
          ),

@@ -57,6 +57,56 @@ impl Workflow for Echo {
     }
 }
 
+/// Awaits children that have nothing to say.
+struct Quiet;
+
+impl Workflow for Quiet {
+    const NAME: &'static str = "quiet";
+    type Input = ();
+    type Output = bool;
+
+    async fn run(ctx: Ctx, (): ()) -> WorkflowResult<bool> {
+        ctx.child::<Silent>(&()).await?;
+        Ok(ctx.child::<Unsure>(&()).await?.is_none())
+    }
+}
+
+struct Silent;
+
+impl Workflow for Silent {
+    const NAME: &'static str = "silent";
+    type Input = ();
+    type Output = ();
+
+    async fn run(_: Ctx, (): ()) -> WorkflowResult<()> {
+        Ok(())
+    }
+}
+
+struct Unsure;
+
+impl Workflow for Unsure {
+    const NAME: &'static str = "unsure";
+    type Input = ();
+    type Output = Option<u32>;
+
+    async fn run(_: Ctx, (): ()) -> WorkflowResult<Option<u32>> {
+        Ok(None)
+    }
+}
+
+#[tokio::test]
+async fn a_child_that_completed_with_nothing_to_say_has_completed() {
+    let cell = TestCell::new().await;
+    let registry = Registry::new().workflow::<Quiet>().workflow::<Silent>().workflow::<Unsure>();
+    let worker = cell.worker_with(registry, forgetful()).await;
+    let run = cell.start::<Quiet>("q1", &()).await;
+    let ending = cell.ended::<Quiet>(run).await;
+    assert_eq!((ending.state.as_str(), ending.output), ("COMPLETED", Some(true)));
+    worker.drain().await.unwrap();
+    cell.audited().await;
+}
+
 /// Starts a trip that goes its own way.
 struct Agent;
 

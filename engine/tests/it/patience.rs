@@ -90,9 +90,60 @@ impl Workflow for Dream {
     }
 }
 
+/// Knows that nobody is at home, and does not even knock, so many times.
+struct Knock {
+    away: AtomicU32,
+}
+
+impl Activity for Knock {
+    const NAME: &'static str = "knock";
+    type Kind = Outside;
+    type Input = ();
+    type Output = u32;
+
+    async fn run(&self, attempt: &mut Attempt, (): ()) -> ActivityResult<u32> {
+        if self.away.load(Ordering::SeqCst) > 0 {
+            self.away.fetch_sub(1, Ordering::SeqCst);
+            let after = Duration::from_millis(20);
+            return Err(ActivityError::NotTried { message: "nobody is in".to_owned(), after });
+        }
+        Ok(attempt.number)
+    }
+
+    fn retry(&self) -> RetryPolicy {
+        RetryPolicy::never()
+    }
+}
+
+struct Visit;
+
+impl Workflow for Visit {
+    const NAME: &'static str = "visit";
+    type Input = ();
+    type Output = u32;
+
+    async fn run(ctx: Ctx, (): ()) -> WorkflowResult<u32> {
+        ctx.step::<Knock>(&()).await
+    }
+}
+
 fn gardens(silent: u32) -> Registry {
     let dig = Dig { silent: AtomicU32::new(silent) };
     registry().workflow::<Garden>().workflow::<Dream>().activity(dig).activity(Wish)
+}
+
+#[tokio::test]
+async fn what_was_not_tried_is_tried_later_and_counts_no_attempt() {
+    let cell = TestCell::new().await;
+    for (id, short_wait) in [("memory", Duration::from_secs(1)), ("table", Duration::ZERO)] {
+        let config = makegood::WorkerConfig { short_wait, ..makegood::WorkerConfig::default() };
+        let knock = Knock { away: AtomicU32::new(5) };
+        let visits = registry().workflow::<Visit>().activity(knock);
+        let worker = cell.worker_with(visits, config).await;
+        let run = cell.start::<Visit>(id, &()).await;
+        assert_eq!(cell.ended::<Visit>(run).await.output, Some(1), "{id}: the first is the first");
+        worker.drain().await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -47,6 +47,8 @@ pub(crate) struct Attempt {
     pub(crate) amount: Option<Minor>,
     /// Another currency than the order's, to plant a mismatch.
     pub(crate) currency: Option<String>,
+    /// Whether the order may have a payment already, as in a gateway in bad shape.
+    pub(crate) beside: bool,
     /// `None` leaves it to the instrument and to the order's capture setting.
     pub(crate) outcome: Option<Outcome>,
     /// The reason code of a failure.
@@ -61,7 +63,9 @@ impl State {
         attempt: Attempt,
         now: u64,
     ) -> Result<Payment, Refusal> {
-        self.check_payable(order_id)?;
+        if !attempt.beside {
+            self.check_payable(order_id)?;
+        }
         let occurrence = self.payments.group_len(order_id);
         let order = self.order_mut(order_id)?;
         order.attempts = order.attempts.saturating_add(1);
@@ -136,6 +140,15 @@ impl State {
             Late::Authorized => self.authorize(id, now)?,
             Late::Captured => self.authorize(id, now).and_then(|()| self.settle(id, now))?,
         }
+        self.payment(id).cloned()
+    }
+
+    /// Nobody took an authorized payment in time: the customer keeps the money.
+    pub(crate) fn lapse(&mut self, id: &str, now: u64) -> Result<Payment, Refusal> {
+        if self.payment(id)?.status != PaymentStatus::Authorized {
+            return Err(Refusal::invalid("Only an authorized payment can lapse"));
+        }
+        self.give_back(id, now)?;
         self.payment(id).cloned()
     }
 

@@ -16,6 +16,8 @@ use crate::{
 };
 
 const SMALLEST: Minor = Minor::new(100);
+/// A payment older than six months is given back no more.
+const TOO_OLD_SECS: u64 = 180 * 24 * 60 * 60;
 
 /// What a refund is asked to be.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +56,9 @@ impl State {
         now: u64,
     ) -> Result<Refund, Refusal> {
         let payment = self.payment(payment_id)?;
+        if now.saturating_sub(payment.created_at) >= TOO_OLD_SECS {
+            return Err(Refusal::invalid("The payment is older than six months"));
+        }
         let amount = refund_amount(payment, draft.amount)?;
         let id =
             self.open_refund(payment_id, RefundDraft { amount: Some(amount), ..draft }, now)?;

@@ -94,3 +94,15 @@ async fn a_pending_refund_is_processed_or_failed_by_hand() {
     assert_eq!(shop.get(&format!("/refunds/{id}")).await.1["status"], "failed");
     assert_eq!(shop.get(&format!("/payments/{payment}")).await.1["amount_refunded"], 0);
 }
+
+#[tokio::test]
+async fn a_payment_older_than_six_months_is_given_back_no_more() {
+    let shop = Shop::open().await;
+    let payment = shop.paid(&shop.order("r").await).await;
+    let age = format!("/payments/{payment}/age");
+    shop.admin(Method::POST, &age, json!({"days": 179})).await;
+    let path = format!("/payments/{payment}/refund");
+    assert_eq!(shop.post(&path, json!({"amount": 100})).await.0, 200, "it is young enough");
+    shop.admin(Method::POST, &age, json!({"days": 1})).await;
+    assert_eq!(shop.post(&path, json!({"amount": 100})).await.0, 400, "now it is too old");
+}

@@ -180,4 +180,74 @@ pub(super) const CHECKS: &[Check] = &[
                 )
               limit 100",
     },
+    Check {
+        invariant: "a refund that failed is not in the ledger",
+        sql: "select r.refund_id::text as subject,
+                     'FAILED, and ' || sum(e.credit_minor - e.debit_minor)
+                       || ' left the gateway for it' as detail
+              from refunds r
+              join ledger_transactions t on t.payment_ref = r.refund_id::text
+              join ledger_entries e on e.ledger_transaction_id = t.ledger_transaction_id
+              where r.status = 'FAILED' and e.account = 'GATEWAY'
+              group by r.refund_id
+              having sum(e.credit_minor - e.debit_minor) <> 0
+              limit 100",
+    },
+    Check {
+        invariant: "a payment says how much of it went back",
+        sql: "select p.payment_id::text as subject,
+                     p.status || ', and ' || back.minor || ' of ' || p.amount_minor
+                       || ' went back' as detail
+              from payments p
+              cross join lateral (
+                select coalesce(sum(r.amount_minor), 0) as minor
+                from refunds r
+                where r.gateway_payment_id = p.gateway_payment_id and r.status = 'PROCESSED'
+              ) back
+              where p.status in ('SUCCESS', 'PARTIALLY_REFUNDED', 'REFUNDED')
+                and p.status <> case
+                  when back.minor >= p.amount_minor then 'REFUNDED'
+                  when back.minor > 0 then 'PARTIALLY_REFUNDED'
+                  else 'SUCCESS' end
+              limit 100",
+    },
+    Check {
+        invariant: "a refunded order gave all of its money back",
+        sql: "select o.order_id::text as subject, 'REFUNDED, and its payment is not' as detail
+              from orders o
+              where o.status = 'REFUNDED'
+                and not exists (
+                  select from payments p
+                  where p.order_id = o.order_id and not p.stray and p.status = 'REFUNDED'
+                )
+              limit 100",
+    },
+    Check {
+        invariant: "the gateway owes what came in for an order less what went back",
+        sql: "select coalesce(books.order_id, money.order_id)::text as subject,
+                     'the ledger says ' || coalesce(books.minor, 0) || ', payments and refunds '
+                       || coalesce(money.minor, 0) as detail
+              from (
+                select t.order_id, sum(e.debit_minor - e.credit_minor) as minor
+                from ledger_transactions t
+                join ledger_entries e on e.ledger_transaction_id = t.ledger_transaction_id
+                where e.account = 'GATEWAY' and t.order_id is not null
+                group by t.order_id
+              ) books
+              full join (
+                select moved.order_id, sum(moved.minor) as minor
+                from (
+                  select p.order_id, p.amount_minor as minor
+                  from payments p
+                  where p.status in ('SUCCESS', 'PARTIALLY_REFUNDED', 'REFUNDED')
+                  union all
+                  select r.order_id, -r.amount_minor
+                  from refunds r
+                  where r.status = 'PROCESSED'
+                ) moved
+                group by moved.order_id
+              ) money on money.order_id = books.order_id
+              where coalesce(books.minor, 0) <> coalesce(money.minor, 0)
+              limit 100",
+    },
 ];

@@ -8,7 +8,8 @@ use domain::{OrderId, OrderStatus};
 use uuid::Uuid;
 
 use super::insert::whole_seconds;
-use crate::{Conn, Result, row};
+use super::{Order, read_order};
+use crate::{Conn, Error, Result, row};
 
 /// A change of an order's status.
 #[derive(Clone, Copy, Debug)]
@@ -32,11 +33,13 @@ impl<'a> StatusChange<'a> {
     }
 }
 
-/// Another attempt at an order whose last one failed.
+/// Another attempt at an order that has failed or expired.
 #[derive(Clone, Copy, Debug)]
 pub struct Reopening<'a> {
     /// The order.
     pub order_id: OrderId,
+    /// Where it must stand: FAILED or EXPIRED.
+    pub from: OrderStatus,
     /// The workflow that carries the new attempt.
     pub workflow_id: &'a str,
     /// How long it waits for the money, on the database's clock; whole seconds.
@@ -45,6 +48,10 @@ pub struct Reopening<'a> {
     pub max_attempts: i64,
     /// Who asks for it.
     pub actor: &'a str,
+    /// Why, as a code.
+    pub reason: &'a str,
+    /// The asker's name for the intention, if he has one; it is kept with the order.
+    pub key: Option<&'a str>,
 }
 
 /// Locks orders against other changes until the transaction ends, in the order of their ids, and
@@ -128,33 +135,52 @@ pub async fn set_status(
     Ok(events.iter().map(|event| event.order_id).collect())
 }
 
-/// FAILED to PENDING for another attempt; `false` when the order is not FAILED or was tried enough.
-pub async fn reopen(conn: &mut Conn, again: &Reopening<'_>) -> Result<bool> {
+/// Back to PENDING for another attempt; `None` when the order does not stand there (any more) or
+/// was tried enough.
+pub async fn reopen(conn: &mut Conn, again: &Reopening<'_>) -> Result<Option<Order>> {
     let changed = sqlx::query(
         "update orders
          set status = 'PENDING', attempt = attempt + 1, version = version + 1, workflow_id = $2,
              expires_at = now() + $3::bigint * interval '1 second',
-             reason_code = null, reason_detail = null
-         where order_id = $1 and status = 'FAILED' and attempt < $4",
+             reason_code = null, reason_detail = null,
+             retry_keys = retry_keys || array_remove(array[$4::text], null)
+         where order_id = $1 and status = $5 and attempt < $6
+         returning order_id, tenant_id, order_number, user_id, status, reason_code, reason_detail,
+                   currency, subtotal_minor, tax_minor, total_minor, attempt, version, workflow_id,
+                   expires_at, created_at, updated_at, paid_at",
     )
     .bind(again.order_id.as_uuid())
     .bind(again.workflow_id)
     .bind(whole_seconds(again.expires_in)?)
+    .bind(again.key)
+    .bind(again.from.as_str())
     .bind(again.max_attempts)
-    .execute(&mut *conn)
+    .fetch_optional(&mut *conn)
     .await?;
-    if changed.rows_affected() == 0 {
-        return Ok(false);
-    }
+    let Some(changed) = changed else { return Ok(None) };
     let event = Event {
         order_id: again.order_id,
-        from: OrderStatus::Failed,
+        from: again.from,
         to: OrderStatus::Pending,
         actor: again.actor,
-        reason: Some("RETRY"),
+        reason: Some(again.reason),
     };
     insert_events(conn, &[event]).await?;
-    Ok(true)
+    Ok(Some(read_order(&changed)?))
+}
+
+/// Whether the order was reopened under this key before.
+pub async fn was_reopened(conn: &mut Conn, order: OrderId, key: &str) -> Result<bool> {
+    let found = sqlx::query(
+        "select $2 = any(retry_keys) as was_reopened
+         from orders
+         where order_id = $1",
+    )
+    .bind(order.as_uuid())
+    .bind(key)
+    .fetch_optional(conn)
+    .await?;
+    row::get(&found.ok_or(Error::NotFound)?, "was_reopened")
 }
 
 struct Event<'a> {

@@ -185,11 +185,31 @@ fn every_crate_is_held_to_the_workspace_s_lints() {
 }
 
 #[test]
+fn the_peers_workspace_repeats_the_lints_of_this_one() {
+    let lints = |manifest: &str| {
+        let text = fs::read_to_string(root().join(manifest)).unwrap();
+        let from = text.find("[workspace.lints.rust]").unwrap();
+        let to = text.find("[profile.").unwrap();
+        let lines =
+            text[from..to].lines().filter(|line| line.contains(" = ") || line.contains('['));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let ours = lints("Cargo.toml");
+    assert!(ours.len() > 20, "the lints are read: {ours:?}");
+    let theirs = lints("bench/peers/Cargo.toml");
+    let lacking: Vec<&String> = ours.iter().filter(|line| !theirs.contains(line)).collect();
+    assert_eq!(lacking, [""; 0], "a workspace of its own inherits none");
+}
+
+#[test]
 fn the_tree_is_formatted() {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let asked = Command::new(cargo).args(["fmt", "--all", "--check"]).current_dir(root()).output();
-    let output = asked.unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    for folder in ["", "bench/peers"] {
+        let mut check = Command::new(&cargo);
+        check.args(["fmt", "--all", "--check"]).current_dir(root().join(folder));
+        let output = check.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
 }
 
 #[test]

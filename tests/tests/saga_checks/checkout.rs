@@ -1,6 +1,7 @@
 //! The checkout: paid for, forgotten, cancelled with the money on its way.
 
 use activities::orders::{CancelRequest, PlacedOrder};
+use domain::{Capture, Terms};
 use gateway_sandbox::RefundMode;
 use makegood::Registry;
 use makegood::testkit::{Kit, Place, Result, Scenario, Stage};
@@ -11,7 +12,11 @@ use crate::counter::{fresh_shop, pay, place_order, registry, stock_and_money, wh
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Path {
     Paid,
+    /// The money is set aside first, and taken by us.
+    Authorized,
     Forgotten,
+    /// The customer's page hands in a proof that is none.
+    Forged,
     Cancelled,
 }
 
@@ -22,6 +27,10 @@ impl Path {
         let sql = "select gateway_order_id from payments";
         let order: String = sqlx::query_scalar(sql).fetch_one(stage.pool()).await?;
         pay(stage.place(), &order).await
+    }
+
+    fn hint(forged: bool) -> PaymentHint {
+        PaymentHint { gateway_payment_id: None, source: "verify".to_owned(), forged }
     }
 }
 
@@ -41,16 +50,20 @@ impl Scenario for Path {
     }
 
     async fn prepare(&self, stage: &Stage) -> Result<PlacedOrder> {
-        place_order(stage).await
+        let capture = if *self == Self::Authorized { Capture::Manual } else { Capture::Automatic };
+        place_order(stage, Terms { capture, ..Terms::default() }).await
     }
 
     async fn drive(&self, stage: &Stage) -> Result<()> {
         match self {
             Self::Forgotten => {}
-            Self::Paid => {
-                let payment = Some(Self::pay(stage).await?.parse()?);
-                let hint = PaymentHint { gateway_payment_id: payment, source: "verify".to_owned() };
-                stage.signal::<Checkout, _>("verify", &hint).await?;
+            Self::Paid | Self::Authorized => {
+                Self::pay(stage).await?;
+                stage.signal::<Checkout, _>("verify", &Self::hint(false)).await?;
+            }
+            Self::Forged => {
+                stage.until_recorded("open_payment").await?;
+                stage.signal::<Checkout, _>("verify", &Self::hint(true)).await?;
             }
             Self::Cancelled => {
                 Self::pay(stage).await?;
@@ -79,6 +92,20 @@ impl Scenario for Path {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_paid_checkout_keeps_the_promises_of_sagas() -> Result<()> {
     assert_eq!(Kit::of(Path::Paid).all().await?.len(), 6, "every check applies");
+    Ok(())
+}
+
+// SAGA-04, PAY-14
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_checkout_that_captures_keeps_the_promises_of_sagas() -> Result<()> {
+    assert_eq!(Kit::of(Path::Authorized).all().await?.len(), 6, "every check applies");
+    Ok(())
+}
+
+// SAGA-04, PAY-07
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_checkout_with_a_forged_proof_keeps_the_promises_of_sagas() -> Result<()> {
+    assert_eq!(Kit::of(Path::Forged).all().await?.len(), 6, "every check applies");
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use activities::gateway::{Gateway, GatewayConfig, RazorpayClient};
 use activities::orders::PlacedOrder;
-use domain::{CartLine, Currency, HoldId, Money, OrderId, PricedLine, PricedOrder, UserId};
+use domain::{CartLine, Currency, HoldId, Money, OrderId, PricedLine, PricedOrder, Terms, UserId};
 use gateway_sandbox::{Config, RefundMode, Sandbox};
 use makegood::Registry;
 use makegood::testkit::{Place, Result, Stage};
@@ -44,7 +44,7 @@ pub(crate) fn registry(place: &Place) -> Result<Registry> {
 }
 
 /// Ten units of tea on sale, and an order for one of them that is to be paid within half an hour.
-pub(crate) async fn place_order(stage: &Stage) -> Result<PlacedOrder> {
+pub(crate) async fn place_order(stage: &Stage, terms: Terms) -> Result<PlacedOrder> {
     sqlx::raw_sql(
         "insert into products (tenant_id, sku, name, unit_price_minor, currency)
          values ('retail', 'tea', 'Tea', 1000, 'INR');
@@ -83,16 +83,7 @@ pub(crate) async fn place_order(stage: &Stage) -> Result<PlacedOrder> {
     };
     let order = orders::insert(&mut tx, &new, "customer").await?;
     tx.commit().await?;
-    Ok(PlacedOrder {
-        order_id: order.order_id,
-        tenant_id: order.tenant_id,
-        hold_id: HoldId::from(Uuid::now_v7()),
-        lines: vec![line],
-        tax: order.tax,
-        total: order.total,
-        receipt: format!("{}-1", order.order_id.as_uuid().simple()),
-        expires_at: order.expires_at,
-    })
+    Ok(PlacedOrder::of(&order, HoldId::from(Uuid::now_v7()), vec![line], terms))
 }
 
 /// The customer pays; the gateway's payment.

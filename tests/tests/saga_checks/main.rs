@@ -3,3 +3,5 @@
 mod checkout;
 mod counter;
 mod late_payment;
+mod reconcile;
+mod refund;

@@ -5,17 +5,52 @@ use migrations::FileState;
 use sqlx::PgConnection;
 
 use super::Finding;
-use crate::settings::DatabaseSettings;
+use crate::settings::{DatabaseSettings, Profile};
 
 /// A run that has been due for longer than this is not being served.
 const LATE_SECS: i64 = 10;
 
 /// Examines the cell; without its tables only that is told.
-pub(super) async fn examine(conn: &mut PgConnection, database: &DatabaseSettings) -> Vec<Finding> {
+pub(super) async fn examine(
+    conn: &mut PgConnection,
+    database: &DatabaseSettings,
+    profile: Profile,
+) -> Vec<Finding> {
     let migrated = migrations(conn, database).await;
     let status = inspect::status(conn).await;
     let Ok(status) = status else { return vec![migrated] };
-    vec![migrated, workers(&status), queue(&status), incidents(&status)]
+    let rights = rights(conn, profile).await;
+    vec![migrated, rights, workers(&status), queue(&status), incidents(&status)]
+}
+
+/// Whether this login may change what only grows: the triggers refuse it, but an owner can drop them.
+async fn rights(conn: &mut PgConnection, profile: Profile) -> Finding {
+    let check = "rights";
+    let asked: Result<(String, Vec<String>), sqlx::Error> = sqlx::query_as(
+        "select current_user::text,
+                array(select t.name from unnest($1::text[]) as t (name)
+                      where has_table_privilege(t.name, 'UPDATE')
+                         or has_table_privilege(t.name, 'DELETE')
+                      order by t.name)",
+    )
+    .bind(migrations::ONLY_GROW.as_slice())
+    .fetch_one(conn)
+    .await;
+    match asked {
+        Err(error) => Finding::fail(check, error.to_string(), "run `makegood migrate`"),
+        Ok((_, tables)) if tables.is_empty() => {
+            Finding::ok(check, "this login may change no ledger entry")
+        }
+        Ok((user, tables)) => {
+            let role = migrations::APPLICATION_ROLE;
+            let found = format!("{user} may change rows of {}", tables.join(", "));
+            let next = format!(
+                "let the API and the workers log in as a user of their own that owns no table: \
+                 `create role shop login in role {role}`"
+            );
+            Finding::grave(check, profile, found, next)
+        }
+    }
 }
 
 async fn migrations(conn: &mut PgConnection, database: &DatabaseSettings) -> Finding {

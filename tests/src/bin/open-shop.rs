@@ -1,0 +1,19 @@
+//! Opens a shop for a judge who is not written in Rust, says where it is, and closes it when standard
+//! input ends.
+
+use std::io::{Read, Write};
+
+use makegood_tests::Shop;
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    let shop = Shop::plan().open().await;
+    shop.product("tea", 100).await;
+    let (api, gateway) = (shop.api.url(""), shop.gateway(""));
+    let where_it_is = serde_json::json!({ "api": api, "gateway": gateway, "keys": shop.keys() });
+    writeln!(std::io::stdout(), "{where_it_is}")?;
+    let mut rest = Vec::new();
+    tokio::task::spawn_blocking(move || std::io::stdin().read_to_end(&mut rest)).await??;
+    drop(shop);
+    Ok(())
+}
