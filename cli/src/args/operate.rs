@@ -53,7 +53,8 @@ pub(crate) enum RunsVerb {
     },
     /// Show one run: its steps, its open incident, and what happens next.
     Show {
-        /// The run's id, or the workflow id that it was started with.
+        /// The run's id, or the workflow id that it was started with, or a part of that between
+        /// colons.
         id: String,
         #[command(flatten)]
         output: OutputArgs,
