@@ -8,9 +8,10 @@ use crate::shop::{Shop, client, new_order, rupees};
 #[tokio::test]
 async fn wrong_keys_stop_everything_and_undo_nothing() {
     let shop = Shop::open().await;
-    let stranger = client(&shop.sandbox, "not-the-secret");
-    let created = stranger.create_order(&new_order("r-1")).await;
-    let listed = stranger.orders_by_receipt("r-1").await;
+    // One client each: the first call holds the second back.
+    let stranger = || client(&shop.sandbox, "not-the-secret");
+    let created = stranger().create_order(&new_order("r-1")).await;
+    let listed = stranger().orders_by_receipt("r-1").await;
     for error in [created.unwrap_err(), listed.unwrap_err()] {
         assert!(matches!(error, GatewayError::Misconfigured { .. }), "{error:?}");
         assert!(!format!("{error} {error:?}").contains("not-the-secret"), "{error:?}");

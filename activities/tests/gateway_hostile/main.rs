@@ -50,8 +50,9 @@ async fn both(
     does: Does,
 ) -> (Result<GatewayOrder, GatewayError>, Result<Vec<GatewayOrder>, GatewayError>) {
     let peer = Peer::that(does).await;
-    let client = client(peer.address);
-    (client.create_order(&new_order()).await, client.orders_by_receipt("r-1").await)
+    // One client each: what the first call meets may hold the second back.
+    let (creating, listing) = (client(peer.address), client(peer.address));
+    (creating.create_order(&new_order()).await, listing.orders_by_receipt("r-1").await)
 }
 
 #[tokio::test]
