@@ -95,8 +95,8 @@ impl Shop {
         .await;
     }
 
-    /// Waits until the run of a refund waits for this much time to pass, and lets it pass.
-    pub async fn pass(&self, by: Duration) {
+    /// Waits until the run of a refund waits for this much time to pass.
+    pub async fn refund_waits(&self, by: Duration) {
         let waits = format!(
             "select exists (
                select from run_states s join tasks t on t.run_id = s.run_id
@@ -105,6 +105,11 @@ impl Shop {
             by.as_millis() / 2
         );
         self.holds("a refund waits", &waits).await;
+    }
+
+    /// The same, and lets it pass.
+    pub async fn pass(&self, by: Duration) {
+        self.refund_waits(by).await;
         self.advance(by).await;
     }
 }

@@ -16,7 +16,7 @@ async fn outside_the_policy_a_customer_is_refused_and_an_admin_needs_a_reason() 
     };
     paid.shop.run("update tenants set refund_basis_points = 5000").await;
     outside("half of it at most").await;
-    paid.ask("a-smaller-wish", inr("5.00")).await.expect(202);
+    paid.ask("a-smaller-wish", inr("3.00")).await.expect(202);
     paid.shop.run("update tenants set refund_basis_points = 10000, refund_window_secs = 0").await;
     outside("the time is over").await;
     paid.shop.run("update tenants set customers_refund = false, refund_window_secs = 60000").await;

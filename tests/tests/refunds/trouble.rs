@@ -109,6 +109,8 @@ async fn a_refund_that_nobody_reports_is_looked_at_until_it_has_left() {
     for pause in [MINUTE, MINUTE * 10, MINUTE * 60] {
         paid.shop.pass(pause).await;
     }
+    // Its third look is over: only the next one can see what happens now.
+    paid.shop.refund_waits(MINUTE * 360).await;
     let made = paid.shop.gateway_truth().await.refunds[0].id.clone();
     paid.customer.wait_for_refunds(&paid.order, &["PENDING"]).await;
     paid.shop.meddle(&format!("refunds/{made}/process"), &json!({})).await.expect(200);

@@ -174,6 +174,11 @@ impl Scenario for ComesBack {
     async fn outcome(&self, stage: &Stage) -> Result<Vec<String>> {
         whole_trace(stage).await
     }
+
+    /// What the bank did has to be written down, whatever it takes.
+    fn refused(&self, _: &str) -> Refusal {
+        Refusal::Never
+    }
 }
 
 /// Somebody gave the money back by hand, and nobody told us.
