@@ -50,7 +50,7 @@ pub(crate) enum Command {
     /// Serve the HTTP API: it places, signals and reads; it never runs a step.
     Api(ApiArgs),
     /// Run the steps of the checkouts: claim what is due, until told to end.
-    Worker(WorkerArgs),
+    Worker(Box<WorkerArgs>),
     /// Serve a payment gateway that moves no money, for development and tests.
     GatewaySandbox(SandboxArgs),
     /// Bring the cell's tables up to date, or show where they stand.

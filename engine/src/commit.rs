@@ -235,8 +235,7 @@ impl Committer {
     /// Flushes until the worker is over, as the first, second or a later one of those who do. Runs
     /// in a task that nobody cancels.
     pub(crate) async fn work(self: Arc<Self>, place: usize, mut over: watch::Receiver<bool>) {
-        let (called, least) =
-            if place < EAGER { (&self.ready, 1) } else { (&self.crowded, CROWD) };
+        let (called, least) = if place < EAGER { (&self.ready, 1) } else { (&self.crowded, CROWD) };
         loop {
             let batch = self.gather(least);
             if batch.is_empty() {

@@ -1,5 +1,6 @@
 //! The reconciler: with every webhook lost and the browser closed, the gateway's word is found all
 //! the same; what no rule decides is flagged; a clean cell is left alone.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 use futures::future::join_all;
 use makegood_tests::{Answer, Shop, Stock, Web, until};

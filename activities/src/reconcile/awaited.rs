@@ -87,7 +87,7 @@ impl Activity for AskGateway {
                 // One order that the gateway does not know must not keep us from the others.
                 Err(refused @ GatewayError::Rejected { .. }) => {
                     let subject = &one.gateway_order_id;
-                    asked.findings.push(flagged("not_at_gateway", subject, refused.to_string()));
+                    asked.findings.push(flagged("not_at_gateway", &subject, refused.to_string()));
                 }
                 Err(error) => return Err(failed(error)),
             }

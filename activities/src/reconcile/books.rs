@@ -40,19 +40,19 @@ impl Activity for CheckBooks {
         let mut findings = Vec::new();
         let leftovers = reconciliation::leftover_holds(tx, MOST).await?;
         for hold in stock::release(tx, &leftovers).await? {
-            findings.push(fixed("leftover_hold", hold, "its order has ended: released"));
+            findings.push(fixed("leftover_hold", &hold, "its order has ended: released"));
         }
         for order in reconciliation::orders_without_run(tx, MOST).await? {
             let detail = "it waits, and no live run carries it";
-            findings.push(flagged("order_without_run", order, detail));
+            findings.push(flagged("order_without_run", &order, detail));
         }
         for order in reconciliation::late_orders(tx, MOST).await? {
             let detail = "it waits past its deadline: see its run";
-            findings.push(flagged("order_past_deadline", order, detail));
+            findings.push(flagged("order_past_deadline", &order, detail));
         }
         if check.is_deep {
             for broken in audit::violations(tx).await? {
-                findings.push(flagged(broken.invariant, broken.subject, broken.detail));
+                findings.push(flagged(broken.invariant, &broken.subject, broken.detail));
             }
         }
         reconciliation::add_findings(tx, check.report_id, &findings).await?;

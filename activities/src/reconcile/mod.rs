@@ -43,18 +43,18 @@ pub struct News {
     pub detail: String,
 }
 
-fn flagged(kind: &str, subject: impl ToString, detail: impl Into<String>) -> Finding {
+fn flagged(kind: &str, subject: &impl ToString, detail: impl Into<String>) -> Finding {
     finding(FindingOutcome::Flagged, kind, subject, detail)
 }
 
-fn fixed(kind: &str, subject: impl ToString, detail: impl Into<String>) -> Finding {
+fn fixed(kind: &str, subject: &impl ToString, detail: impl Into<String>) -> Finding {
     finding(FindingOutcome::Fixed, kind, subject, detail)
 }
 
 fn finding(
     outcome: FindingOutcome,
     kind: &str,
-    subject: impl ToString,
+    subject: &impl ToString,
     detail: impl Into<String>,
 ) -> Finding {
     let (kind, subject) = (kind.to_owned(), subject.to_string());

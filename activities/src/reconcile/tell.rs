@@ -50,16 +50,16 @@ fn finding(news: &News, told: Result<Delivery, Error>) -> ActivityResult<Option<
     // Of a report's own signals, a repeat is this very step's, tried again.
     let is_own = news.signal_id.starts_with("reconciler:");
     Ok(match told {
-        Ok(Delivery::Queued | Delivery::Late) => Some(fixed(&news.kind, payment, &news.detail)),
-        Ok(Delivery::Repeated) if is_own => Some(fixed(&news.kind, payment, &news.detail)),
+        Ok(Delivery::Queued | Delivery::Late) => Some(fixed(&news.kind, &payment, &news.detail)),
+        Ok(Delivery::Repeated) if is_own => Some(fixed(&news.kind, &payment, &news.detail)),
         Ok(Delivery::Repeated) if news.kind == "capture_not_known" => {
             let detail = format!("{}; told before, see the incidents", news.detail);
-            Some(flagged(&news.kind, payment, detail))
+            Some(flagged(&news.kind, &payment, detail))
         }
         Ok(Delivery::Repeated) => None,
         Err(Error::RunNotFound(id)) => {
             let detail = format!("{}; there is no run {id}", news.detail);
-            Some(flagged(&news.kind, payment, detail))
+            Some(flagged(&news.kind, &payment, detail))
         }
         Err(error) => return Err(ActivityError::retryable(error.to_string())),
     })

@@ -105,19 +105,19 @@ async fn crowd(
             journey
         });
         while let Some(journey) = inside.try_join_next() {
-            waits.push(paid(journey?)?);
+            waits.push(paid(&journey?)?);
         }
         seen(u64::try_from(waits.len())?);
     }
     while let Some(journey) = inside.join_next().await {
-        waits.push(paid(journey?)?);
+        waits.push(paid(&journey?)?);
         seen(u64::try_from(waits.len())?);
     }
     Ok(waits)
 }
 
 /// How long it took; an error unless the order was paid without a complaint.
-fn paid(journey: Journey) -> anyhow::Result<Duration> {
+fn paid(journey: &Journey) -> anyhow::Result<Duration> {
     ensure!(journey.complaint.is_none(), "customer {}: {:?}", journey.index, journey.complaint);
     journey.paid_after.with_context(|| format!("customer {} was not paid for", journey.index))
 }
