@@ -1,5 +1,4 @@
 //! An order whose payment failed is tried again: same order, same number, at the stock of now.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 use futures::future::join_all;
 use makegood_tests::{Customer, Plan, Session, Shop, Stock};
