@@ -1,6 +1,5 @@
 //! `makegood bench` as a process: its figures add up, it names wrong sizes, and leaves nothing.
 #![expect(
-    clippy::unwrap_used,
     clippy::float_arithmetic,
     reason = "a test stops at the first fault"
 )]

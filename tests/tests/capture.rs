@@ -1,5 +1,5 @@
 //! Money that is only set aside: we take it when the order wants it, once, and over its amount only.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first fault")]
+#![expect(clippy::indexing_slicing, reason = "a test stops at the first fault")]
 
 use makegood_tests::{Customer, Plan, Session, Shop, Stock, until};
 use serde_json::{Value, json};

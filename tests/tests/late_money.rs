@@ -1,5 +1,6 @@
 //! Money that comes when its checkout has ended: the shop's policy decides whether it still pays the
 //! order or goes back. It is never kept without an order.
+#![expect(clippy::indexing_slicing, reason = "a test stops at the first fault")]
 #![expect(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 use makegood_tests::{Customer, Plan, Session, Shop, Stock, Summary};

@@ -1,5 +1,4 @@
 //! The ledger as operators see it, and as nobody can change it.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 use makegood_tests::{Shop, Stock};
 use serde_json::{Value, json};
