@@ -88,6 +88,20 @@ pub struct CancelRequest {
     pub actor: String,
     /// Why, in words.
     pub reason: String,
+    /// How the order ends.
+    #[serde(default)]
+    pub ends: CalledOff,
+}
+
+/// How an order ends that is called off.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CalledOff {
+    /// Somebody does not want it any more.
+    #[default]
+    Cancelled,
+    /// Its time is over, whatever the clock says.
+    Expired,
 }
 
 /// Gives made-good orders their last status, with the reason, in the commit that ends their
@@ -170,8 +184,11 @@ impl<'a> Closing<'a> {
             },
             Cause::Cancelled { reason } => {
                 let asked: CancelRequest = serde_json::from_value(reason.clone())?;
-                let cancelled = of(OrderStatus::Cancelled, "CANCELLED", asked.reason);
-                Self { actor: asked.actor, ..cancelled }
+                let (status, code) = match asked.ends {
+                    CalledOff::Cancelled => (OrderStatus::Cancelled, "CANCELLED"),
+                    CalledOff::Expired => (OrderStatus::Expired, "EXPIRED"),
+                };
+                Self { actor: asked.actor, ..of(status, code, asked.reason) }
             }
             Cause::Operator { actor, reason } => {
                 let undone = of(OrderStatus::Cancelled, "OPERATOR", reason.clone());

@@ -139,6 +139,26 @@ where
     }
 }
 
+/// Another system of ours. Answers 403 to everybody else who is signed in, admins included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service(pub SignedIn);
+
+impl<S> FromRequestParts<S> for Service
+where
+    S: Send + Sync,
+    Tokens: FromRef<S>,
+{
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let caller = SignedIn::from_request_parts(parts, state).await?;
+        match caller.role {
+            Role::Service => Ok(Self(caller)),
+            Role::Customer | Role::Vendor | Role::Admin => Err(Refusal(ApiError::Forbidden)),
+        }
+    }
+}
+
 /// Why somebody was turned away, as an answer.
 pub struct Refusal(ApiError);
 

@@ -10,6 +10,7 @@ mod envelope;
 mod error;
 mod health;
 pub mod identity;
+mod internal;
 mod observe;
 mod passwords;
 mod payment_hint;

@@ -9,8 +9,11 @@ use crate::app::Shared;
 use crate::body::{BODY_LIMIT, WEBHOOK_LIMIT};
 use crate::error::ApiError;
 use crate::health;
+use crate::internal;
 use crate::observe::observe;
-use crate::v1::{auth, cancel, orders, payment, payments, products, refunds, retry, stream};
+use crate::v1::{
+    auth, cancel, orders, payment, payments, products, reconciliations, refunds, retry, stream,
+};
 use crate::webhooks::razorpay;
 
 pub(crate) fn router(app: Shared) -> Router {
@@ -28,6 +31,13 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/payments/create-session", post(payments::create_session))
         .route("/payments/{id}", get(payment::get))
         .route("/payments/verify", post(payments::verify))
+        .route("/reconciliations", get(reconciliations::list))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT));
+
+    let internal = Router::new()
+        .route("/orders/expiring", get(internal::expiring))
+        .route("/orders/{id}/confirm", post(internal::confirm))
+        .route("/orders/{id}/expire", post(internal::expire))
         .layer(DefaultBodyLimit::max(BODY_LIMIT));
 
     let webhooks = Router::new()
@@ -36,6 +46,7 @@ pub(crate) fn router(app: Shared) -> Router {
 
     Router::new()
         .nest("/api/v1", v1.merge(webhooks))
+        .nest("/internal/v1", internal)
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/health/db", get(health::database))

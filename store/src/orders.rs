@@ -14,7 +14,7 @@ use crate::{Result, row};
 
 pub use insert::{NewOrder, insert};
 pub use lines::{OrderEvent, OrderItem, events, items};
-pub use read::{Page, by_key, by_workflow, expired, get, list_by_status, list_by_user};
+pub use read::{Page, by_key, by_workflow, expiring, get, list_by_status, list_by_user};
 pub use status::{Reopening, StatusChange, lock, reopen, set_status, was_reopened};
 
 /// An order.

@@ -82,7 +82,7 @@ pub async fn set_state(conn: &mut Conn, event_id: &str, state: WebhookState) -> 
 
 /// Webhooks about which nothing could be done yet, the least tried first; others skip them meanwhile.
 ///
-/// One that was tried n times waits n seconds for the next try, at most a minute, so that those
+/// One that was tried n times waits n * n seconds for the next try, at most an hour, so that those
 /// which will never match delay nobody.
 pub async fn unmatched(conn: &mut Conn, limit: i64) -> Result<Vec<Webhook>> {
     let rows = sqlx::query(
@@ -91,7 +91,7 @@ pub async fn unmatched(conn: &mut Conn, limit: i64) -> Result<Vec<Webhook>> {
          from webhook_events
          where state in ('RECEIVED', 'UNMATCHED')
            and (processed_at is null
-                or processed_at <= now() - least(attempts, 60) * interval '1 second')
+                or processed_at <= now() - least(attempts * attempts, 3600) * interval '1 second')
          order by attempts, received_at
          limit $1
          for update skip locked",

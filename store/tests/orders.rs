@@ -110,14 +110,17 @@ async fn a_failed_statement_leaves_nothing_of_its_transaction() {
 }
 
 #[tokio::test]
-async fn orders_past_their_deadline_are_found() {
+async fn orders_whose_time_ends_soon_are_found() {
     let db = test_database().await;
     let (late, _) = (db.order(&[(&sku("A"), 1)]).await, db.order(&[(&sku("A"), 1)]).await);
     db.move_to(late, OrderStatus::Reserved).await;
     let mut conn = db.conn().await;
-    assert!(orders::expired(&mut conn, 10).await.unwrap().is_empty(), "none is late yet");
+    let tenant = tenant();
+    let none = orders::expiring(&mut conn, &tenant, 0, 10).await.unwrap();
+    assert!(none.is_empty(), "none is late yet");
+    assert_eq!(orders::expiring(&mut conn, &tenant, 86_400, 10).await.unwrap().len(), 1, "soon");
     db.run("update orders set expires_at = now() - interval '1 second'").await.unwrap();
-    let found = orders::expired(&mut conn, 10).await.unwrap();
+    let found = orders::expiring(&mut conn, &tenant, 0, 10).await.unwrap();
     let ids: Vec<_> = found.iter().map(|o| o.order_id).collect();
     assert_eq!(ids, [late], "only what is RESERVED waits for money");
 }

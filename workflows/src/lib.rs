@@ -18,7 +18,9 @@ mod refund;
 mod refund_sweep;
 
 pub use activities::hints::{Fact, PaymentHint};
-pub use activities::orders::{CancelRequest, PAYMENT_FAILED, PlacedOrder, Reason, checkout_id};
+pub use activities::orders::{
+    CalledOff, CancelRequest, PAYMENT_FAILED, PlacedOrder, Reason, checkout_id,
+};
 pub use activities::payments::GATEWAY;
 pub use activities::refunding::{RefundHint, Refunding};
 pub use checkout::{Checkout, Receipt};

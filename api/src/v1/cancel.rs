@@ -5,7 +5,7 @@ use axum::extract::State;
 use domain::{OrderId, OrderStatus};
 use makegood::Cancellation;
 use serde::{Deserialize, Serialize};
-use workflows::{CancelRequest, Checkout};
+use workflows::{CalledOff, CancelRequest, Checkout};
 
 use super::orders::{actor, owned};
 use crate::app::{App, Shared};
@@ -54,7 +54,7 @@ async fn request(app: &App, who: &SignedIn, order: OrderId, reason: String) -> A
     if let Some(answer) = already(order.status) {
         return answer;
     }
-    let wish = CancelRequest { actor: actor(who), reason };
+    let wish = CancelRequest { actor: actor(who), reason, ends: CalledOff::Cancelled };
     match app.client.cancel::<Checkout>(&mut tx, &order.workflow_id, &wish).await? {
         Cancellation::Requested => {
             tx.commit().await?;

@@ -7,6 +7,7 @@ pub(crate) mod orders;
 pub(crate) mod payment;
 pub(crate) mod payments;
 pub(crate) mod products;
+pub(crate) mod reconciliations;
 pub(crate) mod refunds;
 pub(crate) mod retry;
 pub(crate) mod stream;

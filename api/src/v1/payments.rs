@@ -182,6 +182,6 @@ async fn stand(app: &App, who: &SignedIn, given: &HandedBack) -> ApiResult<Verif
 }
 
 /// Whether the checkout has decided.
-pub(super) fn has_ended(status: OrderStatus) -> bool {
+pub(crate) fn has_ended(status: OrderStatus) -> bool {
     !matches!(status, OrderStatus::Pending | OrderStatus::Reserved)
 }

@@ -1,5 +1,5 @@
 //! Tries kept webhooks again that matched no payment when they came: they may have been early.
-//! Never gives one up: each further try only comes later, at most a minute.
+//! Each further try comes later, at most an hour; the reconciler gives them up after days.
 
 use domain::WebhookState;
 use store::webhooks;

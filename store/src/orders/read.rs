@@ -106,17 +106,25 @@ pub async fn list_by_status(
     rows.iter().map(read_order).collect()
 }
 
-/// Orders that still wait for money past their time, the oldest first.
-pub async fn expired(conn: &mut Conn, limit: i64) -> Result<Vec<Order>> {
+/// Orders that wait for money and whose time ends by then, the soonest first.
+pub async fn expiring(
+    conn: &mut Conn,
+    tenant: &TenantId,
+    within_secs: i64,
+    limit: i64,
+) -> Result<Vec<Order>> {
     let rows = sqlx::query(
         "select order_id, tenant_id, order_number, user_id, status, reason_code, reason_detail,
                 currency, subtotal_minor, tax_minor, total_minor, attempt, version, workflow_id,
                 expires_at, created_at, updated_at, paid_at
          from orders
-         where status = 'RESERVED' and expires_at < now()
+         where status = 'RESERVED' and tenant_id = $1
+           and expires_at <= now() + $2 * interval '1 second'
          order by expires_at
-         limit $1",
+         limit $3",
     )
+    .bind(tenant.as_str())
+    .bind(within_secs)
     .bind(limit)
     .fetch_all(conn)
     .await?;

@@ -1,6 +1,6 @@
 //! The checkout: paid for, forgotten, cancelled with the money on its way.
 
-use activities::orders::{CancelRequest, PlacedOrder};
+use activities::orders::{CalledOff, CancelRequest, PlacedOrder};
 use domain::{Capture, Terms};
 use gateway_sandbox::RefundMode;
 use makegood::Registry;
@@ -68,7 +68,7 @@ impl Scenario for Path {
             Self::Cancelled => {
                 Self::pay(stage).await?;
                 let (actor, reason) = ("customer".to_owned(), "changed my mind".to_owned());
-                let request = CancelRequest { actor, reason };
+                let request = CancelRequest { actor, reason, ends: CalledOff::Cancelled };
                 let mut tx = stage.pool().begin().await?;
                 let id = stage.workflow_id();
                 stage.client().cancel::<Checkout>(&mut tx, id, &request).await?;
