@@ -1,8 +1,5 @@
 //! `makegood bench` as a process: its figures add up, it names wrong sizes, and leaves nothing.
-#![expect(
-    clippy::float_arithmetic,
-    reason = "a test stops at the first fault"
-)]
+#![expect(clippy::float_arithmetic, reason = "a test stops at the first fault")]
 
 mod support;
 
@@ -14,7 +11,7 @@ use serde_json::Value;
 use support::cell::TestCell;
 use support::{command, run, until};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What every measurement says, if only with null.
 const FIELDS: [&str; 18] = [

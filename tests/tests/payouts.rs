@@ -54,7 +54,8 @@ async fn every_line_of_a_payout_has_its_capture_or_refund_and_a_break_is_kept() 
         ("payout_differs".to_owned(), missing.clone()),
     ];
     let mut found = findings(&report);
-    (wanted.sort(), found.sort());
+    wanted.sort();
+    found.sort();
     assert_eq!(found, wanted, "{report}");
     assert_eq!(shop.count("payout_lines where state = 'BROKEN' and detail <> ''").await, 2);
 }

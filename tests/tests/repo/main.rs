@@ -188,10 +188,9 @@ fn every_crate_is_held_to_the_workspace_s_lints() {
 fn the_peers_workspace_repeats_the_lints_of_this_one() {
     let lints = |manifest: &str| {
         let text = fs::read_to_string(root().join(manifest)).unwrap();
-        let from = text.find("[workspace.lints.rust]").unwrap();
-        let to = text.find("[profile.").unwrap();
-        let lines =
-            text[from..to].lines().filter(|line| line.contains(" = ") || line.contains('['));
+        let (_, lints) = text.split_once("[workspace.lints.rust]").unwrap();
+        let (lints, _) = lints.split_once("[profile.").unwrap();
+        let lines = lints.lines().filter(|line| line.contains(" = ") || line.contains('['));
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
     let ours = lints("Cargo.toml");
