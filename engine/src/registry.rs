@@ -1,5 +1,6 @@
 //! The workflows and activities that a worker can run, found by the names in the record.
 
+use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::panic::AssertUnwindSafe;
@@ -142,7 +143,9 @@ impl Registered for ReadOnly {
 pub struct Registry {
     workflows: BTreeMap<&'static str, Arc<WorkflowCode>>,
     activities: BTreeMap<&'static str, Arc<dyn ActivityCode>>,
-    /// Names that were given to two workflows, or to two activities.
+    /// The types behind the names, of workflows and of activities.
+    types: BTreeMap<(bool, &'static str), TypeId>,
+    /// Names that were given to two types.
     twice: Vec<&'static str>,
 }
 
@@ -172,9 +175,8 @@ impl Registry {
             closing: W::closing().map(|c| c.name),
             late: W::late_signal().map(LateCode::of),
         };
-        if self.workflows.insert(W::NAME, Arc::new(code)).is_some() {
-            self.twice.push(W::NAME);
-        }
+        self.workflows.insert(W::NAME, Arc::new(code));
+        self.note::<W>(true, W::NAME);
         self
     }
 
@@ -200,10 +202,17 @@ impl Registry {
         A: Activity,
         A::Kind: Registered,
     {
-        if self.activities.insert(A::NAME, A::Kind::erase(activity).0).is_some() {
-            self.twice.push(A::NAME);
-        }
+        self.activities.insert(A::NAME, A::Kind::erase(activity).0);
+        self.note::<A>(false, A::NAME);
         self
+    }
+
+    /// The same type may come again: what it holds is then the last one's.
+    fn note<T: 'static>(&mut self, is_workflow: bool, name: &'static str) {
+        let new = TypeId::of::<T>();
+        if *self.types.entry((is_workflow, name)).or_insert(new) != new {
+            self.twice.push(name);
+        }
     }
 
     /// The names of all workflows.
@@ -229,7 +238,7 @@ impl Registry {
         self
     }
 
-    /// A name that two workflows or two activities have: one would run as the other.
+    /// A name that two types of workflow, or of activity, have: one would run as the other.
     pub(crate) fn ambiguous(&self) -> Option<&'static str> {
         self.twice.first().copied()
     }

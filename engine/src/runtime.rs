@@ -121,7 +121,7 @@ impl Worker {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Unfit`] when a setting is out of its range, a name was registered twice, or the
+    /// [`Error::Unfit`] when a setting is out of its range, two types were registered by one name, or the
     /// connection does not keep the settings that it needs;
     /// [`Error::Database`] when the database does not answer.
     pub async fn start(
@@ -131,7 +131,9 @@ impl Worker {
     ) -> Result<Self, Error> {
         config.check()?;
         if let Some(name) = registry.ambiguous() {
-            return Err(Error::Unfit(format!("{name} is registered twice; give one another name")));
+            return Err(Error::Unfit(format!(
+                "two types are registered as {name}; give one another name"
+            )));
         }
         let committers = u32::try_from(config.committers).unwrap_or(1);
         // A frozen worker must not keep the locks of its transactions beyond its lease.

@@ -10,7 +10,7 @@ use super::transport::{Answer, Transport};
 use super::wire::{self, OrderJson, PaymentJson, PayoutJson, RefundJson};
 use super::{
     Gateway, GatewayConfig, GatewayError, GatewayFuture, GatewayOrder, GatewayPayment,
-    GatewayPaymentStatus, GatewayPayout, GatewayRefund, NewGatewayOrder, Notes, Operation,
+    GatewayPaymentStatus, GatewayPayout, GatewayRefund, NewGatewayOrder, Notes, Operation, PAGE,
 };
 
 /// The header that makes a refund safe to repeat.

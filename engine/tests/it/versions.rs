@@ -1,8 +1,8 @@
 //! Versions: a worker claims only what it can run, and undoes what it cannot.
 
 use makegood::{
-    Cancellation, Carried, Ctx, Error, Registry, Signal, StartOptions, Worker, Workflow,
-    WorkflowResult,
+    Activity, ActivityResult, Attempt, Cancellation, Carried, Ctx, Error, ReadOnly, Registry,
+    Signal, StartOptions, Worker, Workflow, WorkflowResult,
 };
 use serde::{Deserialize, Serialize};
 
@@ -228,14 +228,35 @@ async fn a_cancelled_run_whose_pivot_may_have_happened_is_left_to_its_own_versio
     cell.audited().await;
 }
 
+/// Another activity by the name of `Note`.
+struct Impostor;
+
+impl Activity for Impostor {
+    const NAME: &'static str = "note";
+    type Kind = ReadOnly;
+    type Input = ();
+    type Output = ();
+
+    async fn run(&self, _: &mut Attempt, (): ()) -> ActivityResult<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_same_type_may_be_registered_by_two_who_need_it() {
+    let cell = TestCell::new().await;
+    let registry = knowing::<Old>().workflow::<Old>().activity(Note);
+    Worker::start(&cell.database, registry, forgetful()).await.unwrap().drain().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_name_that_two_share_is_refused_since_one_would_run_as_the_other() {
     let cell = TestCell::new().await;
     let workflows = knowing::<Old>().workflow::<New>();
-    let activities = knowing::<Old>().activity(Note);
-    for (registry, name) in [(workflows, "aged"), (activities, "note")] {
+    let activities = knowing::<Old>().activity(Impostor);
+    for (registry, name) in [(workflows, "as aged;"), (activities, "as note;")] {
         match Worker::start(&cell.database, registry, forgetful()).await {
-            Err(Error::Unfit(why)) => assert!(why.starts_with(name), "{why}"),
+            Err(Error::Unfit(why)) => assert!(why.contains(name), "{why}"),
             Err(error) => panic!("{error}"),
             Ok(_) => panic!("{name} has two meanings"),
         }
