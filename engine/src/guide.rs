@@ -1,4 +1,4 @@
-//! The guide: a page for each concept, with what happens on a crash, and the pitfalls. No code.
+//! The guide: a page for each concept, with what happens on a crash, and the pitfalls. Each example runs.
 //!
 //! To be read in this order by whoever writes a first saga; later, each page stands for itself.
 //!

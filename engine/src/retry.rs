@@ -33,7 +33,7 @@ pub struct RetryPolicy {
 }
 
 impl Default for RetryPolicy {
-    /// 200 ms, doubled up to 30 s, 10 attempts: about three minutes.
+    /// 200 ms, doubled up to 30 s, 10 attempts: some 80 seconds of pauses.
     fn default() -> Self {
         Self {
             initial: Duration::from_millis(200),
