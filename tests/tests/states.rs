@@ -22,7 +22,9 @@ fn what_a_state_is(state: RunState) -> &'static str {
         RunState::Waiting => "it has left memory until a signal comes or a time is reached",
         RunState::Compensating => "it is being made good, or was asked to be",
         RunState::Completed => "it reached its goal",
-        RunState::Compensated => "what its own steps did is undone; a child that had completed stands",
+        RunState::Compensated => {
+            "what its own steps did is undone; a child that had completed stands"
+        }
         RunState::Stuck => "it needs a person, and its incident says what for",
         RunState::Paused => "a person stopped it, and its incident says who and why",
         RunState::Closed => "a person ended it as it stood; nothing was undone",

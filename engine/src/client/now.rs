@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use futures::future::join_all;
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -149,6 +148,7 @@ pub(super) struct NewSignal {
 }
 
 /// Starts runs: all of them at once, and alone those for which that was not to be.
+#[derive(Clone)]
 pub(super) struct StartDesk {
     /// Its own connections.
     pub(super) hot: PgPool,
@@ -172,24 +172,27 @@ impl Desk for StartDesk {
                     let run_id = asked.question.run_id;
                     asked.answer(Ok(Started { run_id, created: true }));
                 }
-                self.alone(rest).await;
+                self.alone(rest);
             }
             Err(error) if outcome_unknown(&error) => doubt(asked, &error),
             Err(error) => {
                 tracing::debug!(%error, starts = asked.len(), "starts were refused; trying each");
-                self.alone(asked).await;
+                self.alone(asked);
             }
         }
     }
 }
 
 impl StartDesk {
-    async fn alone(&self, asked: Vec<Asked<NewStart, Started>>) {
-        join_all(asked.into_iter().map(|asked| async {
-            let started = self.start(&asked.question).await;
-            asked.answer(started);
-        }))
-        .await;
+    /// Beside the next batch, which must not wait for whom these may have to wait.
+    fn alone(&self, asked: Vec<Asked<NewStart, Started>>) {
+        for asked in asked {
+            let desk = self.clone();
+            tokio::spawn(async move {
+                let started = desk.start(&asked.question).await;
+                asked.answer(started);
+            });
+        }
     }
 
     async fn start(&self, new: &NewStart) -> Result<Started, Error> {
@@ -208,7 +211,8 @@ async fn start_together(pool: &PgPool, starts: &Starts) -> Result<Vec<Uuid>, sql
     Ok(created)
 }
 
-/// Sends signals: those for live runs at once, the others alone.
+/// Sends signals: those for live runs that nobody holds locked at once, the others alone.
+#[derive(Clone)]
 pub(super) struct SignalDesk {
     /// Its own connections.
     pub(super) hot: PgPool,
@@ -231,12 +235,12 @@ impl Desk for SignalDesk {
                         rest.push(asked);
                     }
                 }
-                self.alone(rest).await;
+                self.alone(rest);
             }
             Err(error) if outcome_unknown(&error) => doubt(asked, &error),
             Err(error) => {
                 tracing::debug!(%error, signals = asked.len(), "signals were refused; trying each");
-                self.alone(asked).await;
+                self.alone(asked);
             }
         }
     }
@@ -266,12 +270,15 @@ impl SignalDesk {
         Ok(queued.collect())
     }
 
-    async fn alone(&self, asked: Vec<Asked<NewSignal, Delivery>>) {
-        join_all(asked.into_iter().map(|asked| async {
-            let delivered = self.send(&asked.question).await;
-            asked.answer(delivered);
-        }))
-        .await;
+    /// Beside the next batch, which must not wait for whom these may have to wait.
+    fn alone(&self, asked: Vec<Asked<NewSignal, Delivery>>) {
+        for asked in asked {
+            let desk = self.clone();
+            tokio::spawn(async move {
+                let delivered = desk.send(&asked.question).await;
+                asked.answer(delivered);
+            });
+        }
     }
 
     async fn send(&self, new: &NewSignal) -> Result<Delivery, Error> {

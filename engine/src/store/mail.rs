@@ -162,9 +162,10 @@ pub(crate) async fn deliver(
     at: DateTime<Utc>,
 ) -> Result<Vec<Reached>, sqlx::Error> {
     let run_ids: Vec<Uuid> = letters.iter().map(|letter| letter.run_id).collect();
-    // Locked before they get mail, in the order of their ids: a run that is gone needs none.
+    // Locked before they get mail, in the order of their ids: a run that is gone needs none, and
+    // one that somebody else holds gets it later.
     let live: Vec<Uuid> = sqlx::query_scalar(
-        "select run_id from tasks where run_id = any($1) order by run_id for update",
+        "select run_id from tasks where run_id = any($1) order by run_id for update skip locked",
     )
     .bind(&run_ids)
     .fetch_all(&mut *conn)

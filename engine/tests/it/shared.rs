@@ -115,12 +115,15 @@ async fn a_signal_to_a_run_whose_row_somebody_locks_holds_up_no_other() {
         .unwrap();
     let held = sign(&cell, "p1", "ada");
     let free = async {
-        let delivered = sign(&cell, "p2", "bob").await;
+        let beside = sign(&cell, "p2", "bob").await;
+        let after = sign(&cell, "p2", "cleo").await;
         tx.commit().await.unwrap();
-        delivered
+        (beside, after)
     };
-    let (held, free) = futures::join!(held, free);
-    assert_eq!((held.unwrap(), free.unwrap()), (Delivery::Queued, Delivery::Queued));
+    let (held, (beside, after)) = futures::join!(held, free);
+    for delivered in [held, beside, after] {
+        assert_eq!(delivered.unwrap(), Delivery::Queued);
+    }
 }
 
 #[tokio::test]
