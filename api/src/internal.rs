@@ -54,7 +54,7 @@ pub(crate) async fn confirm(
             app.finish(async move { find(&mut *shared.pool.acquire().await?, &who, order).await });
         async move { Ok(Some(look.await?).filter(|order| has_ended(order.status))) }
     });
-    if let Some(order) = settled.await? {
+    if let Some(order) = Box::pin(settled).await? {
         return Ok(Answer::ok("order", order.into()));
     }
     let shared = Shared::clone(&app);

@@ -299,49 +299,6 @@ impl Client {
         self.deliver::<W>(conn, workflow_id, signal).await
     }
 
-    /// Sends a signal in a transaction of its own, for callers that write nothing else, and hints to
-    /// the workers. It is carried out even if the caller gives up waiting.
-    ///
-    /// ```no_run
-    /// # use makegood::{Client, Error, Signal, Workflow};
-    /// # async fn example<Book: Workflow, Paid: Signal>(
-    /// #     client: &Client,
-    /// #     paid: Paid,
-    /// # ) -> Result<(), Error> {
-    /// client.tell::<Book, Paid>("booking-1", "payment-81", &paid).await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// Those of [`Client::signal`].
-    pub async fn tell<W: Workflow, S: Signal>(
-        &self,
-        workflow_id: &str,
-        signal_id: &str,
-        signal: &S,
-    ) -> Result<Delivery, Error> {
-        if signal_id.starts_with('$') {
-            return Err(Error::ReservedSignal(signal_id.to_owned()));
-        }
-        let payload = self.encode(S::KIND, signal)?;
-        let signal = StoredSignal { id: signal_id.to_owned(), kind: S::KIND.to_owned(), payload };
-        let (client, workflow_id) = (self.clone(), workflow_id.to_owned());
-        // In a task of its own: a statement must not be dropped half-way with its caller.
-        let told = tokio::spawn(async move {
-            let mut tx = client.0.pool.begin().await?;
-            let delivery = client.deliver::<W>(&mut tx, &workflow_id, signal).await?;
-            tx.commit().await?;
-            client.wake();
-            Ok(delivery)
-        });
-        match told.await {
-            Ok(told) => told,
-            Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
-            Err(_) => Err(Error::Database(sqlx::Error::WorkerCrashed)),
-        }
-    }
-
     /// Sends a signal whose payload is JSON already.
     pub(crate) async fn deliver<W: Workflow>(
         &self,

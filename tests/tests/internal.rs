@@ -1,5 +1,6 @@
 //! What other systems of ours may ask: orders are confirmed, ended before their time and listed, by
 //! nobody but a service.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 use std::time::Duration;
 

@@ -51,7 +51,6 @@ fn fixed(kind: &str, subject: &impl ToString, detail: impl Into<String>) -> Find
     finding(FindingOutcome::Fixed, kind, subject, detail)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "names are handed over as they are")]
 fn finding(
     outcome: FindingOutcome,
     kind: &str,

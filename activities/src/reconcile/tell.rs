@@ -38,7 +38,8 @@ impl<W: Workflow> Activity for TellCheckouts<W> {
                 source: "reconciler".to_owned(),
                 forged: false,
             };
-            let told = self.client.tell::<W, _>(&one.workflow_id, &one.signal_id, &hint).await;
+            let told =
+                self.client.signal_now::<W, _>(&one.workflow_id, &one.signal_id, &hint).await;
             findings.extend(finding(&one, told)?);
         }
         Ok(findings)
