@@ -3,5 +3,6 @@
 mod checkout;
 mod counter;
 mod late_payment;
+mod payouts;
 mod reconcile;
 mod refund;
