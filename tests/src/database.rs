@@ -23,8 +23,10 @@ pub struct Place {
 
 /// The folder in which cargo put what it built.
 pub(crate) fn built() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    test.ancestors().nth(2).unwrap().to_owned()
+    let program = std::env::current_exe().unwrap();
+    let folder = program.parent().unwrap();
+    // Tests are a folder deeper than programs.
+    if folder.ends_with("deps") { folder.parent().unwrap().to_owned() } else { folder.to_owned() }
 }
 
 /// The server for tests, alive until this process ends.
