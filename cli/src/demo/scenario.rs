@@ -100,8 +100,11 @@ impl Scenario {
             },
             (_, Attempt::None) => &[End::Expired],
             (S::CancelledWhilePaying, _) => &[End::Paid, End::CancelledRefunded],
+            // What comes while the order is being undone goes back with the rest.
+            (S::DeclinedThenCaptured, _) => &[End::Paid, End::DeclinedRefunded],
+            (_, Attempt::Captured(LastMoment)) => &[End::Paid, End::ExpiredRefunded],
             // Whatever comes late pays its order, as long as there is stock.
-            (S::DeclinedThenCaptured, _) | (_, Attempt::Captured(_)) => &[End::Paid],
+            (_, Attempt::Captured(_)) => &[End::Paid],
             (_, Attempt::Refused(InTime)) => &[End::Declined],
             (_, Attempt::Refused(LastMoment | AfterTheEnd)) => &[End::Declined, End::Expired],
         }
@@ -255,8 +258,16 @@ mod tests {
     #[test]
     fn money_taken_is_either_for_the_order_or_returned() {
         use Timing::{AfterTheEnd, InTime, LastMoment};
-        let keeps_or_returns =
-            |end: &End| matches!(end, End::Paid | End::OutOfStockRefunded | End::CancelledRefunded);
+        let keeps_or_returns = |end: &End| {
+            [
+                End::Paid,
+                End::OutOfStockRefunded,
+                End::DeclinedRefunded,
+                End::ExpiredRefunded,
+                End::CancelledRefunded,
+            ]
+            .contains(end)
+        };
         for (scenario, _) in CHANCES.iter().filter(|(scenario, _)| *scenario != Scenario::Cancelled)
         {
             for timing in [InTime, LastMoment, AfterTheEnd] {
