@@ -294,6 +294,7 @@ impl Client {
                 return Ok(None);
             };
             let item = (bulk_id, run_id);
+            let mut told = None;
             let settled = match carry_out(&mut tx, signed, run_id, verb).await {
                 Ok(acted) => {
                     let outcome = match acted.carried {
@@ -301,7 +302,9 @@ impl Client {
                         Carried::Ordered => "ordered",
                     };
                     bulk::settle(&mut tx, item, outcome, None, Some(acted.action_id)).await?;
-                    Settled::Carried(acted.carried)
+                    let carried = acted.carried;
+                    told = Some(acted);
+                    Settled::Carried(carried)
                 }
                 Err(Error::Refused { refusal, .. }) => {
                     let why = format!("{refusal}; {}", refusal.next());
@@ -327,6 +330,9 @@ impl Client {
                 }
             };
             tx.commit().await?;
+            if let Some(acted) = told {
+                acted.tell(signed.signature);
+            }
             self.wake();
             return Ok(Some(settled));
         }

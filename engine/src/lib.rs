@@ -134,6 +134,7 @@ mod commit;
 mod compensate;
 mod config;
 mod ctx;
+mod database_words;
 mod error;
 mod fault;
 mod flight;
@@ -176,10 +177,14 @@ pub use ctx::{
     Before, Behind, CHILD_NOT_COMPLETED, Child, Ctx, First, Forward, Signal, Sleep, Step, Wait,
     WaitFor,
 };
+pub use database_words::database_words;
 pub use error::Error;
 pub use incident::IncidentClass;
 pub use lane::{Priority, StartOptions};
-pub use operator::{Carried, Cut, GivenUndo, Operator, Refusal, RunState, StepId, Verb, VerbKind};
+pub use operator::{
+    Carried, Change, Cut, GivenUndo, Operator, Refusal, Rehearsal, RunState, Setting, StepId, Verb,
+    VerbKind,
+};
 pub use registry::Registry;
 pub use replay_check::{Misfit, ReplayCheck, replay_check};
 pub use retention::Retention;

@@ -11,9 +11,11 @@ mod fork;
 mod kin;
 mod record;
 mod refusal;
+mod setting;
 mod stuck;
 mod verb;
 
+use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -22,6 +24,7 @@ use crate::error::Error;
 use crate::run::Signature;
 
 pub use self::refusal::{Refusal, Standing, refusal};
+pub use self::setting::{Change, Setting};
 pub use self::verb::{Cut, GivenUndo, RunState, StepId, Verb, VerbKind};
 
 pub use crate::store::tasks::by_operator::Way;
@@ -66,12 +69,32 @@ pub struct Operator {
 /// }
 /// assert_eq!(words(Carried::Done), "done");
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Carried {
     /// It is done.
     Done,
     /// A worker holds the run, which takes the order at its next wait, end or pivot.
     Ordered,
+}
+
+/// What a verb would do to a run.
+///
+/// ```no_run
+/// # async fn example(ada: makegood::Operator, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
+/// let would = ada.rehearse(run_id, &makegood::Verb::Compensate).await?;
+/// println!("{} -> {}", would.before["state"], would.after["state"]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Rehearsal {
+    /// Whether it would be done at once, or ordered from the run's worker.
+    pub carried: Carried,
+    /// The run as it stands.
+    pub before: Value,
+    /// What would be written down as done: the state it leads to, or the order that it sends.
+    pub after: Value,
 }
 
 impl Operator {
@@ -319,6 +342,34 @@ impl Operator {
         self.act(run_id, verb).await.map(|acted| acted.carried)
     }
 
+    /// What a verb would do to the run as it stands, or why it would be refused: it is tried, and
+    /// taken back.
+    ///
+    /// ```no_run
+    /// # async fn example(ada: makegood::Operator, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
+    /// use makegood::{Error, Verb};
+    ///
+    /// match ada.rehearse(run_id, &Verb::Close).await {
+    ///     Ok(would) => println!("it stands so: {}", would.before),
+    ///     Err(Error::Refused { refusal, .. }) => println!("{refusal}; {}", refusal.next()),
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As the methods of the verbs.
+    pub async fn rehearse(&self, run_id: Uuid, verb: &Verb) -> Result<Rehearsal, Error> {
+        verb.check_size(self.client.payload_limit())?;
+        let mut tx = self.client.connections().begin().await?;
+        let signed = Signed { signature: &self.signature, bulk_id: None };
+        let acted = carry_out(&mut tx, signed, run_id, verb).await;
+        tx.rollback().await?;
+        let Acted { carried, before, after, .. } = acted?;
+        Ok(Rehearsal { carried, before, after })
+    }
+
     async fn act(&self, run_id: Uuid, verb: &Verb) -> Result<Acted, Error> {
         verb.check_size(self.client.payload_limit())?;
         let mut tx = self.client.connections().begin().await?;
@@ -331,6 +382,7 @@ impl Operator {
             }
         };
         tx.commit().await?;
+        acted.tell(&self.signature);
         self.client.wake();
         Ok(acted)
     }

@@ -27,6 +27,23 @@ pub(crate) struct Acted {
     pub(crate) carried: Carried,
     /// The new run of a fork.
     pub(crate) forked: Option<Uuid>,
+    /// The run as it stood.
+    pub(crate) before: Value,
+    pub(crate) after: Value,
+    run_id: Uuid,
+    verb: VerbKind,
+}
+
+impl Acted {
+    /// Counts and logs it: once it is committed, since before it may still come to nothing.
+    pub(crate) fn tell(&self, signature: &Signature) {
+        let verb = self.verb.as_str();
+        metrics::counter!("makegood_operator_actions_total", "verb" => verb).increment(1);
+        tracing::info!(
+            run.id = %self.run_id, operator.verb = verb, operator.actor = signature.actor,
+            operator.reason = signature.reason, "an operator acted",
+        );
+    }
 }
 
 /// A run under the lock of its row, and who acts on it.
@@ -101,12 +118,10 @@ pub(crate) async fn carry_out(
         bulk_id: signed.bulk_id,
     };
     operator_actions::insert(conn, &action).await?;
-    metrics::counter!("makegood_operator_actions_total", "verb" => kind.as_str()).increment(1);
-    tracing::info!(
-        run.id = %run_id, operator.verb = kind.as_str(), operator.actor = signature.actor,
-        operator.reason = signature.reason, "an operator acted",
-    );
-    Ok(Acted { action_id, carried: effect.carried, forked: effect.forked })
+    let Effect { carried, after, forked } = effect;
+    let before = serde_json::from_str(&subject.facts.standing)
+        .map_err(|source| Error::Json { what: "the run as it stands".to_owned(), source })?;
+    Ok(Acted { action_id, carried, forked, before, after, run_id, verb: kind })
 }
 
 /// The run, its row in the queue locked if it lives.

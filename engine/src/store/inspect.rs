@@ -4,6 +4,7 @@ mod archive;
 mod audit;
 mod bulk;
 mod runs;
+mod settings;
 mod status;
 
 pub use crate::journal::RowKind;
@@ -18,6 +19,7 @@ pub use bulk::{
 pub use runs::{
     OpenIncident, RunSummary, StepView, counts, list, named, open_incident, run, steps,
 };
+pub use settings::{SettingAction, setting_actions};
 pub use status::{
     COUNT_LIMIT, LIVE_STATES, Status, carrying_commits, held_by_process, live_workers, status,
 };

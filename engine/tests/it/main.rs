@@ -32,6 +32,7 @@ mod panics;
 mod patience;
 mod queues;
 mod refusals;
+mod rehearsals;
 mod repeats;
 mod replays;
 mod retention;
