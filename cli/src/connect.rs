@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use makegood::Database;
+use makegood::{Database, database_words};
 use migrations::FileState;
 use sqlx::{ConnectOptions, PgConnection};
 use tokio::time::timeout;
@@ -19,7 +19,7 @@ pub(crate) async fn connection(database: &DatabaseSettings) -> Result<PgConnecti
     let unreachable = || Problem::new(format!("cannot reach PostgreSQL at {}", database.place()));
     match timeout(PATIENCE, database.options.connect()).await {
         Ok(Ok(conn)) => Ok(conn),
-        Ok(Err(error)) => Err(unreachable().because(&error).next(remedy(&error))),
+        Ok(Err(error)) => Err(unreachable().because(database_words(&error)).next(remedy(&error))),
         Err(_) => Err(unreachable()
             .because(format!("no answer within {} s", PATIENCE.as_secs()))
             .next("check host and port in MAKEGOOD_DATABASE_URL, and firewalls on the way")

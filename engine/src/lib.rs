@@ -182,8 +182,8 @@ pub use error::Error;
 pub use incident::IncidentClass;
 pub use lane::{Priority, StartOptions};
 pub use operator::{
-    Carried, Change, Cut, GivenUndo, Operator, Refusal, Rehearsal, RunState, Setting, StepId, Verb,
-    VerbKind,
+    Carried, Change, Cut, GivenUndo, Operator, Refusal, Rehearsal, RunState, Setting, StepId,
+    StuckAt, Verb, VerbKind,
 };
 pub use registry::Registry;
 pub use replay_check::{Misfit, ReplayCheck, replay_check};

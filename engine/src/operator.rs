@@ -25,6 +25,7 @@ use crate::run::Signature;
 
 pub use self::refusal::{Refusal, Standing, refusal};
 pub use self::setting::{Change, Setting};
+pub use self::stuck::StuckAt;
 pub use self::verb::{Cut, GivenUndo, RunState, StepId, Verb, VerbKind};
 
 pub use crate::store::tasks::by_operator::Way;

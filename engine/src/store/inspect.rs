@@ -3,6 +3,7 @@
 mod archive;
 mod audit;
 mod bulk;
+mod detail;
 mod runs;
 mod settings;
 mod status;
@@ -16,6 +17,7 @@ pub use bulk::{
     BulkItem, BulkView, IncidentGroup, OperatorAction, actions, bulk, bulk_items, bulk_states,
     incident_groups,
 };
+pub use detail::{RunDetail, detail, runs_of};
 pub use runs::{
     OpenIncident, RunSummary, StepView, counts, list, named, open_incident, run, steps,
 };
