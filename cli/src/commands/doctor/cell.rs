@@ -1,7 +1,7 @@
 //! The cell: its migrations, its workers, and the runs that wait for one or for a person.
 
 use makegood::inspect::{self, Status};
-use migrations::FileState;
+use migrations::{FileState, Part};
 use sqlx::PgConnection;
 
 use super::Finding;
@@ -29,8 +29,9 @@ async fn rights(conn: &mut PgConnection, profile: Profile) -> Finding {
     let asked: Result<(String, Vec<String>), sqlx::Error> = sqlx::query_as(
         "select current_user::text,
                 array(select t.name from unnest($1::text[]) as t (name)
-                      where has_table_privilege(t.name, 'UPDATE')
-                         or has_table_privilege(t.name, 'DELETE')
+                      where to_regclass(t.name) is not null
+                        and (has_table_privilege(t.name, 'UPDATE')
+                          or has_table_privilege(t.name, 'DELETE'))
                       order by t.name)",
     )
     .bind(migrations::ONLY_GROW.as_slice())
@@ -66,6 +67,12 @@ async fn migrations(conn: &mut PgConnection, database: &DatabaseSettings) -> Fin
         let found = format!("{changed} applied files of cell {cell} have another text here");
         let next = "`makegood migrate status` names them; run the binary that belongs to this cell";
         return Finding::fail(check, found, next);
+    }
+    let part = Part::of(&files);
+    let missing = files.iter().any(|f| part.has(f.file) && f.state == FileState::Pending);
+    if part == Part::Engine && !missing {
+        let found = format!("all of the engine's applied to cell {cell}, and none of the shop's");
+        return Finding::ok(check, found);
     }
     if pending > 0 {
         let found = format!("{pending} of {} are not applied to cell {cell}", files.len());
@@ -107,6 +114,7 @@ fn incidents(status: &Status) -> Finding {
     }
     let found: Vec<_> =
         status.incidents.iter().map(|(class, number)| format!("{number} {class}")).collect();
-    let next = "`makegood runs list --state STUCK`, then `makegood runs show ID`";
+    let next =
+        "`makegood incidents list` says which runs, `makegood runs show ID` what may be done";
     Finding::warn("incidents", format!("open: {}", found.join(", ")), next)
 }
