@@ -6,6 +6,7 @@
 mod app;
 mod body;
 mod config;
+mod console;
 mod envelope;
 mod error;
 mod health;

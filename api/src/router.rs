@@ -7,6 +7,7 @@ use axum::routing::{get, post};
 
 use crate::app::Shared;
 use crate::body::{BODY_LIMIT, WEBHOOK_LIMIT};
+use crate::console;
 use crate::error::ApiError;
 use crate::health;
 use crate::internal;
@@ -47,6 +48,7 @@ pub(crate) fn router(app: Shared) -> Router {
     Router::new()
         .nest("/api/v1", v1.merge(webhooks))
         .nest("/internal/v1", internal)
+        .nest("/console", console::router())
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/health/db", get(health::database))

@@ -25,11 +25,11 @@ fn a_run_is_followed_until_it_ends_and_the_exit_code_tells_how() {
     let mut watching = command.envs(cell.env()).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
     let first = lines.next().unwrap().unwrap();
-    assert!(first.contains("RUNNING: a worker takes it"), "how it stands comes first: {first}");
+    assert!(first.contains("RUNNING: A worker takes it"), "how it stands comes first: {first}");
     let closed = cell.run(&["runs", "terminate", &id, "--reason", "to see", "--actor", "ada"]);
     assert_eq!(closed.code, Some(0), "{}", closed.err);
     let last = lines.next().unwrap().unwrap();
-    assert!(last.contains("CLOSED: nothing"), "{last}");
+    assert!(last.contains("CLOSED: Nothing"), "{last}");
     assert!(lines.next().is_none(), "then it is over");
     assert_eq!(watching.wait().unwrap().code(), Some(1), "it did not reach its goal");
     cell.sql("update runs set ended_state = 'COMPLETED'");

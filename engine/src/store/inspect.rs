@@ -1,9 +1,11 @@
 //! Reads for people and for gauges. Changes nothing.
 
 mod archive;
+mod around;
 mod audit;
 mod bulk;
 mod detail;
+mod record;
 mod runs;
 mod settings;
 mod status;
@@ -11,13 +13,18 @@ mod status;
 pub use crate::journal::RowKind;
 pub use crate::life::Mover;
 pub use archive::{ArchivedRun, archived};
+pub use around::{
+    IncidentView, Published, Relative, SHOWN_BYTES, SignalView, incidents, published, relatives,
+    signals,
+};
 pub use audit::{Fault, faults, invariants};
 pub(crate) use bulk::bulk_sample;
 pub use bulk::{
     BulkItem, BulkView, IncidentGroup, OperatorAction, actions, bulk, bulk_items, bulk_states,
     incident_groups,
 };
-pub use detail::{RunDetail, detail, runs_of};
+pub use detail::{FailedTries, Next, RunDetail, detail, pulse, runs_of, tide};
+pub use record::{RecordRow, RecordedStep, record, step};
 pub use runs::{
     OpenIncident, RunSummary, StepView, counts, list, named, open_incident, run, steps,
 };

@@ -1,37 +1,22 @@
 //! What happens to a run next, in a sentence, and what a person may do about it.
 
-use makegood::inspect::RunSummary;
+use makegood::inspect::{Next, RunDetail};
 use makegood::operator::StuckAt;
 use makegood::{Refusal, VerbKind};
 
 use super::record::called;
-use crate::output::time;
 
-/// What happens next.
-pub(super) fn next(run: &RunSummary) -> String {
-    let due = run.due_at.map(time);
-    match (run.state.as_str(), due) {
-        ("RUNNING", None) => "a worker runs it now.".to_owned(),
-        ("RUNNING", Some(due)) => format!("a worker takes it when it is due, at {due}."),
-        ("WAITING", Some(due)) => format!("it waits for a signal, until {due} at the latest."),
-        ("WAITING", None) => "a worker looks at it now; it waits for a signal.".to_owned(),
-        ("COMPENSATING", None) => "a worker undoes its steps, the last one first.".to_owned(),
-        ("COMPENSATING", Some(due)) => {
-            format!("its steps are undone, the last one first, from {due} on.")
-        }
-        ("STUCK", _) => format!(
-            "nothing, until a person has removed the cause and run `makegood runs retry {} \
-             --reason ...`, or mended it by another verb.",
-            run.run_id
+/// What happens next, and the command that helps where only a person can.
+pub(super) fn next(run: &RunDetail) -> String {
+    let id = run.run_id;
+    let next = run.next();
+    match &next {
+        Next::Mend => format!(
+            "{next} Remove the cause and run `makegood runs retry {id} --reason ...`, or mend it \
+             by another verb."
         ),
-        ("PAUSED", _) => format!(
-            "nothing, until a person resumes it: `makegood runs resume {} --reason ...`.",
-            run.run_id
-        ),
-        ("COMPLETED", _) => "nothing: it has reached its goal.".to_owned(),
-        ("COMPENSATED", _) => "nothing: what its own steps did is undone.".to_owned(),
-        ("CLOSED", _) => "nothing: a person closed it.".to_owned(),
-        (other, _) => format!("this program does not know the state {other}."),
+        Next::Resume => format!("{next} `makegood runs resume {id} --reason ...` does."),
+        other => other.to_string(),
     }
 }
 

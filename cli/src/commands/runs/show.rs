@@ -28,14 +28,14 @@ pub(super) async fn show(
     width: usize,
     format: Format,
 ) -> Result<(), Problem> {
-    let detail = inspect::detail(conn, run.run_id).await?;
+    let detail = inspect::detail(conn, run.run_id).await?.unwrap_or_default();
     let steps = inspect::steps(conn, run.run_id).await?;
     let incident = inspect::open_incident(conn, run.run_id).await?;
     let actions = inspect::actions(conn, run.run_id).await?;
     let ids: Vec<_> = steps.iter().filter_map(child).take(CHILDREN).collect();
     let children = inspect::runs_of(conn, &ids).await?;
     let (remedies, at) = remedies(database, run.run_id).await?;
-    let (next, may) = (next(&run), may(&remedies, at.as_ref()));
+    let (next, may) = (next(&detail), may(&remedies, at.as_ref()));
     if format == Format::Json {
         output::json(&json!({
             "run": run, "detail": detail, "steps": steps, "children": children,
@@ -43,10 +43,8 @@ pub(super) async fn show(
         }));
         return Ok(());
     }
-    header(&run);
-    if let Some(detail) = &detail {
-        tell_detail(detail, &steps, width);
-    }
+    header(&detail);
+    tell_detail(&detail, &steps, width);
     if !steps.is_empty() {
         record::show(&steps, width);
     }
@@ -77,9 +75,10 @@ async fn remedies(database: &DatabaseSettings, run_id: Uuid) -> Result<Remedies,
     }
 }
 
-fn header(run: &RunSummary) {
+fn header(run: &RunDetail) {
     output::data(&format!("Run          {}", run.run_id));
-    output::data(&format!("Workflow     {} ({})", run.workflow, run.workflow_id));
+    let RunDetail { workflow, version, workflow_id, .. } = run;
+    output::data(&format!("Workflow     {workflow} version {version} ({workflow_id})"));
     output::data(&format!("State        {}", run.state));
     output::data(&format!("Started      {} ({})", time(run.started_at), ago(run.started_at)));
     if let Some(ended_at) = run.ended_at {

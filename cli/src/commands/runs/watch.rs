@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, stdout};
 use std::time::Duration;
 
-use makegood::inspect::{self, RunSummary, StepView};
+use makegood::inspect::{self, OpenIncident, RunDetail, RunSummary, StepView};
 use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -28,15 +28,16 @@ pub(super) async fn watch(
         // The state before the record: a run that is seen to have ended is told whole.
         let now = look(conn, run.run_id).await?;
         let steps = inspect::steps(conn, now.run_id).await?;
+        let incident = inspect::open_incident(conn, now.run_id).await?;
         if redraws {
-            redraw(&now, &steps);
+            redraw(&now, &steps, incident.as_ref());
         } else {
             for step in steps.iter().skip(told) {
                 tell_step(step, format);
             }
-            let stands = (now.state.clone(), now.incident.clone());
+            let stands = (now.state.clone(), incident.as_ref().map(|open| open.opened_at));
             if stood.as_ref() != Some(&stands) {
-                tell_state(&now, format);
+                tell_state(&now, incident.as_ref(), format);
                 stood = Some(stands);
             }
         }
@@ -49,19 +50,21 @@ pub(super) async fn watch(
     }
 }
 
-async fn look(conn: &mut PgConnection, run_id: Uuid) -> Result<RunSummary, Problem> {
-    let found = inspect::runs_of(conn, &[run_id]).await?.pop();
-    found.ok_or_else(|| {
+async fn look(conn: &mut PgConnection, run_id: Uuid) -> Result<RunDetail, Problem> {
+    inspect::detail(conn, run_id).await?.ok_or_else(|| {
         Problem::new(format!("run {run_id} is gone"))
             .because("it was deleted from the archive")
             .exit(Exit::NotFound)
     })
 }
 
-fn redraw(run: &RunSummary, steps: &[StepView]) {
+fn redraw(run: &RunDetail, steps: &[StepView], incident: Option<&OpenIncident>) {
     output::clear();
     output::data(&format!("{} {}: {}", run.workflow, run.workflow_id, run.state));
     record::show(steps, record::width(false));
+    if let Some(incident) = incident {
+        output::data(&words(incident));
+    }
     output::data(&format!("Next: {}", next(run)));
 }
 
@@ -75,10 +78,19 @@ fn tell_step(step: &StepView, format: Format) {
     output::data(format!("{at} {seq} {kind} {name}{again} {result}").trim_end());
 }
 
-fn tell_state(run: &RunSummary, format: Format) {
+fn tell_state(run: &RunDetail, incident: Option<&OpenIncident>, format: Format) {
     if format == Format::Json {
-        return output::json(&json!({ "run": run, "next": next(run) }));
+        return output::json(&json!({ "run": run, "incident": incident, "next": next(run) }));
     }
-    let at = time(chrono::Utc::now());
-    output::data(&format!("{at} {}: {}", run.state, next(run)));
+    let at = time(run.read_at);
+    let incident = incident.map(|open| format!("{} ", words(open))).unwrap_or_default();
+    output::data(&format!("{at} {}: {incident}{}", run.state, next(run)));
+}
+
+/// What an incident says, on one line.
+fn words(incident: &OpenIncident) -> String {
+    let occurrence = incident.occurrence.unwrap_or_default();
+    let step =
+        incident.step.as_deref().map(|step| format!(" at {}", record::called(step, occurrence)));
+    format!("{}{}: {}.", incident.class, step.unwrap_or_default(), incident.message)
 }

@@ -1,0 +1,21 @@
+//! The console's own files, part of the binary: styles, scripts, the icon.
+
+use axum::extract::Path;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+const FILES: [(&str, &str, &[u8]); 3] = [
+    ("console.css", "text/css", include_bytes!("../../assets/console/console.css")),
+    ("htmx.js", "text/javascript", include_bytes!("../../assets/console/htmx.js")),
+    ("hx-sse.js", "text/javascript", include_bytes!("../../assets/console/hx-sse.js")),
+];
+
+pub(crate) async fn get(Path(name): Path<String>) -> Response {
+    match FILES.iter().find(|(file, ..)| *file == name) {
+        Some((_, kind, bytes)) => {
+            let headers = [(header::CONTENT_TYPE, *kind), (header::CACHE_CONTROL, "max-age=3600")];
+            (headers, *bytes).into_response()
+        }
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}

@@ -1,0 +1,26 @@
+//! The admin's console: pages drawn on the server, under `/console`.
+//!
+//! Every page of it on one screen. It reads through `makegood::inspect` and acts through the
+//! engine's client alone; a page that changes nothing works without JavaScript.
+
+mod assets;
+mod overview;
+mod page;
+mod run;
+mod runs;
+mod who;
+
+use axum::Router;
+use axum::middleware::map_response;
+use axum::routing::get;
+
+use crate::app::Shared;
+
+pub(crate) fn router() -> Router<Shared> {
+    Router::new()
+        .route("/", get(overview::show))
+        .route("/runs", get(runs::list))
+        .route("/runs/{id}", get(run::show))
+        .route("/assets/{name}", get(assets::get))
+        .layer(map_response(page::guard))
+}

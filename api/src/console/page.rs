@@ -1,0 +1,109 @@
+//! What every page has: its frame, the headers that protect it, and what an error looks like.
+
+use askama::Template;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+
+use super::who::Operator;
+
+/// What the layout shows around a page.
+pub(crate) struct Frame {
+    pub(crate) title: String,
+    pub(crate) here: Here,
+    pub(crate) who: Operator,
+}
+
+/// The entries of the menu.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Here {
+    Overview,
+    Runs,
+}
+
+impl Frame {
+    pub(crate) fn new(title: impl Into<String>, here: Here, who: Operator) -> Self {
+        Self { title: title.into(), here, who }
+    }
+}
+
+/// A page that was drawn, or the reason why not.
+pub(crate) type Page = Result<Response, PageError>;
+
+/// Draws a template.
+pub(crate) fn draw(template: &impl Template) -> Page {
+    let html = template.render().map_err(PageError::internal)?;
+    Ok(Html(html).into_response())
+}
+
+/// Why there is no page.
+#[derive(Debug)]
+pub(crate) enum PageError {
+    /// There is nothing of that name.
+    NotFound(String),
+    /// Something of ours is broken; the log has it under the request's id.
+    Internal,
+}
+
+impl PageError {
+    pub(crate) fn internal(error: impl std::fmt::Display) -> Self {
+        tracing::error!(%error, "a page cannot be drawn");
+        Self::Internal
+    }
+}
+
+impl From<sqlx::Error> for PageError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<makegood::Error> for PageError {
+    fn from(error: makegood::Error) -> Self {
+        Self::internal(error)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "console/problem.html")]
+struct Problem {
+    title: &'static str,
+    message: String,
+    request_id: String,
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        let (status, title, message) = match self {
+            Self::NotFound(what) => (StatusCode::NOT_FOUND, "Not found", what),
+            Self::Internal => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "This page failed",
+                "Nothing was changed. Try again; the log has the cause under the request's id."
+                    .to_owned(),
+            ),
+        };
+        let problem = Problem { title, message, request_id: crate::observe::request_id() };
+        match problem.render() {
+            Ok(html) => (status, Html(html)).into_response(),
+            Err(_) => status.into_response(),
+        }
+    }
+}
+
+/// Nothing from elsewhere is loaded, nothing inline runs, and nobody frames the page.
+pub(crate) async fn guard(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+             connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        ),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
