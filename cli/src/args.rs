@@ -2,6 +2,8 @@
 //! Settings stay text here, so that all of their faults can be named at once (see `settings`).
 
 mod bulk;
+#[cfg(test)]
+mod documents;
 mod ledger;
 mod manual;
 mod mend;

@@ -67,7 +67,7 @@ fn a_made_good_run_tells_its_cause_and_values_are_whole_for_programs() {
     let long = "x".repeat(200);
     cell.sql(&format!(
         r#"insert into steps (run_id, seq, kind, name, result, next, at)
-           select run_id, 0, 'done', 'reserve_stock', '"{long}"', null, now() from runs
+           select run_id, 0, 'done', 'reserve_stock', '"{long}"'::jsonb, null::jsonb, now() from runs
            union all
            select run_id, 1, 'intent', '', null,
              '[{{"name": "charge", "occurrence": 0, "input": {{"amount": 81}}}}]', now() from runs

@@ -37,9 +37,9 @@ pub(crate) enum MendVerb {
         #[arg(long, value_name = "JSON", value_parser = json, allow_hyphen_values = true)]
         input: Value,
     },
-    /// Have a run made good: everything it did is undone.
+    /// Have a run made good: what its steps did is undone.
     Compensate(OneArgs),
-    /// Cancel a run for whoever asked for it: everything it did is undone.
+    /// Cancel a run for whoever asked for it: what its steps did is undone.
     Cancel(OneArgs),
     /// End a live run as it stands: nothing is undone.
     Terminate(OneArgs),
