@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod captures;
+pub mod console_views;
 mod error;
 pub mod health;
 pub mod holds;

@@ -6,13 +6,19 @@
 mod assets;
 mod badge;
 mod icons;
+mod incidents;
 mod look;
 mod moment;
 mod overview;
 mod page;
+mod queues;
 mod run;
 mod runs;
+mod schedules;
+mod search;
+mod views;
 mod who;
+mod workers;
 
 use axum::Router;
 use axum::middleware::{from_fn, map_response};
@@ -24,7 +30,17 @@ pub(crate) fn router() -> Router<Shared> {
     Router::new()
         .route("/", get(overview::show))
         .route("/runs", get(runs::list))
+        .route("/runs.csv", get(runs::csv))
+        .route("/runs.json", get(runs::json))
         .route("/runs/{id}", get(run::show))
+        .route("/search", get(search::find))
+        .route("/incidents", get(incidents::list))
+        .route("/incidents/{fingerprint}", get(incidents::show))
+        .route("/workers", get(workers::list))
+        .route("/queues", get(queues::list))
+        .route("/schedules", get(schedules::list))
+        .route("/views", post(views::keep))
+        .route("/views/remove", post(views::remove))
         .route("/assets/{name}", get(assets::get))
         .route("/theme", post(look::choose))
         .layer(map_response(page::guard))

@@ -106,6 +106,12 @@ impl From<sqlx::Error> for PageError {
     }
 }
 
+impl From<store::Error> for PageError {
+    fn from(error: store::Error) -> Self {
+        Self::internal(error)
+    }
+}
+
 impl From<makegood::Error> for PageError {
     fn from(error: makegood::Error) -> Self {
         Self::internal(error)
