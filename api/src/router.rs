@@ -48,7 +48,7 @@ pub(crate) fn router(app: Shared) -> Router {
     Router::new()
         .nest("/api/v1", v1.merge(webhooks))
         .nest("/internal/v1", internal)
-        .nest("/console", console::router())
+        .nest("/console", console::router(&app))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/health/db", get(health::database))
