@@ -92,7 +92,7 @@ fn signed_out(request: &Request) -> Response {
     let back = if is_safe(request.method()) {
         request.uri().path_and_query().map(ToString::to_string).unwrap_or_default()
     } else {
-        "/console/".to_owned()
+        "/console".to_owned()
     };
     let to = sign_in::address(&back);
     if headers.contains_key("hx-request") {

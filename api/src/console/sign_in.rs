@@ -172,7 +172,7 @@ fn back(next: &str) -> String {
     let plain = |b: u8| b.is_ascii_graphic() && b != b'\\';
     let ours = next.starts_with("/console/") && !next.starts_with("/console/sign-in");
     let ours = ours && next.bytes().all(plain) && !next.contains("//");
-    if ours { next.to_owned() } else { "/console/".to_owned() }
+    if ours { next.to_owned() } else { "/console".to_owned() }
 }
 
 #[cfg(test)]
@@ -192,7 +192,7 @@ mod tests {
             "/console/sign-in?next=/console/",
             "",
         ] {
-            assert_eq!(back(foreign), "/console/", "{foreign:?} is no page of the console");
+            assert_eq!(back(foreign), "/console", "{foreign:?} is no page of the console");
         }
     }
 

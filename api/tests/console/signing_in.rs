@@ -96,9 +96,9 @@ async fn signing_in_gives_a_new_session_and_ends_the_old_one_of_the_browser() {
     assert_ne!(ada.cookie, before, "a session that somebody planted is not taken over");
     let after = ada.cookie.take();
     ada.cookie = before;
-    assert_eq!(ada.get("/console/").await.status, 303, "the old one has ended");
+    assert_eq!(ada.get("/console").await.status, 303, "the old one has ended");
     ada.cookie = after;
-    assert_eq!(ada.get("/console/").await.status, 200);
+    assert_eq!(ada.get("/console").await.status, 200);
     ada.post("/console/sign-out", &[]).await;
     assert_eq!(shop.count("console_sessions").await, 0, "signed out is signed out");
     shop.stop().await;
@@ -113,7 +113,7 @@ async fn who_is_disabled_is_out_at_once_and_a_new_rank_counts_at_once() {
     operators::set_rank(&mut conn, &ada.name, Rank::Admin).await.unwrap();
     assert!(ada.get("/console/account").await.has(">admin<"));
     operators::set_disabled(&mut conn, &ada.name, true).await.unwrap();
-    assert_eq!(ada.get("/console/").await.status, 303);
+    assert_eq!(ada.get("/console").await.status, 303);
     let name = ada.name.clone();
     assert_eq!(Browser::new(&shop, &name).enter(PASSWORD).await.status, 401);
     operators::set_disabled(&mut conn, &ada.name, false).await.unwrap();
@@ -126,13 +126,13 @@ async fn a_session_ends_when_it_is_idle_and_when_it_is_old() {
     let shop = Shop::open().await;
     let mut ada = sign_in(&shop, Rank::Viewer).await;
     shop.run("update console_sessions set seen_at = now() - interval '59 minutes'").await;
-    assert_eq!(ada.get("/console/").await.status, 200);
+    assert_eq!(ada.get("/console").await.status, 200);
     let recent = "console_sessions where seen_at > now() - interval '1 minute'";
     assert_eq!(shop.count(recent).await, 1, "it was used, and that is noted");
     shop.run("update console_sessions set seen_at = now() - interval '61 minutes'").await;
-    assert_eq!(ada.get("/console/").await.status, 303, "idle for an hour");
+    assert_eq!(ada.get("/console").await.status, 303, "idle for an hour");
     shop.run("update console_sessions set seen_at = now(), expires_at = now()").await;
-    assert_eq!(ada.get("/console/").await.status, 303, "too old, however much it is used");
+    assert_eq!(ada.get("/console").await.status, 303, "too old, however much it is used");
     shop.stop().await;
 }
 
@@ -175,12 +175,12 @@ async fn a_new_password_ends_the_other_sessions_and_the_old_password() {
     assert_eq!(ada.post("/console/account/password", &wrong).await.status, 422);
     let short = [("current", PASSWORD), ("password", "short"), ("again", "short")];
     assert_eq!(ada.post("/console/account/password", &short).await.status, 422);
-    assert_eq!(other.get("/console/").await.status, 200, "nothing was changed");
+    assert_eq!(other.get("/console").await.status, 200, "nothing was changed");
     let right = [("current", PASSWORD), ("password", new), ("again", new)];
     let changed = ada.post("/console/account/password", &right).await;
     assert_eq!((changed.status, changed.location()), (303, "/console/account?changed=true"));
-    assert_eq!(ada.get("/console/").await.status, 200, "she goes on");
-    assert_eq!(other.get("/console/").await.status, 303, "whoever else was she, is out");
+    assert_eq!(ada.get("/console").await.status, 200, "she goes on");
+    assert_eq!(other.get("/console").await.status, 303, "whoever else was she, is out");
     assert_eq!(other.enter(PASSWORD).await.status, 401);
     assert_eq!(other.enter(new).await.status, 303);
     shop.stop().await;
@@ -197,10 +197,10 @@ async fn one_ends_ones_own_sessions_and_nobody_elses() {
     let bobs = console_sessions::list(&mut conn, Some(&bob.name)).await.unwrap();
     let path = "/console/account/end-session";
     ada.post(path, &[("session_id", &bobs[0].session_id.to_string())]).await;
-    assert_eq!(bob.get("/console/").await.status, 200, "bob's is bob's");
+    assert_eq!(bob.get("/console").await.status, 200, "bob's is bob's");
     let hers = ada.get("/console/account").await.field("session_id");
     ada.post(path, &[("session_id", &hers)]).await;
-    assert_eq!(laptop.get("/console/").await.status, 303, "the laptop is signed out");
-    assert_eq!(ada.get("/console/").await.status, 200);
+    assert_eq!(laptop.get("/console").await.status, 303, "the laptop is signed out");
+    assert_eq!(ada.get("/console").await.status, 200);
     shop.stop().await;
 }
