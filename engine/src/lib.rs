@@ -179,7 +179,9 @@ pub use ctx::{
 pub use error::Error;
 pub use incident::IncidentClass;
 pub use lane::{Priority, StartOptions};
-pub use operator::{Carried, Cut, GivenUndo, Operator, Refusal, RunState, StepId, Verb, VerbKind};
+pub use operator::{
+    Carried, Cut, Foreseen, GivenUndo, Operator, Refusal, RunState, StepId, StuckAt, Verb, VerbKind,
+};
 pub use registry::Registry;
 pub use replay_check::{Misfit, ReplayCheck, replay_check};
 pub use retention::Retention;

@@ -5,8 +5,12 @@
 
 mod account;
 mod assets;
+mod badge;
 mod cookie;
 mod gate;
+mod icons;
+mod look;
+mod moment;
 mod overview;
 mod page;
 mod record;
@@ -17,7 +21,7 @@ mod throttle;
 mod who;
 
 use axum::Router;
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, post};
 
 use crate::app::Shared;
@@ -26,6 +30,7 @@ pub(crate) fn router(app: &Shared) -> Router<Shared> {
     // Nobody has to be signed in for these.
     let open = Router::new()
         .route("/sign-in", get(sign_in::show).post(sign_in::enter))
+        .route("/theme", post(look::choose))
         .route("/assets/{name}", get(assets::get));
 
     // One's own account, whatever one's rank.
@@ -43,5 +48,5 @@ pub(crate) fn router(app: &Shared) -> Router<Shared> {
         .route("/runs/{id}", get(run::show))
         .route_layer(from_fn_with_state(Shared::clone(app), gate::operators));
 
-    open.merge(own).merge(pages).layer(map_response(page::guard))
+    open.merge(own).merge(pages).layer(map_response(page::guard)).layer(from_fn(look::know))
 }

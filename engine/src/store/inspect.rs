@@ -1,13 +1,16 @@
 //! Reads for people and for gauges. Changes nothing.
 
+mod actions;
 mod archive;
 mod audit;
 mod bulk;
+mod bulks;
 mod runs;
 mod status;
 
 pub use crate::journal::RowKind;
 pub use crate::life::Mover;
+pub use actions::{ActionOnRun, WantedActions, actions_on_runs};
 pub use archive::{ArchivedRun, archived};
 pub use audit::{Fault, faults, invariants};
 pub(crate) use bulk::bulk_sample;
@@ -15,6 +18,7 @@ pub use bulk::{
     BulkItem, BulkView, IncidentGroup, OperatorAction, actions, bulk, bulk_items, bulk_states,
     incident_groups,
 };
+pub use bulks::{Aftermath, abandoned_bulks, aftermath, bulks};
 pub use runs::{
     OpenIncident, RunSummary, StepView, counts, list, named, open_incident, run, steps,
 };

@@ -17,6 +17,7 @@ mod crossings;
 mod decisions;
 mod fairness;
 mod fencing;
+mod foresight;
 mod full_disk;
 mod hostile;
 mod idle;
