@@ -4,6 +4,10 @@
 //! engine's client alone; a page that changes nothing works without JavaScript.
 
 mod assets;
+mod badge;
+mod icons;
+mod look;
+mod moment;
 mod overview;
 mod page;
 mod run;
@@ -11,8 +15,8 @@ mod runs;
 mod who;
 
 use axum::Router;
-use axum::middleware::map_response;
-use axum::routing::get;
+use axum::middleware::{from_fn, map_response};
+use axum::routing::{get, post};
 
 use crate::app::Shared;
 
@@ -22,5 +26,7 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(run::show))
         .route("/assets/{name}", get(assets::get))
+        .route("/theme", post(look::choose))
         .layer(map_response(page::guard))
+        .layer(from_fn(look::know))
 }

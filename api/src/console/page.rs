@@ -4,6 +4,8 @@ use askama::Template;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
+use super::icons::Icon;
+use super::look::Theme;
 use super::who::Operator;
 
 /// What the layout shows around a page.
@@ -11,6 +13,7 @@ pub(crate) struct Frame {
     pub(crate) title: String,
     pub(crate) here: Here,
     pub(crate) who: Operator,
+    pub(crate) theme: Theme,
 }
 
 /// The entries of the menu.
@@ -18,11 +21,57 @@ pub(crate) struct Frame {
 pub(crate) enum Here {
     Overview,
     Runs,
+    Incidents,
+    Workers,
+    Queues,
+    Schedules,
+}
+
+/// One entry of the menu.
+pub(crate) struct Entry {
+    pub(crate) here: Here,
+    pub(crate) href: &'static str,
+    pub(crate) label: &'static str,
+    pub(crate) icon: Icon,
+}
+
+impl Here {
+    /// The menu, in its order.
+    const MENU: &[Entry] = &[
+        Self::Overview.entry("/console", "Overview", Icon::Home),
+        Self::Runs.entry("/console/runs", "Runs", Icon::List),
+        Self::Incidents.entry("/console/incidents", "Incidents", Icon::Alert),
+        Self::Workers.entry("/console/workers", "Workers", Icon::Machine),
+        Self::Queues.entry("/console/queues", "Queues", Icon::Stack),
+        Self::Schedules.entry("/console/schedules", "Schedules", Icon::Calendar),
+    ];
+
+    const fn entry(self, href: &'static str, label: &'static str, icon: Icon) -> Entry {
+        Entry { here: self, href, label, icon }
+    }
 }
 
 impl Frame {
     pub(crate) fn new(title: impl Into<String>, here: Here, who: Operator) -> Self {
-        Self { title: title.into(), here, who }
+        Self { title: title.into(), here, who, theme: Theme::current() }
+    }
+
+    // What the layout draws, so that no page's template needs more than its frame.
+
+    pub(crate) fn brand(&self) -> Icon {
+        Icon::Loop
+    }
+
+    pub(crate) fn person(&self) -> Icon {
+        Icon::Person
+    }
+
+    pub(crate) fn menu(&self) -> &'static [Entry] {
+        Here::MENU
+    }
+
+    pub(crate) fn themes(&self) -> [Theme; 3] {
+        Theme::ALL
     }
 }
 
@@ -69,6 +118,7 @@ struct Problem {
     title: &'static str,
     message: String,
     request_id: String,
+    theme: Theme,
 }
 
 impl IntoResponse for PageError {
@@ -82,7 +132,8 @@ impl IntoResponse for PageError {
                     .to_owned(),
             ),
         };
-        let problem = Problem { title, message, request_id: crate::observe::request_id() };
+        let request_id = crate::observe::request_id();
+        let problem = Problem { title, message, request_id, theme: Theme::current() };
         match problem.render() {
             Ok(html) => (status, Html(html)).into_response(),
             Err(_) => status.into_response(),
