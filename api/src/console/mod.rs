@@ -6,6 +6,7 @@
 mod assets;
 mod badge;
 mod icons;
+mod live;
 mod look;
 mod moment;
 mod overview;
@@ -25,6 +26,10 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/", get(overview::show))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(run::show))
+        .route("/runs/{id}/steps/{seq}", get(run::step))
+        .route("/runs/{id}/json", get(run::download))
+        .route("/runs/{id}/live", get(live::run))
+        .route("/live", get(live::cell))
         .route("/assets/{name}", get(assets::get))
         .route("/theme", post(look::choose))
         .layer(map_response(page::guard))

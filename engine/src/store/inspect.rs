@@ -13,8 +13,7 @@ pub use crate::journal::RowKind;
 pub use crate::life::Mover;
 pub use archive::{ArchivedRun, archived};
 pub use around::{
-    IncidentView, Published, Relative, SHOWN_BYTES, SignalView, incidents, published, relatives,
-    signals,
+    IncidentView, Published, Relative, SignalView, incidents, published, relatives, signals,
 };
 pub use audit::{Fault, faults, invariants};
 pub(crate) use bulk::bulk_sample;
