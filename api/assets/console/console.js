@@ -36,7 +36,7 @@
 
   // Live: a stream tells that the page is worth another look; without one it looks by itself.
 
-  const live = { source: null, held: false, waiting: false, looking: false, since: Date.now(), first: true, retry: 0 };
+  const live = { source: null, held: false, waiting: false, looking: false, since: Date.now(), tried: Date.now(), first: true, retry: 0 };
   const region = () => byId("live");
 
   // Nothing is replaced under somebody's hands.
@@ -45,9 +45,16 @@
     const chosen = document.getSelection();
     if (chosen && !chosen.isCollapsed && root.contains(chosen.anchorNode)) return true;
     if (document.querySelector("dialog[open]")) return true;
-    if (root.querySelector("input[type=checkbox]:checked:not([data-live-ok])")) return true;
+    if (all("input, select, textarea", root).some(is_touched)) return true;
     const active = document.activeElement;
-    return root.contains(active) && active.matches("input, select, textarea, [contenteditable]");
+    return root.contains(active) && active.matches("input, select, textarea");
+  }
+
+  function is_touched(field) {
+    if (field.type === "hidden" || field.type === "submit" || field.type === "button") return false;
+    if (field.type === "checkbox" || field.type === "radio") return field.checked !== field.defaultChecked;
+    if (field.options) return [...field.options].some((option) => option.defaultSelected && !option.selected);
+    return field.value !== field.defaultValue;
   }
 
   function is_live() {
@@ -63,11 +70,12 @@
     let state = open ? "live" : "polling";
     if (live.held || live.waiting) state = "held";
     if (!live.held && !open && seconds > (2 * POLL_MS) / 1_000) state = "stale";
+    const since = new Date(live.since).toLocaleTimeString();
     const words = {
       live: "Live",
       polling: `Looks every ${POLL_MS / 1_000} s`,
-      held: live.waiting ? `Held, newer since ${relative(Date.now() - live.since)}` : "Held",
-      stale: `Stale since ${relative(Date.now() - live.since)}`,
+      held: live.waiting ? `Held, newer since ${since}` : "Held",
+      stale: `Stale since ${since}`,
     }[state];
     bar.dataset.state = state;
     const said = byId("live-state");
@@ -84,6 +92,7 @@
       return;
     }
     live.looking = true;
+    live.tried = Date.now();
     try {
       const answer = await fetch(location.href, { headers: { "X-Live": "1" }, credentials: "same-origin" });
       // Signed out meanwhile, or gone: the reader sees it for himself.
@@ -164,8 +173,8 @@
     connect();
     setInterval(() => {
       const open = live.source?.readyState === EventSource.OPEN;
-      if (live.waiting && !live.held) look();
-      else if (!open && !live.held && Date.now() - live.since >= POLL_MS) look();
+      const rested = Date.now() - live.tried;
+      if (!live.held && (live.waiting ? rested >= 2_000 : !open && rested >= POLL_MS)) look();
       show_state();
     }, 1_000);
   }
@@ -217,7 +226,7 @@
     if (!link || !drawer || !plain || event.defaultPrevented) return;
     const href = link.getAttribute("href");
     const inside = region()?.contains(link) || drawer.contains(link);
-    if (/^\/console\/runs\/[^/]+\/steps\/\d+$/.test(href) && inside && link.id !== "drawer-open" && !byId("main").querySelector(".step:not(dialog .step)")) {
+    if (/^\/console\/runs\/[^/]+\/steps\/\d+$/.test(href) && inside && link.id !== "drawer-open" && !document.querySelector("#main .step")) {
       event.preventDefault();
       open_drawer(href);
     }
@@ -245,7 +254,7 @@
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    if (event.target.closest("input, select, textarea, [contenteditable]")) {
+    if (event.target.closest?.("input, select, textarea")) {
       if (event.key === "Escape") event.target.blur();
       return;
     }

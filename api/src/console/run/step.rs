@@ -57,8 +57,8 @@ pub(crate) async fn show(
     let json =
         |id, label, value: Option<&Value>| value.map(|value| Json::new(id, label, value, &who));
     let values = [
-        json("input", "Input", step.input.as_ref()),
-        json("output", output(row.kind.as_str()), step.result.as_ref()),
+        json("step-input", "Input", step.input.as_ref()),
+        json("step-output", output(row.kind.as_str()), step.result.as_ref()),
     ];
     draw(&StepPage {
         run_id,

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use askama::Template;
 use askama::filters::HtmlSafe;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use makegood::inspect::{OpenIncident, RecordRow, RunDetail};
 use uuid::Uuid;
 
@@ -104,21 +104,10 @@ impl Timeline {
             lines.push(line(entry, y, &scale));
             y += LANE;
         }
-        let begin = run.started_at;
-        let tick = |(at, x): (i64, i64)| {
-            let since =
-                DateTime::from_timestamp_millis(at).map_or(TimeDelta::zero(), |at| at - begin);
-            let label = if since.num_milliseconds() <= 0 {
-                "start".to_owned()
-            } else {
-                format!("+{}", span(since))
-            };
-            Tick { x, label }
-        };
         Self {
             run_id: run.run_id,
             height: y + LANE / 2,
-            ticks: scale.ticks(TICK).into_iter().map(tick).collect(),
+            ticks: ticks(&scale, run.started_at),
             now: run.ended_at.is_none().then(|| scale.x(end)),
             summary: summary(run, rows),
             lines,
@@ -132,6 +121,28 @@ impl Timeline {
 
     fn axis_end(&self) -> i64 {
         self.height - 8
+    }
+}
+
+/// The axis: how long after the start. Two that would read alike are one.
+fn ticks(scale: &Scale, start: DateTime<Utc>) -> Vec<Tick> {
+    let start = start.timestamp_millis();
+    let tick = |(at, x)| Tick { x, label: after(at - start) };
+    let mut ticks: Vec<_> = scale.ticks(TICK).into_iter().map(tick).collect();
+    ticks.dedup_by(|later, earlier| later.label == earlier.label);
+    ticks
+}
+
+/// A time after the start, to three figures or so.
+fn after(ms: i64) -> String {
+    let secs = ms / 1_000;
+    match ms {
+        ..1 => "start".to_owned(),
+        1..1_000 => format!("+{ms} ms"),
+        1_000..60_000 => format!("+{secs}.{} s", ms % 1_000 / 100),
+        60_000..3_600_000 => format!("+{} min {} s", secs / 60, secs % 60),
+        3_600_000..172_800_000 => format!("+{} h {} min", secs / 3_600, secs / 60 % 60),
+        172_800_000.. => format!("+{} d {} h", secs / 86_400, secs / 3_600 % 24),
     }
 }
 
