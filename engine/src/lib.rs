@@ -144,6 +144,7 @@ mod lane;
 mod late;
 mod lease;
 mod life;
+mod next;
 pub mod operator;
 mod parts;
 mod queue;

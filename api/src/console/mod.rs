@@ -9,6 +9,7 @@ mod badge;
 mod cookie;
 mod gate;
 mod icons;
+mod live;
 mod look;
 mod moment;
 mod overview;
@@ -46,6 +47,10 @@ pub(crate) fn router(app: &Shared) -> Router<Shared> {
         .route("/", get(overview::show))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(run::show))
+        .route("/runs/{id}/steps/{seq}", get(run::step))
+        .route("/runs/{id}/json", get(run::download))
+        .route("/runs/{id}/live", get(live::run))
+        .route("/live", get(live::cell))
         .route_layer(from_fn_with_state(Shared::clone(app), gate::operators));
 
     open.merge(own).merge(pages).layer(map_response(page::guard)).layer(from_fn(look::know))

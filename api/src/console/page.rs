@@ -68,6 +68,11 @@ impl Frame {
         Icon::Person
     }
 
+    /// By which a page corrects the reader's clock.
+    pub(crate) fn now(&self) -> String {
+        chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+    }
+
     pub(crate) fn menu(&self) -> &'static [Entry] {
         Here::MENU
     }

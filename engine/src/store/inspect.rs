@@ -2,9 +2,12 @@
 
 mod actions;
 mod archive;
+mod around;
 mod audit;
 mod bulk;
 mod bulks;
+mod detail;
+mod record;
 mod runs;
 mod status;
 
@@ -12,6 +15,9 @@ pub use crate::journal::RowKind;
 pub use crate::life::Mover;
 pub use actions::{ActionOnRun, WantedActions, actions_on_runs};
 pub use archive::{ArchivedRun, archived};
+pub use around::{
+    IncidentView, Published, Relative, SignalView, incidents, published, relatives, signals,
+};
 pub use audit::{Fault, faults, invariants};
 pub(crate) use bulk::bulk_sample;
 pub use bulk::{
@@ -19,6 +25,8 @@ pub use bulk::{
     incident_groups,
 };
 pub use bulks::{Aftermath, abandoned_bulks, aftermath, bulks};
+pub use detail::{FailedTries, Next, RunDetail, detail, pulse, runs_of, tide};
+pub use record::{RecordRow, RecordedStep, record, step};
 pub use runs::{
     OpenIncident, RunSummary, StepView, counts, list, named, open_incident, run, steps,
 };
