@@ -144,6 +144,7 @@ mod lane;
 mod late;
 mod lease;
 mod life;
+mod next;
 mod note;
 pub mod operator;
 mod parts;
@@ -182,7 +183,9 @@ pub use error::Error;
 pub use incident::IncidentClass;
 pub use lane::{Priority, StartOptions};
 pub use note::note;
-pub use operator::{Carried, Cut, GivenUndo, Operator, Refusal, RunState, StepId, Verb, VerbKind};
+pub use operator::{
+    Carried, Cut, Foreseen, GivenUndo, Operator, Refusal, RunState, StepId, StuckAt, Verb, VerbKind,
+};
 pub use registry::Registry;
 pub use replay_check::{Misfit, ReplayCheck, replay_check};
 pub use retention::Retention;

@@ -158,10 +158,15 @@ create table operator_actions (
   before jsonb not null,
   after jsonb not null,
   bulk_id uuid,
+  request_id text,
   at timestamptz not null default now()
 );
 
 create index operator_actions_by_run on operator_actions (run_id, at);
+
+create index operator_actions_by_time on operator_actions (at, action_id);
+
+create index operator_actions_by_actor on operator_actions (actor, at, action_id);
 
 -- Live runs that are being made good, or were told to before their pivot with nothing under way that may be it: they
 -- can be undone by what is recorded alone, without the code that they were started with. `offset 0` keeps each look to

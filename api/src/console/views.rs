@@ -56,5 +56,5 @@ pub(crate) async fn remove(
 }
 
 fn wrong(why: &str) -> PageError {
-    PageError::NotFound(why.to_owned())
+    PageError::Invalid(why.to_owned())
 }

@@ -33,7 +33,7 @@ async fn janitor(cell: &TestCell, retention: Retention) -> Worker {
 }
 
 /// Archives all that has ended by now, and leaves no janitor behind.
-async fn archive(cell: &TestCell) {
+pub async fn archive(cell: &TestCell) {
     let janitor = janitor(cell, eager()).await;
     let ended = "select not exists (select from runs where ended_state is not null)";
     cell.until("what has ended is archived", ended).await;

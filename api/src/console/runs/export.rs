@@ -35,7 +35,7 @@ async fn read(app: &Shared, query: Option<&str>) -> Result<RunPage, PageError> {
     let filter: RunFilter = query
         .unwrap_or_default()
         .parse()
-        .map_err(|wrong: makegood::FilterError| PageError::NotFound(wrong.to_string()))?;
+        .map_err(|wrong: makegood::FilterError| PageError::Invalid(wrong.to_string()))?;
     let mut conn = app.pool.acquire().await?;
     Ok(inspect::list(&mut conn, &filter).await?)
 }

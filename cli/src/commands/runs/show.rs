@@ -1,7 +1,9 @@
 //! One run, told to a person: what it is, what it did, what it needs, and what happens next.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use makegood::inspect::{self, OpenIncident, OperatorAction, RunSummary, StepView};
+use makegood::inspect::{
+    self, Next, OpenIncident, OperatorAction, RunDetail, RunSummary, StepView,
+};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
@@ -20,7 +22,9 @@ pub(crate) async fn show(
     let steps = inspect::steps(conn, run.run_id).await?;
     let incident = inspect::open_incident(conn, run.run_id).await?;
     let actions = inspect::actions(conn, run.run_id).await?;
-    let next = next(&run);
+    let detail = inspect::detail(conn, run.run_id).await?;
+    let next = detail.as_ref().map(|run| format!("{}{}", run.next(), hint(run)));
+    let next = next.unwrap_or_default();
     if format == Format::Json {
         output::json(&json!({
             "run": run, "steps": steps, "incident": incident, "actions": actions, "next": next,
@@ -79,31 +83,16 @@ fn tell(incident: &OpenIncident) {
     output::data(&format!("             {}", incident.message));
 }
 
-/// What happens next, in a sentence.
-fn next(run: &RunSummary) -> String {
-    let due = run.due_at.map(time);
-    match (run.state.as_str(), due) {
-        ("RUNNING", None) => "a worker runs it now.".to_owned(),
-        ("RUNNING", Some(due)) => format!("a worker takes it when it is due, at {due}."),
-        ("WAITING", Some(due)) => format!("it waits for a signal, until {due} at the latest."),
-        ("WAITING", None) => "a worker looks at it now; it waits for a signal.".to_owned(),
-        ("COMPENSATING", None) => "a worker undoes its steps, the last one first.".to_owned(),
-        ("COMPENSATING", Some(due)) => {
-            format!("its steps are undone, the last one first, from {due} on.")
-        }
-        ("STUCK", _) => format!(
-            "nothing, until a person has removed the cause and run `makegood runs retry {} \
-             --reason ...`, or mended it by another verb (`makegood runs --help`).",
-            run.run_id
+/// The command that helps, where only a person can.
+fn hint(run: &RunDetail) -> String {
+    let id = run.run_id;
+    match run.next() {
+        Next::Mend => format!(
+            " Remove the cause and run `makegood runs retry {id} --reason ...`, or mend it by \
+             another verb (`makegood runs --help`)."
         ),
-        ("PAUSED", _) => format!(
-            "nothing, until a person resumes it: `makegood runs resume {} --reason ...`.",
-            run.run_id
-        ),
-        ("COMPLETED", _) => "nothing: it has reached its goal.".to_owned(),
-        ("COMPENSATED", _) => "nothing: everything it did is undone.".to_owned(),
-        ("CLOSED", _) => "nothing: a person closed it.".to_owned(),
-        (other, _) => format!("this program does not know the state {other}."),
+        Next::Resume => format!(" `makegood runs resume {id} --reason ...` does."),
+        _ => String::new(),
     }
 }
 

@@ -37,7 +37,7 @@ pub struct OperatorAction {
     pub at: DateTime<Utc>,
 }
 
-/// What operators did to a run, the oldest first.
+/// What operators did to a run, archived or not, the oldest first.
 ///
 /// ```no_run
 /// # async fn example(conn: &mut sqlx::PgConnection, run_id: uuid::Uuid) -> Result<(), sqlx::Error> {
@@ -60,6 +60,12 @@ pub async fn actions(
         "select action_id, verb, actor, reason, before, after, bulk_id, at
          from operator_actions
          where run_id = $1
+         union all
+         select x.action_id, x.verb, x.actor, x.reason, x.before, x.after, x.bulk_id, x.at
+         from archived_runs a
+         cross join lateral jsonb_to_recordset(a.document -> 'actions') x(action_id uuid, verb text,
+           actor text, reason text, before jsonb, after jsonb, bulk_id uuid, at timestamptz)
+         where a.run_id = $1
          order by at, action_id",
     )
     .bind(run_id)
