@@ -8,6 +8,7 @@ mod ledger;
 mod manual;
 mod mend;
 mod operate;
+mod operators;
 mod reconcile;
 mod runs;
 mod serve;
@@ -27,12 +28,13 @@ pub(crate) use self::ledger::{LedgerArgs, LedgerVerb};
 pub(crate) use self::manual::{CompletionsArgs, ManArgs};
 pub(crate) use self::mend::{CutArgs, MendVerb, OneArgs, SignedArgs};
 pub(crate) use self::operate::{AuditArgs, DoctorArgs, MigrateArgs, MigrateVerb, ReplayCheckArgs};
+pub(crate) use self::operators::{ActorArgs, OperatorsArgs, OperatorsVerb, PasswordArgs};
 pub(crate) use self::reconcile::{NowArgs, ReconcileArgs, ReconcileVerb};
-pub(crate) use self::runs::{ListArgs, RunState, RunsArgs, RunsVerb};
+pub(crate) use self::runs::{ListArgs, NarrowArgs, RunState, RunsArgs, RunsVerb};
 pub(crate) use self::serve::{ApiArgs, GatewayKeyArgs, SandboxArgs, WorkerArgs};
 pub(crate) use self::tend::{
     IncidentsArgs, IncidentsVerb, LimitArgs, NamedArgs, QueuesArgs, QueuesVerb, SchedulesArgs,
-    SchedulesVerb, WorkersArgs,
+    SchedulesVerb, WorkersArgs, WorkersVerb,
 };
 
 const STYLES: Styles = Styles::styled()
@@ -77,6 +79,8 @@ pub(crate) enum Command {
     Schedules(SchedulesArgs),
     /// Show what the books say.
     Ledger(LedgerArgs),
+    /// Say who may sign in to the console.
+    Operators(OperatorsArgs),
     /// Check every promise of the engine and of the shop; exit 1 if one is broken.
     Audit(AuditArgs),
     /// Compare the books with the gateway now, or show what comparisons found; exit 1 if something

@@ -8,6 +8,7 @@ mod incidents;
 mod ledger;
 mod manual;
 mod migrate;
+pub(crate) mod operators;
 mod queues;
 mod reconcile;
 mod replay_check;
@@ -40,6 +41,7 @@ pub(crate) async fn run(command: Command) -> ExitCode {
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),
         Command::Ledger(args) => Box::pin(ledger::run(&args)).await,
+        Command::Operators(args) => Box::pin(operators::run(&args)).await,
         Command::Audit(args) => Box::pin(audit::run(&args)).await,
         Command::Reconcile(args) => Box::pin(reconcile::run(&args)).await,
         Command::ReplayCheck(args) => Box::pin(replay_check::run(&args)).await,

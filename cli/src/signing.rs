@@ -33,7 +33,7 @@ pub(crate) fn operator(client: &Client, signed: &SignedArgs) -> Result<Operator,
 }
 
 /// Who runs the command, by the system's own list of users.
-fn user() -> Result<String, Problem> {
+pub(crate) fn user() -> Result<String, Problem> {
     whoami::username().ok().filter(|name| !name.trim().is_empty()).ok_or_else(|| {
         Problem::new("nobody is named as the one who acts")
             .because("this system has no name for the user that runs the command")

@@ -146,6 +146,7 @@ mod late;
 mod lease;
 mod life;
 mod next;
+mod note;
 pub mod operator;
 mod parts;
 mod queue;
@@ -155,6 +156,7 @@ mod replay_check;
 mod retention;
 mod retry;
 mod run;
+mod run_filter;
 mod runtime;
 mod schedule;
 mod store;
@@ -182,14 +184,16 @@ pub use database_words::database_words;
 pub use error::Error;
 pub use incident::IncidentClass;
 pub use lane::{Priority, StartOptions};
+pub use note::note;
 pub use operator::{
-    Carried, Change, Cut, GivenUndo, Operator, Refusal, Rehearsal, RunState, Setting, StepId,
+    Carried, Change, Cut, Foreseen, GivenUndo, Operator, Refusal, RunState, Setting, StepId,
     StuckAt, Verb, VerbKind,
 };
 pub use registry::Registry;
 pub use replay_check::{Misfit, ReplayCheck, replay_check};
 pub use retention::Retention;
 pub use retry::RetryPolicy;
+pub use run_filter::{FilterError, Order, RunFilter, Shown, Term, What, When};
 pub use runtime::Worker;
 pub use schedule::{CatchUp, Kept, Overlap, Schedule, ScheduleView, Scheduled};
 pub use store::inspect;

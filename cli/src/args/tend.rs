@@ -28,10 +28,10 @@ pub(crate) enum IncidentsVerb {
     Show {
         /// Their fingerprint, as `incidents list` shows it, or its beginning.
         fingerprint: String,
-        /// How many runs at most, 1 to 10000.
+        /// How many runs at most, 1 to 500.
         #[arg(long, value_name = "RUNS", default_value_t = 20)]
-        #[arg(value_parser = clap::value_parser!(i64).range(1..=10_000))]
-        limit: i64,
+        #[arg(value_parser = clap::value_parser!(u32).range(1..=500))]
+        limit: u32,
         #[command(flatten)]
         output: OutputArgs,
     },

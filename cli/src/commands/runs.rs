@@ -1,7 +1,7 @@
 //! `makegood runs`: lists, shows, follows and mends runs.
 
 mod bulk;
-mod list;
+pub(super) mod list;
 mod mend;
 mod next;
 mod record;

@@ -19,7 +19,7 @@ pub(super) async fn set(
     let client = client(database).await?;
     let operator = operator(&client, signed)?;
     let changed = if signed.dry_run {
-        operator.rehearse_setting(setting).await
+        operator.foresee_setting(setting).await
     } else {
         operator.set(setting).await
     };

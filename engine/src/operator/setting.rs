@@ -145,7 +145,7 @@ impl Operator {
     ///
     /// ```no_run
     /// # async fn example(ada: makegood::Operator) -> Result<(), makegood::Error> {
-    /// let would = ada.rehearse_setting(&makegood::Setting::PauseQueue("mail".to_owned())).await?;
+    /// let would = ada.foresee_setting(&makegood::Setting::PauseQueue("mail".to_owned())).await?;
     /// println!("{}", would.after);
     /// # Ok(())
     /// # }
@@ -153,7 +153,7 @@ impl Operator {
     ///
     /// # Errors
     /// Those of [`Operator::set`].
-    pub async fn rehearse_setting(&self, setting: &Setting) -> Result<Change, Error> {
+    pub async fn foresee_setting(&self, setting: &Setting) -> Result<Change, Error> {
         let mut tx = self.client.connections().begin().await?;
         let change = self.change(&mut tx, setting).await;
         tx.rollback().await?;

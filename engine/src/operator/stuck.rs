@@ -1,61 +1,11 @@
 //! Where a run is stuck, read from its record and its incident. Writes nothing.
 
-use serde::Serialize;
 use serde_json::value::RawValue;
-use uuid::Uuid;
 
 use super::verb::StepId;
-use crate::client::Client;
-use crate::error::Error;
 use crate::incident::StuckCall;
 use crate::journal::{Intent, Journal};
-use crate::store::incidents::{self, OpenIncident};
-use crate::store::tasks;
-
-/// The step at which a run is stuck, and that a person may skip or give another input.
-///
-/// ```
-/// use makegood::operator::StuckAt;
-///
-/// fn words(at: &StuckAt) -> String {
-///     if at.is_undo { format!("the undo of {}", at.step) } else { at.step.to_string() }
-/// }
-/// let at = StuckAt { step: "charge".parse().unwrap(), is_undo: true };
-/// assert_eq!(words(&at), "the undo of charge#0");
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct StuckAt {
-    /// The step.
-    pub step: StepId,
-    /// It is the step's undo, or the closing, that could not be done.
-    pub is_undo: bool,
-}
-
-impl Client {
-    /// Where a run is stuck; `None` when it is not, or at no step.
-    ///
-    /// ```no_run
-    /// # async fn example(client: &makegood::Client, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
-    /// if let Some(at) = client.stuck_at(run_id).await? {
-    ///     println!("what would {} have answered?", at.step);
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Database`] when it does not answer, [`Error::Json`] when the record cannot be read.
-    pub async fn stuck_at(&self, run_id: Uuid) -> Result<Option<StuckAt>, Error> {
-        let mut conn = self.connections().acquire().await?;
-        let Some(incident) = incidents::open(&mut conn, run_id).await? else { return Ok(None) };
-        let raw = tasks::reread(&mut conn, run_id).await?;
-        let journal = raw.read().and_then(|(history, _)| Journal::fold(history));
-        let journal = journal
-            .map_err(|source| Error::Json { what: format!("the record of {run_id}"), source })?;
-        Ok(place(&journal, &incident)
-            .map(|place| StuckAt { step: place.step(), is_undo: matches!(place, Place::Back(_)) }))
-    }
-}
+use crate::store::incidents::OpenIncident;
 
 /// What a stuck run is stuck at.
 pub(super) enum Place {

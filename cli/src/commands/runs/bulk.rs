@@ -7,7 +7,6 @@ use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::list;
 use crate::args::{BulkArgs, BulkVerb, SelectionArgs, SimpleVerb};
 use crate::exit::{Exit, Problem};
 use crate::output::{self, Format};
@@ -137,7 +136,15 @@ fn tell(preview: &Preview, format: Format) {
     output::data(&format!("{} runs match", preview.total));
     let rows = preview.states.iter().map(|(state, n)| vec![state.clone(), n.to_string()]);
     output::table(&["state", "number"], rows);
-    list::show(&preview.sample, Format::Table);
+    let rows = preview.sample.iter().map(|run| {
+        vec![
+            run.run_id.to_string(),
+            run.workflow.clone(),
+            run.state.clone(),
+            run.workflow_id.clone(),
+        ]
+    });
+    output::table(&["such as", "workflow", "state", "workflow id"], rows);
 }
 
 fn verb(verb: SimpleVerb) -> Verb {

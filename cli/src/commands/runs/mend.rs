@@ -2,9 +2,8 @@
 //! or where the verb cannot be taken back and a person is there to be asked.
 
 use makegood::inspect::RunSummary;
-use makegood::operator::StuckAt;
 use makegood::{
-    Carried, Client, Cut, Error, GivenUndo, Operator, Rehearsal, StepId, Verb, VerbKind,
+    Carried, Cut, Error, Foreseen, GivenUndo, Operator, Refusal, StepId, StuckAt, Verb, VerbKind,
 };
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -28,19 +27,21 @@ pub(super) async fn mend(
     let one = one(verb);
     let operator = operator(&client, &one.signed)?;
     let run = super::find_named(conn, &one.id).await?;
-    let verb = read(&client, &run, verb).await?;
+    let verb = read(&operator, &run, verb).await?;
     let format = one.output.output;
     if one.signed.dry_run {
-        let would = operator.rehearse(run.run_id, &verb).await;
-        let would = would.map_err(|error| undone(error, run.run_id, &verb))?;
+        let would = foresee(&operator, run.run_id, &verb).await?;
         return rehearsed(&would, &run, &verb, format);
     }
-    if !one.signed.yes && signing::can_ask() && is_grave(verb.kind()) {
-        let would = operator.rehearse(run.run_id, &verb).await;
-        let would = would.map_err(|error| undone(error, run.run_id, &verb))?;
+    let operator = if !one.signed.yes && signing::can_ask() && is_grave(verb.kind()) {
+        let would = foresee(&operator, run.run_id, &verb).await?;
         output::say(&change(&would, &run, &verb));
         signing::ask("yes")?;
-    }
+        // What was shown is what is done, or nothing is.
+        operator.expecting(&would.version)
+    } else {
+        operator
+    };
     let told = carry_out(&operator, run.run_id, &verb).await;
     let (sentence, mut value) = told.map_err(|error| undone(error, run.run_id, &verb))?;
     match format {
@@ -90,18 +91,18 @@ fn one(verb: &MendVerb) -> &OneArgs {
 }
 
 /// The engine's verb; what was left out is where the run is stuck.
-async fn read(client: &Client, run: &RunSummary, verb: &MendVerb) -> Result<Verb, Problem> {
+async fn read(operator: &Operator, run: &RunSummary, verb: &MendVerb) -> Result<Verb, Problem> {
     Ok(match verb {
         MendVerb::Retry(_) => Verb::Retry,
         MendVerb::ResumeForward(_) => Verb::ResumeForward,
         MendVerb::Skip { at, result, forget_undo, .. } => {
-            let place = stuck_at(client, run, at.step.as_ref()).await?;
+            let place = stuck_at(operator, run, at.step.as_ref()).await?;
             let undo = if *forget_undo { GivenUndo::Forget } else { GivenUndo::Keep };
             let result = result.clone().map_or_else(|| nothing(&place), Ok)?;
             Verb::SkipStep { step: place.step, result, undo }
         }
         MendVerb::Edit { at, input, .. } => {
-            let place = stuck_at(client, run, at.step.as_ref()).await?;
+            let place = stuck_at(operator, run, at.step.as_ref()).await?;
             Verb::EditInput { step: place.step, input: input.clone() }
         }
         MendVerb::Compensate(_) => Verb::Compensate,
@@ -118,17 +119,17 @@ async fn read(client: &Client, run: &RunSummary, verb: &MendVerb) -> Result<Verb
 
 /// The step that was named, or else the one at which the run is stuck.
 async fn stuck_at(
-    client: &Client,
+    operator: &Operator,
     run: &RunSummary,
     named: Option<&StepId>,
 ) -> Result<StuckAt, Problem> {
-    let found = client.stuck_at(run.run_id).await;
+    let found = operator.stuck_at(run.run_id).await;
     let found =
         found.map_err(|error| Problem::new("where it is stuck cannot be told").because(error))?;
     match (named, found) {
         (Some(step), found) => {
             let is_undo = found.is_some_and(|at| at.is_undo && at.step == *step);
-            Ok(StuckAt { step: step.clone(), is_undo })
+            Ok(StuckAt { step: step.clone(), is_undo, input: None })
         }
         (None, Some(at)) => {
             output::say(&format!("It is stuck at {}.", words(&at)));
@@ -154,6 +155,16 @@ fn nothing(at: &StuckAt) -> Result<Value, Problem> {
     Err(Problem::new(format!("the run goes on with the result of {}", words(at)))
         .next("give with --result, as JSON, what it would have answered; null if that is nothing")
         .exit(Exit::Usage))
+}
+
+/// What the verb would do; a refusal is one here too.
+async fn foresee(operator: &Operator, run_id: Uuid, verb: &Verb) -> Result<Foreseen, Problem> {
+    let seen = operator.foresee(run_id, verb).await;
+    let seen = seen.map_err(|error| undone(error, run_id, verb))?;
+    match seen.refusal {
+        Some(refusal) => Err(refused(&refusal, run_id, verb)),
+        None => Ok(seen),
+    }
 }
 
 fn place(cut: &CutArgs) -> Cut {
@@ -183,7 +194,7 @@ async fn carry_out(
 }
 
 fn rehearsed(
-    would: &Rehearsal,
+    would: &Foreseen,
     run: &RunSummary,
     verb: &Verb,
     format: Format,
@@ -193,18 +204,21 @@ fn rehearsed(
             output::data(&format!("{} Nothing was changed.", change(would, run, verb)))
         }
         Format::Json => output::json(&json!({
-            "dry_run": true, "run_id": run.run_id, "verb": verb.kind(), "would": would,
+            "dry_run": true, "run_id": run.run_id, "verb": verb.kind(),
+            "would": { "carried": would.carried, "before": would.before, "after": would.after },
         })),
     }
     Ok(())
 }
 
 /// What would change, in a sentence.
-fn change(would: &Rehearsal, run: &RunSummary, verb: &Verb) -> String {
-    let state = |value: &Value| value["state"].as_str().unwrap_or("?").to_owned();
+fn change(would: &Foreseen, run: &RunSummary, verb: &Verb) -> String {
+    let state =
+        |value: &Value| value.get("state").and_then(Value::as_str).unwrap_or_default().to_owned();
     let subject = format!("{} {} ({})", run.workflow, run.workflow_id, run.run_id);
     let command = command(verb.kind());
-    match (verb.kind(), would.carried) {
+    let carried = would.carried.unwrap_or(Carried::Done);
+    match (verb.kind(), carried) {
         (VerbKind::Fork, _) => {
             format!(
                 "{command}: {subject} stays {}; a new run goes on from there.",
@@ -221,7 +235,8 @@ fn change(would: &Rehearsal, run: &RunSummary, verb: &Verb) -> String {
             )
         }
         (_, Carried::Done) => {
-            let (before, after) = (state(&would.before), state(&would.after));
+            let (before, after) =
+                (state(&would.before), would.after.as_ref().map(state).unwrap_or_default());
             format!("{command}: {subject} goes from {before} to {after}.")
         }
     }
@@ -230,18 +245,20 @@ fn change(would: &Rehearsal, run: &RunSummary, verb: &Verb) -> String {
 fn undone(error: Error, run_id: Uuid, verb: &Verb) -> Problem {
     let name = command(verb.kind());
     match error {
-        Error::Refused { refusal, .. } => {
-            Problem::new(format!("{name} does not apply to run {run_id}"))
-                .because(&refusal)
-                .next(refusal.next())
-                .exit(Exit::Conflict)
-        }
+        Error::Refused { refusal, .. } => refused(&refusal, run_id, verb),
         Error::RunNotFound(_) => Problem::new(format!("{name} does not apply to run {run_id}"))
             .because("it has ended, and is in the archive")
             .next("start it anew under another id")
             .exit(Exit::Conflict),
         error => Problem::new(format!("{name} was not carried out")).because(error),
     }
+}
+
+fn refused(refusal: &Refusal, run_id: Uuid, verb: &Verb) -> Problem {
+    Problem::new(format!("{} does not apply to run {run_id}", command(verb.kind())))
+        .because(refusal)
+        .next(refusal.next())
+        .exit(Exit::Conflict)
 }
 
 fn done(verb: &Verb, run_id: Uuid) -> String {

@@ -1,8 +1,7 @@
 //! What happens to a run next, in a sentence, and what a person may do about it.
 
 use makegood::inspect::{Next, RunDetail};
-use makegood::operator::StuckAt;
-use makegood::{Refusal, VerbKind};
+use makegood::{Refusal, StuckAt, VerbKind};
 
 use super::record::called;
 

@@ -1,8 +1,7 @@
 //! One run, told to a person: what it is, what it did, what it needs, and what happens next.
 
 use makegood::inspect::{self, OpenIncident, OperatorAction, RunDetail, RunSummary, StepView};
-use makegood::operator::StuckAt;
-use makegood::{Cause, Error, Refusal, VerbKind};
+use makegood::{Cause, Error, Refusal, StuckAt, VerbKind};
 use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -39,7 +38,8 @@ pub(super) async fn show(
     if format == Format::Json {
         output::json(&json!({
             "run": run, "detail": detail, "steps": steps, "children": children,
-            "incident": incident, "stuck_at": at, "actions": actions, "next": next, "may": may,
+            "incident": incident, "stuck_at": at.as_ref().map(|at| at.step.to_string()),
+            "actions": actions, "next": next, "may": may,
         }));
         return Ok(());
     }
@@ -65,8 +65,8 @@ async fn remedies(database: &DatabaseSettings, run_id: Uuid) -> Result<Remedies,
     let unread = |error| Problem::new("what may be done cannot be told").because(error);
     match client.remedies(run_id).await {
         Ok(verbs) => {
-            // A record that cannot be read is stuck at no step that could be named.
-            let at = client.stuck_at(run_id).await.ok().flatten();
+            let looking = client.operator("nobody", "a look").map_err(unread)?;
+            let at = looking.stuck_at(run_id).await.map_err(unread)?;
             Ok((verbs, at))
         }
         // In the archive nothing is done to it any more.

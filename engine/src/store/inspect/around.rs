@@ -26,7 +26,7 @@ pub struct SignalView {
     pub signal_id: String,
     /// What it is.
     pub kind: String,
-    /// What it says; `None` when that is more than [`SHOWN_BYTES`].
+    /// What it says; `None` when it is longer than was asked for.
     pub payload: Option<Value>,
     /// How long the payload is.
     pub payload_bytes: i32,
@@ -38,16 +38,14 @@ pub struct SignalView {
     pub handled_by: Option<Uuid>,
 }
 
-/// The most bytes of one value that a list of values brings along.
-pub const SHOWN_BYTES: i32 = 16_384;
-
-/// The newest signals of a run, archived or not.
+/// The newest signals of a run, archived or not; payloads of more than `longest` bytes stay where
+/// they are.
 ///
 /// ```no_run
 /// # async fn example(conn: &mut sqlx::PgConnection, run_id: uuid::Uuid) -> Result<(), sqlx::Error> {
 /// use makegood::inspect;
 ///
-/// for signal in inspect::signals(conn, run_id, 100).await? {
+/// for signal in inspect::signals(conn, run_id, 100, 16_384).await? {
 ///     println!("{} {}", signal.received_at, signal.kind);
 /// }
 /// # Ok(())
@@ -60,6 +58,7 @@ pub async fn signals(
     conn: &mut PgConnection,
     run_id: Uuid,
     limit: i64,
+    longest: i32,
 ) -> Result<Vec<SignalView>, sqlx::Error> {
     sqlx::query_as(
         "with newest as materialized (
@@ -107,7 +106,7 @@ pub async fn signals(
     )
     .bind(run_id)
     .bind(limit)
-    .bind(SHOWN_BYTES)
+    .bind(longest)
     .fetch_all(conn)
     .await
 }

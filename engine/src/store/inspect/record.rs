@@ -36,6 +36,8 @@ pub struct RecordRow {
     pub attempts: i32,
     /// The code of a refusal.
     pub code: Option<String>,
+    /// Why the run is made good, of the row that says so.
+    pub cause: Option<Value>,
     /// When it was recorded.
     pub at: DateTime<Utc>,
     /// The names of the outside steps that were about to be tried.
@@ -65,7 +67,8 @@ pub struct RecordRow {
 pub async fn record(conn: &mut PgConnection, run_id: Uuid) -> Result<Vec<RecordRow>, sqlx::Error> {
     sqlx::query_as(
         "select s.seq, s.kind, s.name, s.occurrence, s.undo, s.pivot, s.attempts,
-           case when s.kind = 'rejected' then left(s.result ->> 'code', 100) end as code, s.at,
+           case when s.kind = 'rejected' then left(s.result ->> 'code', 100) end as code,
+           case when s.kind = 'compensating' then s.result end as cause, s.at,
            coalesce(jsonb_path_query_array(s.next, '$[*].name'), '[]') as intended,
            coalesce(jsonb_path_query_array(s.next, '$[*].occurrence'), '[]')
              as intended_occurrences
@@ -173,7 +176,8 @@ pub async fn step(
            where a.run_id = $1
          )
          select s.seq, s.kind, s.name, s.occurrence, s.undo, s.pivot, s.attempts,
-           case when s.kind = 'rejected' then left(s.result ->> 'code', 100) end as code, s.at,
+           case when s.kind = 'rejected' then left(s.result ->> 'code', 100) end as code,
+           case when s.kind = 'compensating' then s.result end as cause, s.at,
            coalesce(jsonb_path_query_array(s.next, '$[*].name'), '[]') as intended,
            coalesce(jsonb_path_query_array(s.next, '$[*].occurrence'), '[]')
              as intended_occurrences,

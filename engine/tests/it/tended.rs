@@ -1,17 +1,16 @@
-//! What an operator would do can be seen before it is done, and what is done to queues and
-//! schedules is written down.
+//! What operators do to queues and schedules: seen before it is done, and written down; and what is
+//! told of a database that is not as it should be.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use makegood::{
-    Carried, Client, Database, Error, Operator, QueueLimits, Refusal, Registry, RunState, Setting,
-    Verb, Worker, WorkerConfig, inspect,
+    Client, Database, Error, Operator, QueueLimits, Registry, Setting, Worker, WorkerConfig,
+    inspect,
 };
 use serde_json::json;
 
 use crate::support::TestCell;
-use crate::trades::{Parcel, Plan, Waiting};
 
 fn ada(cell: &TestCell) -> Operator {
     cell.client.operator("ada", "the mail server is down").unwrap()
@@ -28,31 +27,12 @@ async fn everything(cell: &TestCell) -> BTreeMap<&'static str, String> {
 }
 
 #[tokio::test]
-async fn a_rehearsed_verb_tells_what_it_would_do_and_changes_nothing() {
-    let cell = TestCell::new().await;
-    let waiting = Waiting { plan: Plan::new(), within_ms: 600_000 };
-    let run = cell.start::<Parcel>("p1", &waiting).await;
-    let before = everything(&cell).await;
-    let would = ada(&cell).rehearse(run, &Verb::Terminate).await.unwrap();
-    assert_eq!(would.carried, Carried::Done);
-    assert_eq!(would.before["state"], "RUNNING");
-    assert_eq!(would.after["state"], "CLOSED", "what it would lead to is told");
-    let refused = ada(&cell).rehearse(run, &Verb::Retry).await;
-    let Err(Error::Refused { refusal, .. }) = refused else { panic!("{refused:?}") };
-    assert_eq!(*refusal, Refusal::NotStuck, "and so is why it would be refused");
-    assert_eq!(everything(&cell).await, before, "nothing is changed");
-    ada(&cell).terminate(run).await.unwrap();
-    assert_eq!(cell.state(run).await, RunState::Closed.as_str(), "it does what it said");
-    cell.audited().await;
-}
-
-#[tokio::test]
-async fn what_is_done_to_a_queue_is_rehearsed_done_and_written_down() {
+async fn what_is_done_to_a_queue_is_foreseen_done_and_written_down() {
     let cell = TestCell::new().await;
     let limits = QueueLimits::new().concurrency(3).rate(10, Duration::from_mins(1));
     let set = Setting::SetQueue { queue: "mail".to_owned(), limits };
     let before = everything(&cell).await;
-    let would = ada(&cell).rehearse_setting(&set).await.unwrap();
+    let would = ada(&cell).foresee_setting(&set).await.unwrap();
     assert_eq!(everything(&cell).await, before, "nothing is changed");
     let done = ada(&cell).set(&set).await.unwrap();
     assert_eq!(done, would, "it does what it said");
