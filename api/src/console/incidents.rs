@@ -74,7 +74,7 @@ struct Incident {
     class: String,
     step: Option<String>,
     message: String,
-    remedy: remedy::Remedy,
+    remedy: Remedy,
     /// The group as it is open, if it is.
     open: Option<Group>,
     rows: Vec<Row>,
