@@ -9,7 +9,10 @@
 )]
 
 mod browser;
+mod lists;
+mod run;
 mod signing_in;
 #[path = "../api/support.rs"]
 #[allow(dead_code, reason = "shared with the API's tests; each uses its own part")]
 mod support;
+mod trade;

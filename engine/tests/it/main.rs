@@ -23,6 +23,7 @@ mod hostile;
 mod idle;
 mod leases;
 mod limits;
+mod lists;
 mod looks;
 mod operator_forks;
 mod operator_orders;
