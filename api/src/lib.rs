@@ -22,4 +22,5 @@ mod wait;
 mod webhooks;
 
 pub use config::{Config, Keys};
+pub use passwords::{check_strength, hash_password};
 pub use server::{Api, StartError, run};

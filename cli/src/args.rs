@@ -5,6 +5,7 @@ mod bulk;
 mod ledger;
 mod mend;
 mod operate;
+mod operators;
 mod reconcile;
 mod serve;
 
@@ -22,6 +23,7 @@ pub(crate) use self::mend::{CutArgs, MendVerb, OneArgs, SignedArgs};
 pub(crate) use self::operate::{
     AuditArgs, DoctorArgs, MigrateArgs, MigrateVerb, ReplayCheckArgs, RunState, RunsArgs, RunsVerb,
 };
+pub(crate) use self::operators::{ActorArgs, OperatorsArgs, OperatorsVerb, PasswordArgs};
 pub(crate) use self::reconcile::{NowArgs, ReconcileArgs, ReconcileVerb};
 pub(crate) use self::serve::{ApiArgs, GatewayKeyArgs, SandboxArgs, WorkerArgs};
 
@@ -59,6 +61,8 @@ pub(crate) enum Command {
     Runs(RunsArgs),
     /// Show what the books say.
     Ledger(LedgerArgs),
+    /// Say who may sign in to the console.
+    Operators(OperatorsArgs),
     /// Check every promise of the engine and of the shop; exit 1 if one is broken.
     Audit(AuditArgs),
     /// Compare the books with the gateway now, or show what comparisons found; exit 1 if something

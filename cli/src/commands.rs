@@ -6,6 +6,7 @@ mod bench_worker;
 mod doctor;
 mod ledger;
 mod migrate;
+pub(crate) mod operators;
 mod reconcile;
 mod replay_check;
 mod runs;
@@ -28,6 +29,7 @@ pub(crate) async fn run(command: Command) -> ExitCode {
         Command::Migrate(args) => Box::pin(migrate::run(&args)).await,
         Command::Runs(args) => Box::pin(runs::run(&args)).await,
         Command::Ledger(args) => Box::pin(ledger::run(&args)).await,
+        Command::Operators(args) => Box::pin(operators::run(&args)).await,
         Command::Audit(args) => Box::pin(audit::run(&args)).await,
         Command::Reconcile(args) => Box::pin(reconcile::run(&args)).await,
         Command::ReplayCheck(args) => Box::pin(replay_check::run(&args)).await,

@@ -39,6 +39,7 @@ pub const FILES: &[File] = &files![
     "shop/005_ledger.sql",
     "shop/006_webhooks_and_outbox.sql",
     "shop/007_reconciliation.sql",
+    "shop/008_console.sql",
 ];
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use crate::{Cell, Error};
 pub const APPLICATION_ROLE: &str = "makegood_app";
 
 /// Tables to which rows are only ever added.
-pub const ONLY_GROW: [&str; 4] =
-    ["ledger_transactions", "ledger_entries", "order_events", "stock_movements"];
+pub const ONLY_GROW: [&str; 5] =
+    ["ledger_transactions", "ledger_entries", "order_events", "stock_movements", "console_actions"];
 
 /// What became of the role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,26 +3,47 @@
 //! Every page of it on one screen. It reads through `makegood::inspect` and acts through the
 //! engine's client alone; a page that changes nothing works without JavaScript.
 
+mod account;
 mod assets;
 mod badge;
+mod cookie;
+mod gate;
 mod icons;
 mod live;
 mod look;
 mod moment;
 mod overview;
 mod page;
+mod record;
 mod run;
 mod runs;
+mod sign_in;
+mod throttle;
 mod who;
 
 use axum::Router;
-use axum::middleware::{from_fn, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, post};
 
 use crate::app::Shared;
 
-pub(crate) fn router() -> Router<Shared> {
-    Router::new()
+pub(crate) fn router(app: &Shared) -> Router<Shared> {
+    // Nobody has to be signed in for these.
+    let open = Router::new()
+        .route("/sign-in", get(sign_in::show).post(sign_in::enter))
+        .route("/theme", post(look::choose))
+        .route("/assets/{name}", get(assets::get));
+
+    // One's own account, whatever one's rank.
+    let own = Router::new()
+        .route("/account", get(account::show))
+        .route("/account/password", post(account::set_password))
+        .route("/account/end-session", post(account::end_session))
+        .route("/sign-out", post(sign_in::leave))
+        .route_layer(from_fn_with_state(Shared::clone(app), gate::anybody));
+
+    // Everybody reads these; what they change, operators change.
+    let pages = Router::new()
         .route("/", get(overview::show))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(run::show))
@@ -30,8 +51,7 @@ pub(crate) fn router() -> Router<Shared> {
         .route("/runs/{id}/json", get(run::download))
         .route("/runs/{id}/live", get(live::run))
         .route("/live", get(live::cell))
-        .route("/assets/{name}", get(assets::get))
-        .route("/theme", post(look::choose))
-        .layer(map_response(page::guard))
-        .layer(from_fn(look::know))
+        .route_layer(from_fn_with_state(Shared::clone(app), gate::operators));
+
+    open.merge(own).merge(pages).layer(map_response(page::guard)).layer(from_fn(look::know))
 }

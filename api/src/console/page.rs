@@ -7,6 +7,7 @@ use axum::response::{Html, IntoResponse, Response};
 use super::icons::Icon;
 use super::look::Theme;
 use super::who::Operator;
+use crate::error::ApiError;
 
 /// What the layout shows around a page.
 pub(crate) struct Frame {
@@ -21,6 +22,7 @@ pub(crate) struct Frame {
 pub(crate) enum Here {
     Overview,
     Runs,
+    Account,
     Incidents,
     Workers,
     Queues,
@@ -94,6 +96,10 @@ pub(crate) fn draw(template: &impl Template) -> Page {
 pub(crate) enum PageError {
     /// There is nothing of that name.
     NotFound(String),
+    /// Whoever asks may not.
+    Forbidden(String),
+    /// What was sent cannot be used.
+    Invalid(String),
     /// Something of ours is broken; the log has it under the request's id.
     Internal,
 }
@@ -107,6 +113,18 @@ impl PageError {
 
 impl From<sqlx::Error> for PageError {
     fn from(error: sqlx::Error) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<store::Error> for PageError {
+    fn from(error: store::Error) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<ApiError> for PageError {
+    fn from(error: ApiError) -> Self {
         Self::internal(error)
     }
 }
@@ -130,6 +148,8 @@ impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         let (status, title, message) = match self {
             Self::NotFound(what) => (StatusCode::NOT_FOUND, "Not found", what),
+            Self::Forbidden(why) => (StatusCode::FORBIDDEN, "You may not do this", why),
+            Self::Invalid(why) => (StatusCode::BAD_REQUEST, "This cannot be used", why),
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "This page failed",

@@ -4,6 +4,8 @@ mod bulk;
 mod mend;
 mod show;
 
+pub(super) use self::mend::user;
+
 use makegood::{Attributes, inspect};
 use sqlx::PgConnection;
 

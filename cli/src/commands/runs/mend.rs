@@ -133,7 +133,7 @@ fn done(verb: &Verb, run_id: Uuid) -> String {
 }
 
 /// Who runs the command, as far as the system says.
-fn user() -> String {
+pub(in crate::commands) fn user() -> String {
     let named = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
     named("USER").or_else(|| named("LOGNAME")).unwrap_or_else(|| "unknown".to_owned())
 }
