@@ -245,3 +245,32 @@ fn a_verb_acts_on_the_run_that_is_named_and_on_no_other() {
     assert_eq!(terminate(&run_id).code, Some(0), "by its run id it is one");
     assert_eq!(cell.text("select count(*)::text from tasks").as_deref(), Some("0"), "that one");
 }
+
+#[test]
+fn operators_are_added_ranked_and_kept_out_and_all_of_it_is_written_down() {
+    let cell = TestCell::new();
+    let added = cell.run(&["operators", "add", "ada", "--rank", "operator", "--actor", "root"]);
+    assert_eq!(added.code, Some(0), "{}", added.err);
+    let password = added.out.trim();
+    assert_eq!(password.len(), 32, "the one that was made up is shown: {password:?}");
+    let kept = cell.text("select password_hash from operators where name = 'ada'").unwrap();
+    assert!(kept.starts_with("$argon2id$") && !kept.contains(password), "only its hash is kept");
+    let again = cell.run(&["operators", "add", "ada", "--rank", "admin"]);
+    assert_eq!(again.code, Some(4), "the name is taken: {}", again.err);
+    assert_eq!(cell.run(&["operators", "add", "Ada Lovelace", "--rank", "admin"]).code, Some(2));
+    assert_eq!(cell.run(&["operators", "set-rank", "bob", "admin"]).code, Some(3), "no such one");
+    for args in [["set-rank", "ada", "admin"].as_slice(), &["disable", "ada"]] {
+        let args: Vec<_> =
+            ["operators"].iter().chain(args).chain(&["--actor", "root"]).copied().collect();
+        assert_eq!(cell.run(&args).code, Some(0), "{args:?}");
+    }
+    let listed = json(&cell.run(&["operators", "list", "-o", "json"]).out);
+    assert_eq!((&listed[0]["name"], &listed[0]["rank"]), (&"ada".into(), &"admin".into()));
+    assert!(listed[0]["disabled_at"].is_string(), "{listed}");
+    assert!(listed[0].get("password_hash").is_none(), "nobody needs to see it");
+    let kept = "select string_agg(verb || ' ' || target, ', ' order by at)
+                from console_actions
+                where actor = 'root'";
+    let kept = cell.text(kept).unwrap();
+    assert_eq!(kept, "add_operator ada, set_rank ada, disable_operator ada");
+}

@@ -145,6 +145,7 @@ mod late;
 mod lease;
 mod life;
 mod next;
+mod note;
 pub mod operator;
 mod parts;
 mod queue;
@@ -154,6 +155,7 @@ mod replay_check;
 mod retention;
 mod retry;
 mod run;
+mod run_filter;
 mod runtime;
 mod schedule;
 mod store;
@@ -180,11 +182,15 @@ pub use ctx::{
 pub use error::Error;
 pub use incident::IncidentClass;
 pub use lane::{Priority, StartOptions};
-pub use operator::{Carried, Cut, GivenUndo, Operator, Refusal, RunState, StepId, Verb, VerbKind};
+pub use note::note;
+pub use operator::{
+    Carried, Cut, Foreseen, GivenUndo, Operator, Refusal, RunState, StepId, StuckAt, Verb, VerbKind,
+};
 pub use registry::Registry;
 pub use replay_check::{Misfit, ReplayCheck, replay_check};
 pub use retention::Retention;
 pub use retry::RetryPolicy;
+pub use run_filter::{FilterError, Order, RunFilter, Shown, Term, What, When};
 pub use runtime::Worker;
 pub use schedule::{CatchUp, Kept, Overlap, Schedule, ScheduleView, Scheduled};
 pub use store::inspect;

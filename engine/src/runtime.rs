@@ -146,7 +146,7 @@ impl Worker {
         let post = database.pool("makegood-post", 2).await?;
         let upkeep = database.hot_pool("makegood-upkeep", 3).await?;
         check_pins(&hot).await?;
-        let lease = Arc::new(Lease::register(keeper, &config.name, config.lease).await?);
+        let lease = Arc::new(Lease::register(keeper, &config).await?);
         let bells = Bells::default();
         let registry = registry.activity(CancelChild::new(post, bells.clone()));
         let batch = config.flush_batch;

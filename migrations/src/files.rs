@@ -40,6 +40,7 @@ pub const FILES: &[File] = &files![
     "shop/006_webhooks_and_outbox.sql",
     "shop/007_reconciliation.sql",
     "shop/008_console.sql",
+    "shop/009_console_views.sql",
 ];
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use axum::Form;
 use axum::extract::{ConnectInfo, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
+use chrono::Utc;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use store::console_sessions::{self, Session};
@@ -14,6 +15,8 @@ use store::operators;
 use store::users::PasswordHash;
 use uuid::Uuid;
 
+use super::icons::Icon;
+use super::moment::Moment;
 use super::page::{Frame, Here, Page, PageError, draw};
 use super::record::Record;
 use super::throttle::Subjects;
@@ -33,6 +36,8 @@ struct Account {
 /// A session as it is shown.
 struct Line {
     session: Session,
+    seen: Moment,
+    ends: Moment,
     is_this: bool,
 }
 
@@ -54,7 +59,13 @@ pub(crate) async fn show(
 async fn page(who: Operator, app: &Shared, changed: bool, fault: Option<String>) -> Page {
     let mut conn = app.pool.acquire().await?;
     let sessions = console_sessions::list(&mut conn, Some(&who.name)).await?;
-    let line = |session: Session| Line { is_this: session.session_id == who.session_id, session };
+    let now = Utc::now();
+    let line = |session: Session| Line {
+        seen: Moment::new(session.seen_at, now),
+        ends: Moment::new(session.expires_at, now),
+        is_this: session.session_id == who.session_id,
+        session,
+    };
     let sessions = sessions.into_iter().map(line).collect();
     let frame = Frame::new("Your account", Here::Account, who);
     draw(&Account { frame, sessions, changed, fault })

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 const FILES: [(&str, &str, &[u8]); 6] = [
     ("console.css", "text/css", include_bytes!("../../assets/console/console.css")),
     ("parts.css", "text/css", include_bytes!("../../assets/console/parts.css")),
+    ("acts.css", "text/css", include_bytes!("../../assets/console/acts.css")),
     ("icon.svg", "image/svg+xml", include_bytes!("../../assets/console/icon.svg")),
     ("htmx.js", "text/javascript", include_bytes!("../../assets/console/htmx.js")),
     ("console.js", "text/javascript", include_bytes!("../../assets/console/console.js")),

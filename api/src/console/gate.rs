@@ -6,6 +6,7 @@
 use axum::Form;
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, Request, State};
+use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -90,7 +91,9 @@ async fn known(app: &Shared, headers: &HeaderMap) -> Result<Option<Operator>, Pa
 fn signed_out(request: &Request) -> Response {
     let headers = request.headers();
     let back = if is_safe(request.method()) {
-        request.uri().path_and_query().map(ToString::to_string).unwrap_or_default()
+        // Behind the console's own prefix, that is all the request knows.
+        let asked = request.uri().path_and_query().map_or("", PathAndQuery::as_str);
+        format!("/console{asked}")
     } else {
         "/console".to_owned()
     };

@@ -24,6 +24,8 @@ pub(crate) enum Icon {
     Cross,
     Retry,
     Info,
+    Filter,
+    Star,
 }
 
 impl Icon {
@@ -51,6 +53,8 @@ impl Icon {
             Self::Retry => {
                 "M13.2 6.5A5.5 5.5 0 0 0 3.3 5M2.8 2v3.2H6M2.8 9.5a5.5 5.5 0 0 0 9.9 1.5M13.2 14v-3.2H10"
             }
+            Self::Filter => "M2.5 3.5h11M4.5 8h7M6.5 12.5h3",
+            Self::Star => "M8 2.2 9.8 6l4.2.5-3.1 2.9.8 4.2L8 11.5l-3.7 2.1.8-4.2L2 6.5 6.2 6z",
             Self::Info => "M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12zM8 7.3v3.5M8 5.2v.01",
         }
     }

@@ -13,6 +13,8 @@ use store::console_sessions::{self, NewSession};
 use store::{Error, operators};
 use uuid::Uuid;
 
+use super::icons::Icon;
+use super::look::Theme;
 use super::page::{Page, draw};
 use super::record::Record;
 use super::throttle::Subjects;
@@ -44,6 +46,13 @@ struct SignIn {
     name: String,
     next: String,
     fault: Option<String>,
+    theme: Theme,
+}
+
+impl SignIn {
+    fn of(name: String, next: String, fault: Option<String>) -> Self {
+        Self { name, next, fault, theme: Theme::current() }
+    }
 }
 
 #[derive(Deserialize)]
@@ -54,7 +63,7 @@ pub(crate) struct Asked {
 
 /// `GET /console/sign-in`
 pub(crate) async fn show(Query(asked): Query<Asked>) -> Page {
-    draw(&SignIn { name: String::new(), next: back(&asked.next), fault: None })
+    draw(&SignIn::of(String::new(), back(&asked.next), None))
 }
 
 #[derive(Deserialize)]
@@ -76,7 +85,7 @@ pub(crate) async fn enter(
     let (name, next) = (given.name.trim().to_lowercase(), back(&given.next));
     let refused = |status: StatusCode, fault: String| {
         tracing::warn!(target: "security", operator = name, %peer, fault, "a sign-in failed");
-        let page = draw(&SignIn { name: name.clone(), next: next.clone(), fault: Some(fault) })?;
+        let page = draw(&SignIn::of(name.clone(), next.clone(), Some(fault)))?;
         Ok((status, page).into_response())
     };
     let subjects = Subjects::of(&name, peer.ip());

@@ -9,6 +9,7 @@
 )]
 
 mod browser;
+mod lists;
 mod run;
 mod signing_in;
 #[path = "../api/support.rs"]

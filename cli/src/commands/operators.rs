@@ -76,7 +76,7 @@ async fn list(conn: &mut PgConnection, format: Format) -> Result<(), Problem> {
 }
 
 /// Lets somebody sign in.
-pub(crate) async fn add(
+async fn add(
     conn: &mut PgConnection,
     name: &str,
     rank: Rank,
@@ -93,6 +93,24 @@ pub(crate) async fn add(
     })?;
     let after = json!({ "rank": rank });
     write_down(&mut tx, actor, "add_operator", name, Some((Value::Null, after))).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Lets somebody sign in with this password, known before or not: for a cell of one's own.
+pub(crate) async fn give(
+    conn: &mut PgConnection,
+    name: &str,
+    rank: Rank,
+    password: &Password,
+) -> anyhow::Result<()> {
+    let hash = password.hash().map_err(|problem| anyhow::anyhow!("{problem}"))?;
+    let mut tx = conn.begin().await?;
+    if operators::set_password(&mut tx, name, &hash).await? {
+        operators::set_rank(&mut tx, name, rank).await?;
+        operators::set_disabled(&mut tx, name, false).await?;
+    } else {
+        operators::insert(&mut tx, name, &hash, rank).await?;
+    }
     Ok(tx.commit().await?)
 }
 

@@ -6,7 +6,7 @@ mod show;
 
 pub(super) use self::mend::user;
 
-use makegood::{Attributes, inspect};
+use makegood::{RunFilter, Term, What, inspect};
 use sqlx::PgConnection;
 
 use crate::args::{RunState, RunsArgs, RunsVerb};
@@ -21,10 +21,16 @@ pub(crate) async fn run(args: &RunsArgs) -> Result<Exit, Problem> {
     let mut conn = connect::connection(&database).await?;
     match &args.verb {
         RunsVerb::List { state, workflow, attribute, limit, output } => {
-            let (state, workflow) = (state.map(RunState::as_str), workflow.as_deref());
-            let with = |all: Attributes, (name, value): &(String, String)| all.with(name, value);
-            let attributes = attribute.iter().fold(Attributes::new(), with);
-            let runs = inspect::list(&mut conn, state, workflow, &attributes, *limit).await?;
+            let state = state.and_then(|state| format!("state={}", state.as_str()).parse().ok());
+            let mut filter: RunFilter = state.unwrap_or_default();
+            filter.limit = u32::try_from(*limit).unwrap_or_default();
+            let workflow = workflow.iter().map(|name| What::Workflow(name.clone()));
+            let with =
+                |(name, value): &(String, String)| What::Attribute(name.clone(), value.clone());
+            let terms = workflow.chain(attribute.iter().map(with)).map(Term::is);
+            filter = terms.fold(filter, RunFilter::with);
+            let runs = inspect::list(&mut conn, &filter).await?.runs;
+            let runs: Vec<_> = runs.into_iter().map(inspect::RunSummary::from).collect();
             list(&runs, *limit, output.output);
         }
         RunsVerb::Show { id, output } => {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::commands::operators::Password;
 use crate::demo::{
     child::Child,
     goods::{GOODS, SCARCE},
@@ -13,22 +14,29 @@ pub(super) const EMAIL: &str = "you@shop.example";
 /// Its password: there is nothing behind it worth stealing.
 pub(super) const PASSWORD: &str = "a-password-for-dev-only";
 
+/// The operator that dev makes.
+pub(super) const OPERATOR: &str = "admin";
+
 /// Where everything is.
 pub(super) struct Addresses {
     pub(super) api: String,
     pub(super) sandbox: String,
     pub(super) database: String,
     pub(super) logs: PathBuf,
+    /// The password of the operator.
+    pub(super) password: Password,
 }
 
 /// Prints it all.
 pub(super) fn print(at: &Addresses, worker: Option<&Child>) {
-    let Addresses { api, sandbox, database, logs } = at;
+    let Addresses { api, sandbox, database, logs, password } = at;
+    let password = password.text();
     let worker_url = worker.map(Child::url).unwrap_or_default();
     let pid = worker.and_then(Child::pid).unwrap_or_default();
     let skus = GOODS.map(|(sku, ..)| sku).join(", ");
     say(&format!(
         r#"
+  console          {api}/console   sign in as {OPERATOR} with {password}
   API              {api}   health: {api}/readyz
   gateway sandbox  {sandbox}   its books: {sandbox}/sandbox/state
   worker           {worker_url}   metrics: {worker_url}/metrics   pid {pid}
