@@ -81,8 +81,9 @@ fn runs_are_listed_shown_and_a_stuck_one_is_retried_once() {
     let order = shop::place_order(&cell);
     let workflow_id = format!("checkout:{order}:1");
     let listed = json(&cell.run(&["runs", "list", "--workflow", "checkout", "-o", "json"]).out);
-    assert_eq!(listed[0]["workflow_id"], workflow_id.as_str());
-    let run_id = listed[0]["run_id"].as_str().unwrap();
+    let listed = &listed["runs"][0];
+    assert_eq!(listed["workflow_id"], workflow_id.as_str());
+    let run_id = listed["run_id"].as_str().unwrap();
     let of = |who: &str| cell.run(&["runs", "list", "--attribute", &format!("customer={who}")]);
     assert!(of("ada").out.contains(run_id), "it is found by what it was started with");
     assert!(!of("eve").out.contains(run_id), "and by nothing else");

@@ -138,6 +138,131 @@ fn a_queue_is_limited_paused_and_resumed_and_who_did_so_is_recorded() {
     assert_eq!(queues(&["set", "mail", "--concurrency", "0", "--dry-run"]).code, Some(2));
 }
 
+#[test]
+fn runs_are_found_by_what_they_are_and_by_what_they_are_not() {
+    let cell = TestCell::new();
+    let order = shop::place_order(&cell);
+    cell.sql(
+        r#"insert into runs (run_id, workflow, workflow_id, input, started_at, attributes)
+           select gen_random_uuid(), case n % 2 when 0 then 'even' else 'odd' end, 'n:' || n, '1',
+             now() - n * interval '1 hour', jsonb_build_object('tenant', 't' || n % 3)
+           from generate_series(1, 6) n;
+           insert into lanes (queue, workflow, version, priority, share)
+           values ('default', 'even', 1, 0, ''), ('default', 'odd', 1, 0, '');
+           insert into tasks (run_id, lane, state, tries)
+           select r.run_id, l.lane, 'RUNNING',
+             case when r.workflow = 'odd' then '{"charge#0": {"failed": 2}}'::jsonb end
+           from runs r
+           join lanes l on l.workflow = r.workflow
+           where r.workflow in ('even', 'odd')"#,
+    );
+    cell.sql(
+        "insert into incidents (incident_id, run_id, class, step, message, fingerprint)
+         select gen_random_uuid(), run_id, 'retries_used_up', 'charge', 'a timeout', 'abcdef'
+         from runs
+         where workflow_id in ('n:2', 'n:4');
+         update tasks k
+         set state = 'STUCK', due_at = null, incident_id = i.incident_id
+         from incidents i
+         where i.run_id = k.run_id",
+    );
+    let found = |words: &[&str]| {
+        let listed = cell.run(&[&["runs", "list", "-o", "json"], words].concat());
+        assert_eq!(listed.code, Some(0), "{words:?}: {}", listed.err);
+        let listed = json(&listed.out);
+        let ids = listed["runs"].as_array().unwrap().iter();
+        let mut ids: Vec<_> =
+            ids.map(|run| run["workflow_id"].as_str().unwrap().to_owned()).collect();
+        ids.sort();
+        ids.join(" ")
+    };
+    assert_eq!(found(&["--state", "stuck"]), "n:2 n:4");
+    assert_eq!(found(&["--state", "needs-attention"]), "n:2 n:4");
+    assert_eq!(found(&["--state", "retrying"]), "n:1 n:3 n:5");
+    assert_eq!(found(&["--not-state", "stuck,retrying", "--workflow", "even"]), "n:6");
+    assert_eq!(found(&["--workflow", "even", "--not", "tenant=t0"]), "n:2 n:4");
+    assert_eq!(found(&["--tenant", "t1"]), "n:1 n:4");
+    assert_eq!(found(&["--error", "timeout", "--id", "n:2"]), "n:2");
+    assert_eq!(
+        found(&["--since", "210m", "--workflow", "even", "--workflow", "odd"]),
+        "n:1 n:2 n:3"
+    );
+    assert_eq!(found(&["--quiet-for", "5h", "--not-state", "stuck"]), "n:5 n:6");
+    assert_eq!(found(&["--id", &format!("checkout:{order}")]), format!("checkout:{order}:1"));
+    let unread = cell.run(&["runs", "list", "--since", "soon"]);
+    assert_eq!(unread.code, Some(2), "{}", unread.err);
+    assert!(unread.err.contains("2h (ago)"), "it says how it is written: {}", unread.err);
+}
+
+#[test]
+fn a_list_goes_on_behind_its_last_run() {
+    let cell = TestCell::new();
+    shop::place_order(&cell);
+    cell.sql(
+        "insert into runs (run_id, workflow, workflow_id, input, ended_at, ended_state)
+         select gen_random_uuid(), 'old', 'old:' || n, '1', now(), 'COMPLETED'
+         from generate_series(1, 6) n",
+    );
+    let mut seen = Vec::new();
+    let mut after: Vec<String> = Vec::new();
+    loop {
+        let mut words = vec!["runs", "list", "--limit", "3", "-o", "json"];
+        words.extend(after.iter().map(String::as_str));
+        let page = json(&cell.run(&words).out);
+        let runs = page["runs"].as_array().unwrap();
+        seen.extend(runs.iter().map(|run| run["run_id"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next"].as_str() else { break };
+        after = vec!["--after".to_owned(), next.to_owned()];
+    }
+    assert_eq!(seen.len(), 7, "every run is on a page");
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 7, "and on one only");
+}
+
+#[test]
+fn alike_incidents_are_shown_with_what_helps_and_their_runs() {
+    let cell = TestCell::new();
+    shop::place_order(&cell);
+    cell.sql(
+        "insert into incidents (incident_id, run_id, class, step, message, fingerprint)
+         select gen_random_uuid(), run_id, 'retries_used_up', 'reserve_stock', 'no answer',
+           'abcdef0123456789'
+         from runs;
+         update tasks
+         set state = 'STUCK', due_at = null, incident_id = (select incident_id from incidents)",
+    );
+    let run_id = cell.text("select run_id::text from runs").unwrap();
+    let listed = cell.run(&["incidents", "list"]);
+    assert!(listed.out.contains(&run_id), "such as this one: {}", listed.out);
+    let shown = cell.run(&["incidents", "show", "abcd"]);
+    assert_eq!(shown.code, Some(0), "the beginning is enough: {}", shown.err);
+    for part in
+        ["reserve_stock", "no answer", "What helps", &run_id, "bulk retry --fingerprint abcdef"]
+    {
+        assert!(shown.out.contains(part), "{part:?} is shown: {}", shown.out);
+    }
+    assert_eq!(cell.run(&["incidents", "show", "ffff"]).code, Some(3));
+    let doctor = cell.run(&["doctor"]).out;
+    assert!(doctor.contains("makegood incidents list"), "it says where to look: {doctor}");
+}
+
+#[test]
+fn a_silent_worker_is_named() {
+    let cell = TestCell::new();
+    assert!(cell.run(&["workers", "list"]).err.contains("No worker was ever here."));
+    cell.sql(
+        "insert into workers (incarnation, name, host, pid, lease_until)
+         values (gen_random_uuid(), 'anna', 'host-1', 7, now() + interval '1 minute'),
+           (gen_random_uuid(), 'bert', 'host-2', 8, now() - interval '1 minute')",
+    );
+    let listed = cell.run(&["workers", "list"]).out;
+    let line = |name: &str| listed.lines().find(|line| line.contains(name)).unwrap().to_owned();
+    assert!(line("anna").contains("alive") && line("bert").contains("silent"), "{listed}");
+    let doctor = cell.run(&["doctor"]).out;
+    assert!(doctor.contains("1 alive, 1 silent: bert (host-2/8, 0 runs)"), "{doctor}");
+}
+
 struct Books;
 
 impl Workflow for Books {

@@ -193,10 +193,6 @@ pub(crate) enum RunState {
 }
 
 impl RunState {
-    pub(crate) fn as_str(self) -> &'static str {
-        self.engine().as_str()
-    }
-
     /// The engine's word for it.
     pub(crate) fn engine(self) -> makegood::RunState {
         match self {

@@ -1,5 +1,6 @@
 //! The cell: its migrations, its workers, and the runs that wait for one or for a person.
 
+use makegood::database_words;
 use makegood::inspect::{self, Status};
 use migrations::{FileState, Part};
 use sqlx::PgConnection;
@@ -20,7 +21,8 @@ pub(super) async fn examine(
     let status = inspect::status(conn).await;
     let Ok(status) = status else { return vec![migrated] };
     let rights = rights(conn, profile).await;
-    vec![migrated, rights, workers(&status), queue(&status), incidents(&status)]
+    let workers = workers(conn).await;
+    vec![migrated, rights, workers, queue(&status), incidents(&status)]
 }
 
 /// Whether this login may change what only grows: the triggers refuse it, but an owner can drop them.
@@ -38,7 +40,7 @@ async fn rights(conn: &mut PgConnection, profile: Profile) -> Finding {
     .fetch_one(conn)
     .await;
     match asked {
-        Err(error) => Finding::fail(check, error.to_string(), "run `makegood migrate`"),
+        Err(error) => Finding::fail(check, database_words(&error), "run `makegood migrate`"),
         Ok((_, tables)) if tables.is_empty() => {
             Finding::ok(check, "this login may change no ledger entry")
         }
@@ -81,15 +83,35 @@ async fn migrations(conn: &mut PgConnection, database: &DatabaseSettings) -> Fin
     Finding::ok(check, format!("all {} applied to cell {cell}", files.len()))
 }
 
-fn workers(status: &Status) -> Finding {
-    match status.live_workers {
-        0 => {
-            let next =
-                "start one with `makegood worker`: orders are placed, and stay where they are";
-            Finding::warn("workers", "none is alive", next)
+async fn workers(conn: &mut PgConnection) -> Finding {
+    let check = "workers";
+    let all = match inspect::workers(conn).await {
+        Ok(all) => all,
+        Err(error) => {
+            let next = "try again; see the server's log";
+            return Finding::fail(check, database_words(&error), next);
         }
-        number => Finding::ok("workers", format!("{number} alive")),
+    };
+    let (silent, alive): (Vec<_>, Vec<_>) =
+        all.into_iter().filter(|worker| worker.alive).partition(|worker| worker.overdue);
+    let named: Vec<_> = silent
+        .iter()
+        .map(|it| format!("{} ({}/{}, {} runs)", it.name, it.host, it.pid, it.held))
+        .collect();
+    let found = match named.len() {
+        0 => format!("{} alive", alive.len()),
+        silent => format!("{} alive, {silent} silent: {}", alive.len(), named.join(", ")),
+    };
+    if alive.is_empty() {
+        let next = "start one with `makegood worker`: orders are placed, and stay where they are";
+        return Finding::warn(check, found, next);
     }
+    if named.is_empty() {
+        return Finding::ok(check, found);
+    }
+    let next =
+        "see whether it was killed or is cut off; the others take its runs over by themselves";
+    Finding::warn(check, found, next)
 }
 
 fn queue(status: &Status) -> Finding {
