@@ -16,6 +16,9 @@ use crate::passwords::Passwords;
 /// More pieces of work than ever run at once: the database has far fewer connections.
 const SLOTS: u32 = 1 << 20;
 
+/// Streams of the console's pages at a time; a page that finds none looks by itself.
+const STREAMS: usize = 128;
+
 /// The state of every handler.
 pub(crate) type Shared = Arc<App>;
 
@@ -27,6 +30,8 @@ pub(crate) struct App {
     pub(crate) passwords: Passwords,
     /// True once the server was asked to stop.
     pub(crate) stopping: watch::Receiver<bool>,
+    /// Places for the streams of the console's pages.
+    pub(crate) streams: Arc<Semaphore>,
     work: Arc<Semaphore>,
 }
 
@@ -40,7 +45,8 @@ impl App {
     ) -> Shared {
         let tokens = Tokens::new(&config.keys.jwt_secret, config.token_ttl);
         let work = Arc::new(Semaphore::new(usize::try_from(SLOTS).unwrap_or(usize::MAX >> 3)));
-        Arc::new(Self { config, pool, client, tokens, passwords, stopping, work })
+        let streams = Arc::new(Semaphore::new(STREAMS));
+        Arc::new(Self { config, pool, client, tokens, passwords, stopping, streams, work })
     }
 
     /// Runs work on the database to its end, whether or not anybody still waits for the answer.

@@ -216,6 +216,7 @@ impl From<makegood::Error> for ApiError {
             | makegood::Error::Attribute(_)
             | makegood::Error::InvalidSchedule(_)
             | makegood::Error::ScheduleNotFound(_)
+            | makegood::Error::NotMigrated { .. }
             | makegood::Error::Unfit(_) => Self::Internal(error.into()),
         }
     }

@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
+use axum::response::Redirect;
 use axum::routing::{get, post};
 
 use crate::app::Shared;
@@ -48,7 +49,8 @@ pub(crate) fn router(app: Shared) -> Router {
     Router::new()
         .nest("/api/v1", v1.merge(webhooks))
         .nest("/internal/v1", internal)
-        .nest("/console", console::router())
+        .nest("/console", console::router(&app))
+        .route("/console/", get(async || Redirect::permanent("/console")))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/health/db", get(health::database))

@@ -65,6 +65,7 @@ impl Api {
         let app = App::new(config, pool, client, passwords, stopping);
 
         let service = router(Shared::clone(&app));
+        let service = service.into_make_service_with_connect_info::<SocketAddr>();
         let stopped = app.stopped();
         let server = tokio::spawn(async move {
             let serving = axum::serve(listener, service);

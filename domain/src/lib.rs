@@ -24,7 +24,7 @@ pub use order_number::OrderNumber;
 pub use policy::{Capture, LateMoney, Terms};
 pub use pricing::{CartLine, PricedLine, PricedOrder, PricingError, Quantity, QuantityError};
 pub use records::{
-    Disposition, FindingOutcome, HoldState, PayoutKind, ReportKind, ReportOutcome, Role,
+    Disposition, FindingOutcome, HoldState, PayoutKind, Rank, ReportKind, ReportOutcome, Role,
     WebhookState,
 };
 pub use refund::{RefundStatus, SMALLEST_REFUND_MINOR, Sale};

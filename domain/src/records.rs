@@ -100,3 +100,15 @@ words! {
         Service = "service",
     }
 }
+
+words! {
+    /// What somebody may do in the console; each may do what those before it may.
+    pub enum Rank("rank") {
+        /// Looks; sees no personal data.
+        Viewer = "viewer",
+        /// Mends runs.
+        Operator = "operator",
+        /// Acts in bulk, ends runs for good, and says who may sign in.
+        Admin = "admin",
+    }
+}

@@ -134,7 +134,7 @@ async fn story(args: &DemoArgs, parts: &mut Parts) -> anyhow::Result<Report> {
     driven.done(&format!("{checkouts} checkouts driven, workers killed: {}", toll.kills()));
 
     let step = Step::begin("auditing every promise, and the gateway's books against ours");
-    let audit = audit(&mut *store.pool.acquire().await?).await?;
+    let audit = audit(&mut *store.pool.acquire().await?, migrations::Part::Whole).await?;
     let books = web.gateway_books().await?;
     let verdict = truth::compare(&store.pool, &books, &journeys).await?;
     step.done(&format!("{} promises audited", audit.invariants.len()));

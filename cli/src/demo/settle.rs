@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use makegood::{Attributes, inspect};
+use makegood::{RunFilter, inspect};
 use sqlx::PgPool;
 use tokio::time::sleep;
 
@@ -97,8 +97,9 @@ async fn list(pool: &PgPool, settled: Settled) -> anyhow::Result<Settled> {
     let mut listed = Vec::new();
     let mut conn = pool.acquire().await?;
     for state in ["RUNNING", "WAITING", "COMPENSATING", "PAUSED", "STUCK"] {
-        for run in inspect::list(&mut conn, Some(state), None, &Attributes::new(), LISTED).await? {
-            let why = run.incident.unwrap_or_else(|| "no incident".to_owned());
+        let filter: RunFilter = format!("state={state}&limit={LISTED}").parse()?;
+        for run in inspect::list(&mut conn, &filter).await?.runs {
+            let why = run.class.unwrap_or_else(|| "no incident".to_owned());
             listed.push(format!("{} is {state} ({why})", run.workflow_id));
         }
     }

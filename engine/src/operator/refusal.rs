@@ -17,6 +17,12 @@ use crate::store::tasks::by_operator::Way;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(tag = "why", rename_all = "snake_case")]
 pub enum Refusal {
+    /// It is no longer as it was when the operator looked.
+    #[error("it has moved on since you looked, and is {} now", state.as_str())]
+    MovedOn {
+        /// Its state now.
+        state: RunState,
+    },
     /// It has ended.
     #[error("it has ended as {}", state.as_str())]
     Ended {
@@ -130,6 +136,7 @@ impl Refusal {
     /// ```
     pub fn next(&self) -> &'static str {
         match self {
+            Self::MovedOn { .. } => "look at it again, and decide anew",
             Self::Ended { .. } => "fork it, or start it anew under another id",
             Self::Lives => "wait until it ends, or terminate it first",
             Self::NotStuck => {
