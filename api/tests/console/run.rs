@@ -232,6 +232,22 @@ async fn a_page_is_told_when_its_run_has_moved_and_when_the_server_stops() {
 }
 
 #[tokio::test]
+async fn a_page_that_looks_by_itself_keeps_no_session_from_being_idle() {
+    let shop = Shop::open().await;
+    let mut ada = sign_in(&shop, Rank::Viewer).await;
+    shop.run("update console_sessions set seen_at = now() - interval '50 minutes'").await;
+    let used = "console_sessions where seen_at > now() - interval '1 minute'";
+    let looks = ada.request(Method::GET, "/console/runs").header("x-live", "1");
+    assert_eq!(ada.read(looks).await.status, 200);
+    let stream = ada.request(Method::GET, "/console/live").header("accept", "text/event-stream");
+    assert_eq!(stream.send().await.unwrap().status(), 200);
+    assert_eq!(shop.count(used).await, 0, "nobody was at it");
+    assert_eq!(ada.get("/console/runs").await.status, 200);
+    assert_eq!(shop.count(used).await, 1, "now somebody was");
+    shop.stop().await;
+}
+
+#[tokio::test]
 async fn there_are_only_so_many_streams_and_a_closed_one_makes_room() {
     let shop = Shop::open().await;
     let ada = sign_in(&shop, Rank::Viewer).await;
