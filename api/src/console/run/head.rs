@@ -78,7 +78,8 @@ fn why(run: &RunDetail, rows: &[RecordRow]) -> Option<String> {
         rows.iter().rev().find(|row| matches!(row.kind.as_str(), "compensating" | "resumed"));
     let recorded = last.filter(|_| live).and_then(|row| row.cause.clone());
     let cause: Cause = serde_json::from_value(run.cause.clone().or(recorded)?).ok()?;
-    Some(cause.to_string())
+    let lead = if run.state == "CLOSED" { "Closed" } else { "Made good" };
+    Some(format!("{lead}: {cause}"))
 }
 
 fn need(incident: &OpenIncident, now: DateTime<Utc>) -> Need {

@@ -237,6 +237,14 @@ impl Teller {
         };
         self.noted(&place, &incident.class.replace('_', " "), incident.opened_at, run.read_at);
         if let Some(Entry::Lane(lane)) = self.entries.last_mut() {
+            // Nobody has been at it since.
+            let stopped = |bar: &mut Bar| {
+                bar.to = incident.opened_at.max(bar.from);
+                bar.tone = Tone::Refused;
+            };
+            lane.bars.iter_mut().for_each(stopped);
+            let waits = Bar { from: incident.opened_at, to: run.read_at, tone: Tone::Ahead };
+            lane.bars.push(waits);
             lane.marks.push((incident.opened_at, Mark::Incident));
         }
     }
@@ -293,7 +301,7 @@ impl Lane {
 }
 
 /// How many lanes are drawn at either end of a long record.
-const ENDS: usize = 25;
+const ENDS: usize = 12;
 
 /// How many of those between that something is odd about.
 const ODD: usize = 30;
@@ -306,7 +314,7 @@ pub(super) fn fold(entries: Vec<Entry>, only_odd: bool) -> Vec<Entry> {
         let is_odd = !matches!(&entry, Entry::Lane(lane) if !lane.odd);
         let near_an_end = at < ENDS || at + ENDS >= count;
         let keep = if only_odd {
-            is_odd && odd < ENDS * 2 + ODD
+            is_odd && odd < ENDS + ODD
         } else {
             near_an_end || (is_odd && odd < ODD)
         };
