@@ -4,7 +4,7 @@ use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-const FILES: &[(&str, &str, &[u8])] = &[
+const FILES: [(&str, &str, &[u8]); 7] = [
     ("console.css", "text/css", include_bytes!("../../assets/console/console.css")),
     ("parts.css", "text/css", include_bytes!("../../assets/console/parts.css")),
     ("acts.css", "text/css", include_bytes!("../../assets/console/acts.css")),

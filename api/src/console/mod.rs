@@ -4,6 +4,7 @@
 //! engine's client alone; a page that changes nothing works without JavaScript.
 
 mod account;
+mod act;
 mod assets;
 mod badge;
 mod cookie;
@@ -64,6 +65,7 @@ pub(crate) fn router(app: &Shared) -> Router<Shared> {
         .route("/queues", get(queues::list))
         .route("/schedules", get(schedules::list))
         .route("/runs/{id}/steps/{seq}", get(run::step))
+        .route("/runs/{id}/act/{verb}", get(act::show).post(act::carry_out))
         .route("/runs/{id}/json", get(run::download))
         .route("/runs/{id}/live", get(live::run))
         .route("/live", get(live::cell))

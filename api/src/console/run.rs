@@ -6,7 +6,7 @@ mod step;
 mod tabs;
 mod timeline;
 mod verbs;
-mod words;
+pub(super) mod words;
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
@@ -140,7 +140,7 @@ async fn redirect(app: Shared, id: String) -> Page {
 }
 
 /// Reads to the end, whether or not anybody still waits for the page.
-async fn finish<T: Send + 'static>(
+pub(super) async fn finish<T: Send + 'static>(
     app: &App,
     work: impl Future<Output = Result<T, PageError>> + Send + 'static,
 ) -> Result<T, PageError> {

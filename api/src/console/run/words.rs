@@ -30,7 +30,7 @@ pub(super) fn said(kind: &str) -> &'static str {
 }
 
 /// A call's name: its step's, and which call of it if it is not the first.
-pub(super) fn call(name: &str, occurrence: i32) -> String {
+pub(in crate::console) fn call(name: &str, occurrence: i32) -> String {
     if occurrence == 0 { name.to_owned() } else { format!("{name}#{occurrence}") }
 }
 
@@ -46,7 +46,7 @@ pub(super) fn count(number: i64, noun: &str) -> String {
 }
 
 /// A verb's name and what it does, for the list of what can be done.
-pub(super) fn verb(verb: VerbKind) -> (&'static str, &'static str) {
+pub(in crate::console) fn verb(verb: VerbKind) -> (&'static str, &'static str) {
     match verb {
         VerbKind::Retry => {
             ("Retry", "Tries the step at which it is stuck again, as often as at first.")
