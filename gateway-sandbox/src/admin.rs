@@ -46,15 +46,16 @@ pub(crate) async fn state(State(app): State<Shared>) -> Json<Value> {
             "refunds": state.refunds.rows().collect::<Vec<_>>(),
         })
     };
-    let (calls, refused) = {
+    let (calls, refused, met) = {
         let faults = app.faults();
-        (faults.counts.clone(), faults.refused)
+        (faults.counts.clone(), faults.refused, faults.met.clone())
     };
     let mut all = books;
     if let Some(fields) = all.as_object_mut() {
         fields.insert("webhooks".into(), json!(app.webhooks.deliveries()));
         fields.insert("calls".into(), json!(calls));
         fields.insert("refused_calls".into(), json!(refused));
+        fields.insert("faults_met".into(), json!(met));
     }
     Json(all)
 }

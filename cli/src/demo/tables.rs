@@ -3,7 +3,10 @@
 use comfy_table::{CellAlignment, Table, presets::UTF8_BORDERS_ONLY};
 use makegood_bench::figures::Percentiles;
 
-use super::{report::Report, scenario::End};
+use super::{
+    ends::End,
+    report::{ChaosReport, Report},
+};
 use crate::output::data;
 
 const LISTED: usize = 40;
@@ -14,6 +17,10 @@ pub(crate) fn print(report: &Report) {
     data(&outcomes(report).to_string());
     data("\nFigures");
     data(&figures(report).to_string());
+    if let Some(chaos) = &report.chaos {
+        data("\nChaos");
+        data(&troubles(chaos).to_string());
+    }
     data("\nAudit: each promise, and how often it is broken");
     data(&audit(report).to_string());
 }
@@ -77,7 +84,7 @@ fn figures(report: &Report) -> Table {
         ("placed to reserved", waits(report.reserve_ms), "as the customer's browser sees it"),
         ("paid to settled", waits(report.settle_ms), "from the gateway's receipt to PAID"),
         ("placed to paid", waits(report.latency_ms), "for those who pay at once"),
-        ("paid orders", paid.to_string(), "by exactly one payment each"),
+        ("orders still paid", paid.to_string(), "by exactly one payment each"),
         ("throughput", format!("{}/s", report.checkouts_per_s), "checkouts while the crowd came"),
         (
             "commits a checkout",
@@ -88,13 +95,37 @@ fn figures(report: &Report) -> Table {
         ("workers killed", report.worker_kills.to_string(), "by SIGKILL, in the middle of work"),
         ("runs taken over", report.runs_taken_over.to_string(), "held by them at that moment"),
         ("money kept", rupees(report.gateway.kept_minor), "equal in the gateway's books and ours"),
-        ("money returned", rupees(report.gateway.returned_minor), "late, or beside a cancellation"),
+        ("money returned", rupees(report.gateway.returned_minor), "late, beside, or asked back"),
+        ("of it asked back", rupees(report.gateway.asked_back_minor), "by customers, or by hand"),
+        ("refunds failed", report.gateway.refunds_failed.to_string(), "taken back in the books"),
         ("not ended", report.stuck.to_string(), "sagas parked or still open"),
         ("elapsed", format!("{} s", report.elapsed_s), "from the first start to the audit"),
     ];
     for (figure, value, meaning) in rows {
         table.add_row([figure.to_owned(), value, meaning.to_owned()]);
     }
+    align_right(&mut table, 1);
+    table
+}
+
+fn troubles(chaos: &ChaosReport) -> Table {
+    let mut table = table(&["what went wrong", "times"]);
+    let mut row = |what: &str, times: u64| {
+        table.add_row([what.replace('_', " "), times.to_string()]);
+    };
+    for (fault, times) in &chaos.faults_met {
+        row(fault, *times);
+    }
+    row("call refused in the outage", chaos.calls_refused);
+    row("webhook unsent while none was", chaos.webhooks_unsent);
+    for (incident, times) in &chaos.decided {
+        row(&format!("{incident}, decided by a person"), *times);
+    }
+    let compared = chaos.compared;
+    let comparisons = format!("found by {} comparisons at the end", compared.comparisons);
+    row(&format!("payment {comparisons}"), u64::try_from(compared.found).unwrap_or_default());
+    let refunds = compared.refunds_unwatched.saturating_add(compared.refunds_differing);
+    row(&format!("refund {comparisons}"), u64::try_from(refunds).unwrap_or_default());
     align_right(&mut table, 1);
     table
 }
