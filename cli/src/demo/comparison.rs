@@ -8,12 +8,15 @@ use chrono::{DateTime, Utc};
 use makegood::{Client, Scheduled};
 use serde::Serialize;
 use sqlx::PgPool;
+use store::reconciliation;
 use workflows::{Reconcile, ReconcileRule, RefundSweep};
 
 const LIMIT: Duration = Duration::from_mins(2);
 
 /// Whoever is told of a loss puts it right before the next one; so many are plenty.
 const MOST: u32 = 5;
+
+const REPORTS: i64 = 10_000;
 
 /// What the comparisons came to.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -22,9 +25,11 @@ pub(crate) struct Compared {
     pub(crate) is_clean: bool,
     /// How often all of it was compared by hand; the last time finds nothing.
     pub(crate) comparisons: u32,
+    /// Comparisons of the payments in all, those by the clock included.
+    pub(crate) reports: usize,
     /// Payments that our books did not have as the gateway has them.
-    pub(crate) found: i64,
-    /// What was left to a person.
+    pub(crate) payments_found: i64,
+    /// What the last comparison left to a person.
     pub(crate) flagged: i64,
     /// Refunds that nobody saw to.
     pub(crate) refunds_unwatched: usize,
@@ -53,12 +58,14 @@ impl Compared {
         let swept = swept.and_then(|ending| ending.output).context("no sweep of refunds ended")?;
         let tally = client.ending::<Reconcile>(started.run_id, LIMIT).await?;
         let tally = tally.and_then(|ending| ending.output).context("no comparison ended")?;
-        self.flagged = self.flagged.saturating_add(tally.flagged);
-        self.found = self.found.saturating_add(tally.found);
+        self.flagged = tally.flagged;
         self.refunds_unwatched = self.refunds_unwatched.saturating_add(swept.unwatched);
         self.refunds_differing = self.refunds_differing.saturating_add(swept.differing);
         let is_clean = tally.found == 0 && swept.unwatched == 0 && swept.differing == 0;
         self.is_clean = is_clean && !tally.was_busy;
+        let reports = reconciliation::reports(&mut *pool.acquire().await?, REPORTS).await?;
+        self.reports = reports.len();
+        self.payments_found = reports.iter().map(|report| report.found).sum();
         Ok(())
     }
 }

@@ -114,7 +114,7 @@ impl ChaosReport {
             faults.push(format!("after {comparisons} comparisons the books still differ"));
         }
         if flagged > 0 {
-            faults.push(format!("the comparisons left {flagged} findings to a person"));
+            faults.push(format!("the last comparison left {flagged} findings to a person"));
         }
         let came = [
             ("calls refused in the outage", self.calls_refused),

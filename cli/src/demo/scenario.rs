@@ -93,7 +93,7 @@ const ORDINARY: &Chances = &[
 ];
 
 const CHAOS: &Chances = &[
-    (Scenario::PaidByBoth, 50),
+    (Scenario::PaidByBoth, 40),
     (Scenario::PaidByVerify, 40),
     (Scenario::PaidByWebhook, 50),
     (Scenario::DoubleClick, 30),
@@ -103,14 +103,14 @@ const CHAOS: &Chances = &[
     (Scenario::GatewayTimesOut, 40),
     (Scenario::ReadsFail, 30),
     (Scenario::Declined, 30),
-    (Scenario::DeclinedThenCaptured, 50),
+    (Scenario::DeclinedThenCaptured, 40),
     (Scenario::Abandoned, 30),
     (Scenario::Cancelled, 30),
     (Scenario::CancelledWhilePaying, 40),
     (Scenario::ForgedVerify, 30),
     (Scenario::ForgedWebhook, 30),
     (Scenario::OutOfStock, 30),
-    (Scenario::PaidTooLate, 50),
+    (Scenario::PaidTooLate, 40),
     (Scenario::Authorized, 40),
     (Scenario::SlowBank, 30),
     (Scenario::TriedAgain, 40),

@@ -4,6 +4,7 @@ use comfy_table::{CellAlignment, Table, presets::UTF8_BORDERS_ONLY};
 use makegood_bench::figures::Percentiles;
 
 use super::{
+    comparison::Compared,
     ends::End,
     report::{ChaosReport, Report},
 };
@@ -121,11 +122,12 @@ fn troubles(chaos: &ChaosReport) -> Table {
     for (incident, times) in &chaos.decided {
         row(&format!("{incident}, decided by a person"), *times);
     }
-    let compared = chaos.compared;
-    let comparisons = format!("found by {} comparisons at the end", compared.comparisons);
-    row(&format!("payment {comparisons}"), u64::try_from(compared.found).unwrap_or_default());
-    let refunds = compared.refunds_unwatched.saturating_add(compared.refunds_differing);
-    row(&format!("refund {comparisons}"), u64::try_from(refunds).unwrap_or_default());
+    let Compared { reports, payments_found, .. } = chaos.compared;
+    let payments = format!("payment found by one of {reports} comparisons");
+    row(&payments, u64::try_from(payments_found).unwrap_or_default());
+    let Compared { refunds_unwatched, refunds_differing, .. } = chaos.compared;
+    let refunds = refunds_unwatched.saturating_add(refunds_differing);
+    row("refund found by a sweep at the end", u64::try_from(refunds).unwrap_or_default());
     align_right(&mut table, 1);
     table
 }
