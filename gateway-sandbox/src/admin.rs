@@ -168,10 +168,13 @@ pub(crate) async fn lapse(
 
 #[derive(Deserialize)]
 pub(crate) struct Ageing {
+    #[serde(default)]
     days: u64,
+    #[serde(default)]
+    hours: u64,
 }
 
-/// `POST /sandbox/payments/{id}/age`: makes a payment this many days older.
+/// `POST /sandbox/payments/{id}/age`: makes a payment this many days and hours older.
 pub(crate) async fn age(
     State(app): State<Shared>,
     Path(id): Path<String>,
@@ -179,7 +182,9 @@ pub(crate) async fn age(
 ) -> Result<Json<Payment>, Refusal> {
     app.change(|state, _| {
         let payment = state.payment_mut(&id)?;
-        payment.created_at = payment.created_at.saturating_sub(ageing.days.saturating_mul(86_400));
+        let Ageing { days, hours } = ageing;
+        let secs = days.saturating_mul(86_400).saturating_add(hours.saturating_mul(3_600));
+        payment.created_at = payment.created_at.saturating_sub(secs);
         Ok(Json(payment.clone()))
     })
 }
