@@ -22,6 +22,7 @@ mod hostile;
 mod idle;
 mod leases;
 mod limits;
+mod operator_children;
 mod operator_forks;
 mod operator_orders;
 mod operator_records;
