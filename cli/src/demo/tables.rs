@@ -20,7 +20,7 @@ pub(crate) fn print(report: &Report) {
     data(&figures(report).to_string());
     if let Some(chaos) = &report.chaos {
         data("\nChaos");
-        data(&troubles(chaos).to_string());
+        data(&troubles(report, chaos).to_string());
     }
     data("\nAudit: each promise, and how often it is broken");
     data(&audit(report).to_string());
@@ -81,11 +81,15 @@ fn figures(report: &Report) -> Table {
     let mut table = table(&["figure", "value", "meaning"]);
     let waits = |wait: Percentiles| format!("p50 {:.0} ms, p99 {:.0} ms", wait.p50, wait.p99);
     let paid = report.outcomes.get(&End::Paid).copied().unwrap_or(0);
+    let returned = match report.chaos {
+        Some(_) => "late, beside, or asked back",
+        None => "late, or beside a cancellation",
+    };
     let rows = [
         ("placed to reserved", waits(report.reserve_ms), "as the customer's browser sees it"),
         ("paid to settled", waits(report.settle_ms), "from the gateway's receipt to PAID"),
         ("placed to paid", waits(report.latency_ms), "for those who pay at once"),
-        ("orders still paid", paid.to_string(), "by exactly one payment each"),
+        ("paid orders", paid.to_string(), "by exactly one payment each"),
         ("throughput", format!("{}/s", report.checkouts_per_s), "checkouts while the crowd came"),
         (
             "commits a checkout",
@@ -96,9 +100,7 @@ fn figures(report: &Report) -> Table {
         ("workers killed", report.worker_kills.to_string(), "by SIGKILL, in the middle of work"),
         ("runs taken over", report.runs_taken_over.to_string(), "held by them at that moment"),
         ("money kept", rupees(report.gateway.kept_minor), "equal in the gateway's books and ours"),
-        ("money returned", rupees(report.gateway.returned_minor), "late, beside, or asked back"),
-        ("of it asked back", rupees(report.gateway.asked_back_minor), "by customers, or by hand"),
-        ("refunds failed", report.gateway.refunds_failed.to_string(), "taken back in the books"),
+        ("money returned", rupees(report.gateway.returned_minor), returned),
         ("not ended", report.stuck.to_string(), "sagas parked or still open"),
         ("elapsed", format!("{} s", report.elapsed_s), "from the first start to the audit"),
     ];
@@ -109,7 +111,7 @@ fn figures(report: &Report) -> Table {
     table
 }
 
-fn troubles(chaos: &ChaosReport) -> Table {
+fn troubles(report: &Report, chaos: &ChaosReport) -> Table {
     let mut table = table(&["what went wrong", "times"]);
     let mut row = |what: &str, times: u64| {
         table.add_row([what.replace('_', " "), times.to_string()]);
@@ -128,6 +130,9 @@ fn troubles(chaos: &ChaosReport) -> Table {
     let Compared { refunds_unwatched, refunds_differing, .. } = chaos.compared;
     let refunds = refunds_unwatched.saturating_add(refunds_differing);
     row("refund found by a sweep at the end", u64::try_from(refunds).unwrap_or_default());
+    row("refund failed, or sent back by a bank", report.gateway.refunds_failed);
+    let asked_back = rupees(report.gateway.asked_back_minor);
+    table.add_row(["money asked back from paid orders, of what was returned", &asked_back]);
     align_right(&mut table, 1);
     table
 }
