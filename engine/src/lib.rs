@@ -144,6 +144,9 @@ mod lane;
 mod late;
 mod lease;
 mod life;
+#[cfg(feature = "microbench")]
+#[doc(hidden)]
+pub mod microbench;
 pub mod operator;
 mod parts;
 mod queue;
