@@ -145,6 +145,9 @@ mod lane;
 mod late;
 mod lease;
 mod life;
+#[cfg(feature = "microbench")]
+#[doc(hidden)]
+pub mod microbench;
 mod next;
 mod note;
 pub mod operator;
