@@ -68,7 +68,7 @@ pub(crate) enum Command {
     /// Bring the cell's tables up to date, or show where they stand.
     Migrate(MigrateArgs),
     /// List, show, follow and mend runs.
-    Runs(RunsArgs),
+    Runs(Box<RunsArgs>),
     /// Show what needs a person, the alike ones together.
     Incidents(IncidentsArgs),
     /// Show the workers and what they hold.

@@ -21,7 +21,8 @@ fn rows(command: &Command, name: &str, table: &mut String) {
     let parts: Vec<_> = command.get_subcommands().filter(|part| !part.is_hide_set()).collect();
     if parts.is_empty() || !command.is_subcommand_required_set() {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-        table.push_str(&format!("| `{name}` | {} |\n", about.replace('|', "\\|")));
+        let about = about.replace('|', "\\|");
+        table.extend(["| `", name, "` | ", &about, " |\n"]);
     }
     for part in parts.into_iter().filter(|part| part.get_name() != "help") {
         rows(part, format!("{name} {}", part.get_name()).trim_start(), table);

@@ -30,7 +30,7 @@ fn show(workers: &[WorkerView]) {
             state(worker).to_owned(),
             worker.held.to_string(),
             time(worker.started_at),
-            worker.ended_at.map(ago).unwrap_or_else(|| ago(worker.lease_until)),
+            worker.ended_at.map_or_else(|| ago(worker.lease_until), ago),
             worker.incarnation.to_string(),
         ]
     });

@@ -31,7 +31,8 @@ pub(super) async fn mend(
     let format = one.output.output;
     if one.signed.dry_run {
         let would = foresee(&operator, run.run_id, &verb).await?;
-        return rehearsed(&would, &run, &verb, format);
+        foreseen(&would, &run, &verb, format);
+        return Ok(());
     }
     let operator = if !one.signed.yes && signing::can_ask() && is_grave(verb.kind()) {
         let would = foresee(&operator, run.run_id, &verb).await?;
@@ -193,22 +194,16 @@ async fn carry_out(
     Ok((words, json!({ "carried": carried })))
 }
 
-fn rehearsed(
-    would: &Foreseen,
-    run: &RunSummary,
-    verb: &Verb,
-    format: Format,
-) -> Result<(), Problem> {
+fn foreseen(would: &Foreseen, run: &RunSummary, verb: &Verb, format: Format) {
     match format {
         Format::Table => {
-            output::data(&format!("{} Nothing was changed.", change(would, run, verb)))
+            output::data(&format!("{} Nothing was changed.", change(would, run, verb)));
         }
         Format::Json => output::json(&json!({
             "dry_run": true, "run_id": run.run_id, "verb": verb.kind(),
             "would": { "carried": would.carried, "before": would.before, "after": would.after },
         })),
     }
-    Ok(())
 }
 
 /// What would change, in a sentence.

@@ -23,7 +23,7 @@ pub(super) fn next(run: &RunDetail) -> String {
 pub(super) fn may(remedies: &[(VerbKind, Option<Refusal>)], at: Option<&StuckAt>) -> Vec<String> {
     let applies = remedies.iter().filter(|(_, why_not)| why_not.is_none());
     let words = applies.filter_map(|(verb, _)| match verb {
-        VerbKind::SkipStep => at.map(|at| skip(at)),
+        VerbKind::SkipStep => at.map(skip),
         VerbKind::EditInput => at.map(|_| "edit --input ...".to_owned()),
         VerbKind::Fork => Some("fork --from-step ...".to_owned()),
         other => Some(command(*other).to_owned()),
