@@ -101,7 +101,9 @@ async fn a_term_more_keeps_the_others_and_each_can_be_turned_or_taken_away() {
     }
     let stuck = seen(&mut ada, &link(&page, ">Needs attention<")).await;
     assert_eq!(listed(&stuck), ["parcel-2", "parcel-1"], "of this customer and workflow");
-    assert!(stuck.has("workflow ship") && stuck.has("customer 81") && stuck.has("is needs attention"));
+    assert!(
+        stuck.has("workflow ship") && stuck.has("customer 81") && stuck.has("is needs attention")
+    );
     let turned = link(&stuck, "aria-label=\"Instead: is not needs attention\"");
     assert_eq!(listed(&seen(&mut ada, &turned).await), ["parcel-3"]);
     let removed = link(&stuck, "aria-label=\"Remove: is needs attention\"");

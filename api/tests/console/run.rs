@@ -49,14 +49,21 @@ async fn a_stuck_run_says_why_what_comes_next_and_what_can_be_done() {
     assert_eq!(text_at(&page.html, "next"), "Nothing, until a person has mended it.");
     let incident = text_at(&page.html, "incident");
     assert!(incident.contains("retries used up at print_label"), "{incident}");
-    assert!(page.has("the printer &#60;is&#62; on fire"), "what the world said is text, not markup");
+    assert!(
+        page.has("the printer &#60;is&#62; on fire"),
+        "what the world said is text, not markup"
+    );
     let retry = format!("href=\"/console/runs/{run}/act/retry\"");
     assert!(page.has(&retry) && page.has("Customer") || page.has("customer 81"));
     let (_, resume) = page.html.split_once("data-test=\"verb-resume\"").unwrap();
     let resume = &resume[..resume.find("</li>").unwrap()];
     assert!(resume.contains("Resume") && resume.contains("it is stuck"), "why not: {resume}");
     assert!(!page.has(&format!("/console/runs/{run}/act/resume\"")), "and it is no link");
-    assert!(page.has("aria-label=\"print_label, retries used up, needs a person\""), "{}", page.html);
+    assert!(
+        page.has("aria-label=\"print_label, retries used up, needs a person\""),
+        "{}",
+        page.html
+    );
     worker.drain().await.unwrap();
     shop.stop().await;
 }
@@ -135,11 +142,21 @@ async fn every_part_of_a_run_is_a_link_and_viewers_see_no_values() {
         }
     }
     assert_eq!(ada.get(&part("nonsense")).await.status, 400);
-    for path in [part("json"), part("signals"), part("shown"), format!("/console/runs/{run}/json"), format!("/console/runs/{run}/steps/0")] {
+    for path in [
+        part("json"),
+        part("signals"),
+        part("shown"),
+        format!("/console/runs/{run}/json"),
+        format!("/console/runs/{run}/steps/0"),
+    ] {
         let (hers, theirs) = (ada.get(&path).await, eve.get(&path).await);
         let canaries = ["Ada", "at the door"];
         assert!(canaries.iter().any(|canary| hers.has(canary)), "{path} shows an operator values");
-        assert!(canaries.iter().all(|canary| !theirs.has(canary)), "{path} hides them: {}", theirs.html);
+        assert!(
+            canaries.iter().all(|canary| !theirs.has(canary)),
+            "{path} hides them: {}",
+            theirs.html
+        );
     }
     let file = ada.get(&format!("/console/runs/{run}/json")).await;
     let whole: serde_json::Value = serde_json::from_str(&file.html).unwrap();
@@ -152,7 +169,8 @@ async fn every_part_of_a_run_is_a_link_and_viewers_see_no_values() {
 
 /// The events of a page's stream.
 struct Live {
-    chunks: std::pin::Pin<Box<dyn futures::Stream<Item = reqwest::Result<axum::body::Bytes>> + Send>>,
+    chunks:
+        std::pin::Pin<Box<dyn futures::Stream<Item = reqwest::Result<axum::body::Bytes>> + Send>>,
     text: String,
 }
 
@@ -200,11 +218,17 @@ async fn a_page_is_told_when_its_run_has_moved_and_when_the_server_stops() {
     assert!(behind.changed().await && began.elapsed() < Duration::from_secs(5));
     let nobody = Browser::new(&shop, "nobody");
     let turned = nobody.request(Method::GET, &source).send().await.unwrap();
-    assert_ne!(turned.headers().get("content-type").map(|kind| kind.as_bytes()), Some(&b"text/event-stream"[..]));
+    assert_ne!(
+        turned.headers().get("content-type").map(|kind| kind.as_bytes()),
+        Some(&b"text/event-stream"[..])
+    );
     worker.drain().await.unwrap();
     let ended = tokio::spawn(async move { while behind.changed().await {} });
     shop.stop().await;
-    tokio::time::timeout(Duration::from_secs(10), ended).await.expect("streams end with the server").unwrap();
+    tokio::time::timeout(Duration::from_secs(10), ended)
+        .await
+        .expect("streams end with the server")
+        .unwrap();
 }
 
 #[tokio::test]
@@ -215,7 +239,8 @@ async fn there_are_only_so_many_streams_and_a_closed_one_makes_room() {
     for _ in 0..128 {
         open.push(ada.request(Method::GET, "/console/live").send().await.unwrap());
     }
-    let one_more = || async { ada.request(Method::GET, "/console/live").send().await.unwrap().status() };
+    let one_more =
+        || async { ada.request(Method::GET, "/console/live").send().await.unwrap().status() };
     assert_eq!(one_more().await, 503, "the page looks by itself then");
     drop(open);
     until("there is room again", async || one_more().await == 200).await;
