@@ -140,7 +140,6 @@ async fn lane(pool: &PgPool) -> Result<(), Error> {
 pub type Timed = (&'static str, Vec<Duration>);
 
 /// Requests about to be timed.
-#[derive(Debug)]
 pub struct Stretch(Meter);
 
 impl Stretch {

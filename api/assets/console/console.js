@@ -247,9 +247,8 @@
   }
 
   function search() {
-    const field = document.querySelector("#main input[type=search], #main [data-search]");
-    if (field) { field.closest("details")?.setAttribute("open", ""); field.focus(); field.select?.(); }
-    else location.href = "/console/runs#search";
+    byId("search")?.focus();
+    byId("search")?.select();
   }
 
   document.addEventListener("keydown", (event) => {
@@ -285,7 +284,6 @@
     if (!Number.isNaN(served)) skew.ms = served - Date.now();
     dress();
     begin_live();
-    if (location.hash === "#search") search();
     for (const button of all("[data-keys]")) {
       button.hidden = false;
       button.addEventListener("click", () => byId("keys")?.showModal());

@@ -200,3 +200,54 @@ async fn workers_and_queues_show_who_works_and_what_waits() {
     assert!(seen(&mut ada, "/console/schedules").await.has("There is no schedule."));
     shop.stop().await;
 }
+
+#[tokio::test]
+async fn an_order_is_found_by_its_number_its_id_its_shop_and_its_customer() {
+    let shop = Shop::open().await;
+    shop.product("TEA", 1_000, 10).await;
+    let (customer, other) = (shop.customer().await, shop.customer().await);
+    let order = customer.place("TEA", 1).await;
+    other.place("TEA", 1).await;
+    let (number, run): (String, Uuid) = sqlx::query_as(
+        "select o.order_number, r.run_id
+         from orders o
+         join runs r on r.workflow_id = o.workflow_id
+         where o.order_id = $1::uuid",
+    )
+    .bind(&order)
+    .fetch_one(&shop.pool)
+    .await
+    .unwrap();
+    let mut ada = sign_in(&shop, Rank::Viewer).await;
+    for text in [&order, &number] {
+        let found = ada.get(&format!("/console/search?q={text}")).await;
+        assert_eq!(found.location(), format!("/console/runs/{run}"), "{text}");
+    }
+    let checkout = format!("checkout:{order}:1");
+    for query in [format!("attr.order={number}"), format!("attr.customer={}", customer.id)] {
+        let page = seen(&mut ada, &format!("/console/runs?{query}")).await;
+        assert_eq!(listed(&page), [checkout.as_str()], "{query}");
+    }
+    assert_eq!(listed(&seen(&mut ada, "/console/runs?tenant=retail").await).len(), 2);
+    assert_eq!(listed(&seen(&mut ada, "/console/runs?not.tenant=retail").await), [""; 0]);
+    shop.stop().await;
+}
+
+#[tokio::test]
+async fn colours_are_the_readers_choice_and_lead_back_to_the_page() {
+    let shop = Shop::open().await;
+    let mut ada = sign_in(&shop, Rank::Viewer).await;
+    let page = seen(&mut ada, "/console/runs").await;
+    assert!(!page.has("data-theme"), "the system decides at first");
+    let request = ada.request(reqwest::Method::POST, "/console/theme");
+    let request = request.header("referer", shop.url("/console/runs?state=STUCK"));
+    let form = request.header("content-type", "application/x-www-form-urlencoded");
+    let chosen = ada.read(form.body("theme=dark")).await;
+    assert_eq!((chosen.status, chosen.location()), (303, "/console/runs?state=STUCK"));
+    let cookie =
+        chosen.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let both = format!("{}; {cookie}", ada.cookie.clone().unwrap());
+    ada.cookie = Some(both);
+    assert!(seen(&mut ada, "/console/runs").await.has("<html lang=\"en\" data-theme=\"dark\">"));
+    shop.stop().await;
+}

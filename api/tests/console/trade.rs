@@ -39,7 +39,7 @@ impl Workflow for Ship {
 
     async fn run(ctx: Ctx, parcel: Parcel) -> WorkflowResult<String> {
         ctx.step::<Pack>(&parcel).undo::<Unpack>().await?;
-        ctx.step::<PrintLabel>(&parcel).undo::<Unpack>().await?;
+        ctx.step::<PrintLabel>(&parcel).undo::<VoidLabel>().await?;
         ctx.publish("where", &"at the door");
         let signed = ctx.signal::<Signed>().within(Duration::from_secs(3_600)).await?;
         let Some(signed) = signed else { return ctx.make_good("nobody signed") };
@@ -90,10 +90,23 @@ struct Unpack;
 impl Activity for Unpack {
     const NAME: &'static str = "unpack";
     type Kind = InTransaction;
-    type Input = Undoes<Parcel, String>;
+    type Input = Undoes<Pack>;
     type Output = ();
 
-    async fn run(&self, _: &mut PgConnection, _: Undoes<Parcel, String>) -> ActivityResult<()> {
+    async fn run(&self, _: &mut PgConnection, _: Undoes<Pack>) -> ActivityResult<()> {
+        Ok(())
+    }
+}
+
+struct VoidLabel;
+
+impl Activity for VoidLabel {
+    const NAME: &'static str = "void_label";
+    type Kind = InTransaction;
+    type Input = Undoes<PrintLabel>;
+    type Output = ();
+
+    async fn run(&self, _: &mut PgConnection, _: Undoes<PrintLabel>) -> ActivityResult<()> {
         Ok(())
     }
 }
@@ -101,7 +114,8 @@ impl Activity for Unpack {
 /// A worker that knows the trade.
 pub(crate) async fn worker(shop: &Shop) -> Worker {
     let registry = Registry::new().workflow::<Ship>();
-    let registry = registry.activity(Pack).activity(PrintLabel).activity(Unpack);
+    let registry =
+        registry.activity(Pack).activity(PrintLabel).activity(Unpack).activity(VoidLabel);
     Worker::start(&shop.database, registry, WorkerConfig::default()).await.unwrap()
 }
 

@@ -12,6 +12,7 @@ use store::users::PasswordHash;
 
 use crate::demo::{
     child::Child,
+    customer::plain_http,
     parts::Parts,
     plan::{Binds, Keys, Plan},
     progress::Step,

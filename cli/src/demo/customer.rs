@@ -76,20 +76,26 @@ pub(crate) struct Call<'a> {
     pub(crate) key: Option<&'a str>,
 }
 
+/// A client for plain HTTP that goes where it is told and nowhere else.
+pub(crate) fn plain_http() -> anyhow::Result<Client> {
+    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let http = Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(Policy::none())
+        .connect_timeout(Duration::from_secs(5))
+        .no_proxy()
+        .build()?;
+    Ok(http)
+}
+
 impl Web {
     /// The shop at `shop`, the gateway at `gateway`.
     pub(crate) fn new(shop: String, gateway: String) -> anyhow::Result<Self> {
         // Plain HTTP on this machine: no authority is trusted, so none need be installed.
-        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(RootCertStore::empty())
-            .with_no_client_auth();
-        let http = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(Policy::none())
-            .connect_timeout(Duration::from_secs(5))
-            .no_proxy()
-            .build()?;
+        let http = plain_http()?;
         Ok(Self { http, shop, gateway })
     }
 

@@ -21,7 +21,7 @@ async fn row(conn: &mut PgConnection, run: Uuid, kind: &str, name: &str) -> Reco
 /// All that can be seen of a run, but the time of the look and the archive's.
 async fn seen(conn: &mut PgConnection, run: Uuid) -> serde_json::Value {
     let mut detail = inspect::detail(&mut *conn, run).await.unwrap().unwrap();
-    assert_ne!(detail.read_at, chrono_start(), "the look has a time");
+    assert!(detail.read_at > detail.started_at, "the look has a time");
     (detail.read_at, detail.archived_at) = (detail.started_at, None);
     (detail.live_workers, detail.claims) = (0, 0);
     let rows = inspect::record(&mut *conn, run).await.unwrap();
@@ -36,10 +36,6 @@ async fn seen(conn: &mut PgConnection, run: Uuid) -> serde_json::Value {
         "incidents": inspect::incidents(&mut *conn, run, 10).await.unwrap(),
         "actions": inspect::actions(&mut *conn, run).await.unwrap(),
     })
-}
-
-fn chrono_start<T: Default>() -> T {
-    T::default()
 }
 
 #[tokio::test]

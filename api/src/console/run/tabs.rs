@@ -115,7 +115,8 @@ pub(super) fn body(
         Extra::None => RecordPart::new(run, rows, asked).render(),
         Extra::Signals(all) => {
             let full = is_full(all.len());
-            let all = all.into_iter().map(|signal| Sent::new(signal, run, who)).collect();
+            let sent = |(at, signal)| Sent::new(at, signal, run, who);
+            let all = all.into_iter().enumerate().map(sent).collect();
             SignalsPart { run_id: run.run_id, all, full }.render()
         }
         Extra::Family(all) => {
@@ -226,7 +227,7 @@ struct Sent {
 }
 
 impl Sent {
-    fn new(signal: SignalView, run: &RunDetail, who: &Operator) -> Self {
+    fn new(at: usize, signal: SignalView, run: &RunDetail, who: &Operator) -> Self {
         let late = run.ended_at.is_some_and(|end| signal.received_at >= end);
         let badge = match (signal.taken_seq, late, run.ended_at) {
             (Some(_), ..) => Badge::new("good", Icon::Check, "Taken"),
@@ -234,7 +235,7 @@ impl Sent {
             (None, false, Some(_)) => Badge::new("wait", Icon::Cross, "Not taken"),
             (None, false, None) => Badge::new("busy", Icon::Clock, "Waits to be taken"),
         };
-        let json_id = format!("signal-{}", signal.signal_id);
+        let json_id = format!("signal-{at}");
         let bytes = usize::try_from(signal.payload_bytes).unwrap_or_default();
         let json = match &signal.payload {
             Some(payload) => Json::new(json_id, "Payload", payload, who),

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use makegood::inspect::ListedRun;
-use makegood::{RunFilter, Term, What};
+use makegood::{Cause, RunFilter, Term, What};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::narrow::address;
@@ -76,10 +77,7 @@ fn attributes(all: Option<&Value>) -> Vec<Attribute> {
     pairs.filter_map(read).collect()
 }
 
-/// Why a run was made good, in the words that it was recorded with.
+/// Why a run was made good, in words; as it was recorded, if a newer version recorded it.
 fn cause(cause: &Value) -> String {
-    match cause {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
+    Cause::deserialize(cause).map_or_else(|_| cause.to_string(), |cause| cause.to_string())
 }
