@@ -285,3 +285,19 @@ async fn a_run_of_ten_thousand_rows_is_shown_in_part_and_quickly() {
     assert!(later.has("/steps/9999\"") && later.has("Earlier rows") && !later.has("Later rows"));
     shop.stop().await;
 }
+
+#[tokio::test]
+async fn a_file_of_the_console_is_sent_again_only_when_it_is_another_one() {
+    let shop = Shop::open().await;
+    let anybody = Browser::new(&shop, "anybody");
+    let path = "/console/assets/console.js";
+    let first = anybody.read(anybody.request(Method::GET, path)).await;
+    assert_eq!((first.status, first.headers["cache-control"].to_str().unwrap()), (200, "no-cache"));
+    let tag = first.headers["etag"].clone();
+    let again = anybody.request(Method::GET, path).header("if-none-match", &tag);
+    let again = anybody.read(again).await;
+    assert_eq!((again.status, again.html.len()), (304, 0));
+    let other = anybody.request(Method::GET, path).header("if-none-match", "\"another\"");
+    assert_eq!(anybody.read(other).await.html, first.html, "an old one is replaced");
+    shop.stop().await;
+}
