@@ -172,7 +172,7 @@ impl RunDetail {
     pub fn next(&self) -> Next {
         let undoes = match RunState::read(&self.state) {
             Some(RunState::Completed) => return nothing("it has reached its goal"),
-            Some(RunState::Compensated) => return nothing("everything that it did is undone"),
+            Some(RunState::Compensated) => return nothing("what its own steps did is undone"),
             Some(RunState::Closed) => return nothing("a person closed it"),
             Some(RunState::Stuck) => return Next::Mend,
             Some(RunState::Paused) => return Next::Resume,
