@@ -145,12 +145,9 @@ impl fmt::Display for Next {
                 write!(f, "It waits, until {} at the latest.", time(*until))
             }
             Self::Waits { what, until } => {
-                write!(
-                    f,
-                    "It waits for {}, until {} at the latest.",
-                    what.join(" or "),
-                    time(*until)
-                )
+                let what: Vec<_> = what.iter().map(|what| short(what)).collect();
+                let what = what.join(" or ");
+                write!(f, "It waits for {what}, until {} at the latest.", time(*until))
             }
             Self::Mend => f.write_str("Nothing, until a person has mended it."),
             Self::Resume => f.write_str("Nothing, until a person resumes it."),
