@@ -118,7 +118,8 @@ impl fmt::Display for Next {
                 write!(f, "The worker {worker} undoes its steps now, the last one first.")
             }
             Self::TriesAgain { call, failed, at } => {
-                let (times, number) = (times(*failed), failed.saturating_add(1));
+                let (call, times) = (short(call), times(*failed));
+                let number = failed.saturating_add(1);
                 write!(f, "{call} has failed {times}; attempt {number} is made at {}.", time(*at))
             }
             Self::Due { at, undoes: false } => {
@@ -204,6 +205,11 @@ fn nothing(why: &'static str) -> Next {
     Next::Nothing { why }
 }
 
+/// A call without a number that says nothing: most are the first of their name.
+fn short(call: &str) -> &str {
+    call.strip_suffix("#0").unwrap_or(call)
+}
+
 fn times(number: u32) -> String {
     if number == 1 { "once".to_owned() } else { format!("{number} times") }
 }
@@ -235,7 +241,7 @@ mod tests {
         it.due_at = Some(at(30));
         let tries = FailedTries { failed: 3, since: at(-60), not_before: at(29) };
         it.tries.insert("charge#0".to_owned(), tries);
-        let words = "charge#0 has failed 3 times; attempt 4 is made at 2027-01-15T08:00:30Z.";
+        let words = "charge has failed 3 times; attempt 4 is made at 2027-01-15T08:00:30Z.";
         assert_eq!(told(&it), words);
     }
 
@@ -256,7 +262,7 @@ mod tests {
         it.due_at = Some(at(900));
         it.waits.insert("payment_hint#0".to_owned(), at(900));
         assert_eq!(it.next().at(), Some(at(900)));
-        assert!(told(&it).starts_with("It waits for payment_hint#0, until 2027-"), "{}", told(&it));
+        assert!(told(&it).starts_with("It waits for payment_hint, until 2027-"), "{}", told(&it));
     }
 
     #[test]

@@ -12,6 +12,9 @@ pub const APPLICATION_ROLE: &str = "makegood_app";
 pub const ONLY_GROW: [&str; 5] =
     ["ledger_transactions", "ledger_entries", "order_events", "stock_movements", "console_actions"];
 
+/// Tables whose rows are never changed: they move into the archive as they are.
+const NEVER_CHANGE: &str = "operator_actions, kept_actions, setting_actions";
+
 /// What became of the role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RoleState {
@@ -31,6 +34,7 @@ pub(crate) async fn grant(conn: &mut PgConnection, cell: &Cell) -> Result<RoleSt
         format!("grant usage on schema {cell} to {role}"),
         format!("grant select, insert, update, delete on all tables in schema {cell} to {role}"),
         format!("grant usage, select on all sequences in schema {cell} to {role}"),
+        format!("revoke update, truncate on {NEVER_CHANGE} from {role}"),
         format!("revoke insert, update, delete on schema_migrations from {role}"),
     ];
     // A cell of the engine alone has none of these.

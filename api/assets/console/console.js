@@ -67,12 +67,13 @@
     bar.hidden = !is_live();
     const open = live.source?.readyState === EventSource.OPEN;
     const seconds = Math.round((Date.now() - live.since) / 1_000);
-    let state = open ? "live" : "polling";
+    let state = open ? "live" : live.first ? "connecting" : "polling";
     if (live.held || live.waiting) state = "held";
     if (!live.held && !open && seconds > (2 * POLL_MS) / 1_000) state = "stale";
     const since = new Date(live.since).toLocaleTimeString();
     const words = {
       live: "Live",
+      connecting: "Connecting",
       polling: `Looks every ${POLL_MS / 1_000} s`,
       held: live.waiting ? `Held, newer since ${since}` : "Held",
       stale: `Stale since ${since}`,
@@ -131,6 +132,8 @@
 
   function connect() {
     disconnect();
+    clearTimeout(live.retry);
+    live.retry = 0;
     if (!is_live() || live.held || document.hidden) return show_state();
     live.source = new EventSource(region().dataset.live);
     live.source.addEventListener("open", () => {
@@ -142,6 +145,7 @@
     live.source.addEventListener("changed", look);
     live.source.addEventListener("error", () => {
       show_state();
+      live.first = false;
       if (live.source?.readyState === EventSource.CLOSED && !live.retry) {
         live.retry = setTimeout(() => { live.retry = 0; connect(); }, RETRY_MS);
       }

@@ -18,6 +18,7 @@ use store::console_sessions;
 use super::cookie;
 use super::page::PageError;
 use super::sign_in;
+use super::veil::veil;
 use super::who::Operator;
 use crate::app::Shared;
 
@@ -64,8 +65,11 @@ async fn pass(app: &Shared, request: Request, next: Next, wanted: Rank) -> Respo
         let message = format!("You are signed in as {}; this needs {wanted}.", who.rank);
         return PageError::Forbidden(message).into_response();
     }
+    let is_viewer = who.rank == Rank::Viewer;
+    let name = who.name.clone();
     request.extensions_mut().insert(who);
-    next.run(request).await
+    let response = next.run(request).await;
+    if is_viewer { veil(response, &name).await } else { response }
 }
 
 fn is_safe(method: &Method) -> bool {
@@ -80,11 +84,21 @@ async fn known(app: &Shared, headers: &HeaderMap) -> Result<Option<Operator>, Pa
     let Some(holder) = console_sessions::holder(&mut conn, &hash, IDLE_SECS).await? else {
         return Ok(None);
     };
-    if holder.unseen {
+    if holder.unseen && !looks_by_itself(headers) {
         console_sessions::seen(&mut conn, &hash).await?;
     }
     let console_sessions::Holder { operator: name, rank, csrf, session_id, .. } = holder;
     Ok(Some(Operator { name, rank, csrf, session_id }))
+}
+
+/// Whether a live page sends it, and nobody's hand: that keeps no session from being idle.
+fn looks_by_itself(headers: &HeaderMap) -> bool {
+    headers.contains_key("x-live") || wants_events(headers)
+}
+
+fn wants_events(headers: &HeaderMap) -> bool {
+    let accepts = headers.get(header::ACCEPT);
+    accepts.is_some_and(|accept| accept.as_bytes().starts_with(b"text/event"))
 }
 
 /// To the sign-in page, and back here afterwards.
@@ -101,10 +115,7 @@ fn signed_out(request: &Request) -> Response {
     if headers.contains_key("hx-request") {
         return (StatusCode::UNAUTHORIZED, [("hx-redirect", to)]).into_response();
     }
-    let asks_for_events = headers
-        .get(header::ACCEPT)
-        .is_some_and(|accept| accept.as_bytes().starts_with(b"text/event"));
-    if asks_for_events {
+    if wants_events(headers) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
     Redirect::to(&to).into_response()

@@ -25,8 +25,9 @@ const LEFT: i64 = 230;
 const RIGHT: i64 = 800;
 const HEAD: i64 = 30;
 const LANE: i64 = 26;
-/// The least width at which a bar is seen.
+/// The least width at which a bar is seen, and at which its hatching is.
 const LEAST: i64 = 4;
+const HATCHED: i64 = 16;
 /// Characters of a name, and of a note.
 const NAME: usize = 30;
 const NOTE: usize = 28;
@@ -173,7 +174,8 @@ fn drawn(lane: &Lane, y: i64, scale: &Scale) -> Drawn {
     let middle = y + LANE / 2;
     let rect = |bar: &story::Bar| {
         let x = scale.x(bar.from);
-        Rect { x, width: (scale.x(bar.to) - x).max(LEAST), class: class(bar.tone) }
+        let least = if bar.tone == Tone::Undo { HATCHED } else { LEAST };
+        Rect { x, width: (scale.x(bar.to) - x).max(least), class: class(bar.tone) }
     };
     let mut parts = vec![lane.label.clone(), lane.note.clone()];
     parts.extend(lane.marks.iter().map(|(_, mark)| said(*mark).to_owned()));

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use makegood::Cause;
 use makegood::inspect::{OpenIncident, RecordRow, RowKind, RunDetail};
+use makegood::{Cause, IncidentClass};
 
 use super::super::words;
 use crate::console::moment::span;
@@ -237,7 +237,16 @@ impl Teller {
         };
         self.noted(&place, &incident.class.replace('_', " "), incident.opened_at, run.read_at);
         if let Some(Entry::Lane(lane)) = self.entries.last_mut() {
-            lane.marks.push((incident.opened_at, Mark::Incident));
+            let at = incident.opened_at;
+            let paused = incident.class == IncidentClass::Paused.as_str();
+            let (tone, mark) =
+                if paused { (Tone::Wait, Mark::Hand) } else { (Tone::Refused, Mark::Incident) };
+            // Nobody has been at it since.
+            for bar in &mut lane.bars {
+                (bar.to, bar.tone) = (at.max(bar.from), tone);
+            }
+            lane.bars.push(Bar { from: at, to: run.read_at, tone: Tone::Ahead });
+            lane.marks.push((at, mark));
         }
     }
 
@@ -293,7 +302,7 @@ impl Lane {
 }
 
 /// How many lanes are drawn at either end of a long record.
-const ENDS: usize = 25;
+const ENDS: usize = 12;
 
 /// How many of those between that something is odd about.
 const ODD: usize = 30;
@@ -306,7 +315,7 @@ pub(super) fn fold(entries: Vec<Entry>, only_odd: bool) -> Vec<Entry> {
         let is_odd = !matches!(&entry, Entry::Lane(lane) if !lane.odd);
         let near_an_end = at < ENDS || at + ENDS >= count;
         let keep = if only_odd {
-            is_odd && odd < ENDS * 2 + ODD
+            is_odd && odd < ENDS + ODD
         } else {
             near_an_end || (is_odd && odd < ODD)
         };
