@@ -9,7 +9,7 @@ pub(super) use self::mend::user;
 use makegood::{RunFilter, Term, What, inspect};
 use sqlx::PgConnection;
 
-use crate::args::{RunState, RunsArgs, RunsVerb};
+use crate::args::{RunsArgs, RunsVerb};
 use crate::exit::{Exit, Problem};
 use crate::output::{self, Format};
 use crate::settings::DatabaseSettings;
