@@ -6,15 +6,18 @@
 //! not apply is refused, with the reason and the next useful step, and leaves nothing behind.
 
 mod act;
+mod child;
 mod ending;
 mod foresee;
 mod fork;
 mod kin;
 mod record;
 mod refusal;
+mod setting;
 mod stuck;
 mod verb;
 
+use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -24,6 +27,7 @@ use crate::run::Signature;
 
 pub use self::foresee::{Foreseen, StuckAt};
 pub use self::refusal::{Refusal, Standing, refusal};
+pub use self::setting::{Change, Setting};
 pub use self::verb::{Cut, GivenUndo, RunState, StepId, Verb, VerbKind};
 
 pub use crate::store::tasks::by_operator::Way;
@@ -71,7 +75,8 @@ pub struct Operator {
 /// }
 /// assert_eq!(words(Carried::Done), "done");
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Carried {
     /// It is done.
     Done,
@@ -136,7 +141,8 @@ impl Operator {
         (&self.signature.actor, &self.signature.reason)
     }
 
-    /// Puts a stuck run back into the queue, with a fresh count of attempts.
+    /// Puts a stuck run back into the queue, with a fresh count of attempts. A child that failed
+    /// behind the run's pivot starts anew, with the same input.
     ///
     /// ```no_run
     /// # async fn example(ada: makegood::Operator, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
