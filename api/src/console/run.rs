@@ -165,10 +165,10 @@ async fn redirect(app: Shared, id: String) -> Page {
 }
 
 /// Reads to the end, whether or not anybody still waits for the page.
-pub(super) async fn finish<T: Send + 'static>(
+pub(super) fn finish<T: Send + 'static>(
     app: &App,
     work: impl Future<Output = Result<T, PageError>> + Send + 'static,
-) -> Result<T, PageError> {
-    let done = app.finish(async move { Ok(work.await) }).await;
-    done.map_err(|error| PageError::internal(format!("{error:?}")))?
+) -> impl Future<Output = Result<T, PageError>> + Send {
+    let done = app.finish(async move { Ok(work.await) });
+    async move { done.await.map_err(|error| PageError::internal(format!("{error:?}")))? }
 }
