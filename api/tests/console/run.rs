@@ -220,7 +220,7 @@ async fn a_page_is_told_when_its_run_has_moved_and_when_the_server_stops() {
     let nobody = Browser::new(&shop, "nobody");
     let turned = nobody.request(Method::GET, &source).send().await.unwrap();
     assert_ne!(
-        turned.headers().get("content-type").map(|kind| kind.as_bytes()),
+        turned.headers().get("content-type").map(reqwest::header::HeaderValue::as_bytes),
         Some(&b"text/event-stream"[..])
     );
     worker.drain().await.unwrap();
