@@ -72,7 +72,8 @@ fn remedy(run_id: Uuid, incident: &inspect::OpenIncident) -> Option<Verb> {
         "amount_mismatch" | "partially_refunded" => Some(Verb::Compensate),
         "late_money" => {
             let may_fulfil = incident.message.contains("\"fulfil\"");
-            let verdict = if may_fulfil && run_id.as_u128() % 2 == 0 { "fulfil" } else { "return" };
+            let verdict =
+                if may_fulfil && run_id.as_u128().is_multiple_of(2) { "fulfil" } else { "return" };
             let step = StepId { name: incident.step.clone()?, occurrence: incident.occurrence? };
             Some(Verb::SkipStep { step, result: json!(verdict), undo: GivenUndo::Keep })
         }
