@@ -60,6 +60,8 @@ pub enum RowKind {
     Waived,
     /// An operator gave a step, or an undo, another input.
     Edited,
+    /// An operator had a child start anew; the result is the id of its new run.
+    Restarted,
     /// An operator took the decision to make good back.
     Resumed,
     /// The rows before are those of another run.
@@ -68,7 +70,7 @@ pub enum RowKind {
 
 impl RowKind {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Done,
         Self::Rejected,
         Self::Signal,
@@ -86,6 +88,7 @@ impl RowKind {
         Self::Skipped,
         Self::Waived,
         Self::Edited,
+        Self::Restarted,
         Self::Resumed,
         Self::Forked,
     ];
@@ -99,7 +102,12 @@ impl RowKind {
     /// ```
     pub fn is_an_operators(self) -> bool {
         match self {
-            Self::Skipped | Self::Waived | Self::Edited | Self::Resumed | Self::Forked => true,
+            Self::Skipped
+            | Self::Waived
+            | Self::Edited
+            | Self::Restarted
+            | Self::Resumed
+            | Self::Forked => true,
             Self::Done
             | Self::Rejected
             | Self::Signal
@@ -143,6 +151,7 @@ impl RowKind {
             | Self::Refused
             | Self::Waived
             | Self::Edited
+            | Self::Restarted
             | Self::Resumed
             | Self::Forked => false,
         }
@@ -185,6 +194,7 @@ impl RowKind {
             Self::Skipped => "skipped",
             Self::Waived => "waived",
             Self::Edited => "edited",
+            Self::Restarted => "restarted",
             Self::Resumed => "resumed",
             Self::Forked => "forked",
         }
@@ -371,6 +381,7 @@ impl Journal {
             }
             RowKind::Waived => self.waive(&name, occurrence, result),
             RowKind::Edited => self.edit(name, occurrence, input),
+            RowKind::Restarted => self.restart(&name, occurrence, result),
             RowKind::Resumed => self.resume(),
             RowKind::Forked => self.fork(result.as_ref())?,
         }

@@ -6,6 +6,7 @@
 //! not apply is refused, with the reason and the next useful step, and leaves nothing behind.
 
 mod act;
+mod child;
 mod ending;
 mod foresee;
 mod fork;
@@ -136,7 +137,8 @@ impl Operator {
         (&self.signature.actor, &self.signature.reason)
     }
 
-    /// Puts a stuck run back into the queue, with a fresh count of attempts.
+    /// Puts a stuck run back into the queue, with a fresh count of attempts. A child that failed
+    /// behind the run's pivot starts anew, with the same input.
     ///
     /// ```no_run
     /// # async fn example(ada: makegood::Operator, run_id: uuid::Uuid) -> Result<(), makegood::Error> {

@@ -63,14 +63,14 @@ create index tasks_tried on tasks (run_id) where tries is not null;
 
 -- What a run has done, in the order in which it was recorded. Rows are only ever added.
 -- `next` holds the outside steps about to be tried: their intents ride on the row before them.
--- `skipped`, `waived`, `edited`, `resumed` and `forked` are written by operators, never by workers.
+-- `skipped`, `waived`, `edited`, `restarted`, `resumed` and `forked` are written by operators, never by workers.
 create table steps (
   run_id uuid not null,
   seq int not null,
   kind text not null check (kind in (
     'done', 'rejected', 'signal', 'timeout', 'slept', 'value', 'version', 'started', 'ended',
     'intent', 'compensating', 'undone', 'closed', 'refused',
-    'skipped', 'waived', 'edited', 'resumed', 'forked')),
+    'skipped', 'waived', 'edited', 'restarted', 'resumed', 'forked')),
   name text not null,
   occurrence int not null default 0,
   input jsonb,

@@ -59,6 +59,7 @@ fn what_a_row_says(kind: RowKind) -> &'static str {
         RowKind::Waived => "an undo, or the closing, is done or not needed",
         RowKind::Edited => "the input that an operator gave a step or an undo",
         RowKind::Resumed => "the decision to make good is taken back",
+        RowKind::Restarted => "an operator had a child start anew; the result is its new run",
         RowKind::Forked => "the rows before are those of another run",
     }
 }
@@ -71,7 +72,7 @@ fn why_a_person(class: &IncidentClass) -> &'static str {
         }
         IncidentClass::UnknownOutcome => "nobody can tell whether an outside step happened",
         IncidentClass::RejectedPastPivot => {
-            "a step was refused behind the pivot, where there is only forward"
+            "a step was refused, or a child failed, behind the pivot, where there is only forward"
         }
         IncidentClass::NonDeterminism => "the program and its record do not fit together",
         IncidentClass::Poison => "the run has outlived too many workers",

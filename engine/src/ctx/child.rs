@@ -42,6 +42,12 @@ pub(crate) struct ChildEnd {
     pub(crate) cause: Option<Payload>,
 }
 
+impl ChildEnd {
+    pub(crate) fn is_completed(&self) -> bool {
+        self.output.is_some() || self.state == RunState::Completed.as_str()
+    }
+}
+
 /// A child whose end is awaited.
 ///
 /// Its output is the answer. If it did not complete, the answer is a [`Rejection`] with the code
@@ -94,7 +100,8 @@ impl<W: Workflow> Future for Child<W> {
         };
         this.ask.poll(Asking::Child, context.waker(), want).map(|reply| match reply {
             Reply::Message(end) => ended::<W>(decode(W::NAME, &end)?),
-            Reply::Done(_) | Reply::Rejected(_) | Reply::Elapsed => Err(misfit(W::NAME)),
+            Reply::Done(given) => decode(W::NAME, &given),
+            Reply::Rejected(_) | Reply::Elapsed => Err(misfit(W::NAME)),
         })
     }
 }
@@ -103,7 +110,7 @@ fn ended<W: Workflow>(end: ChildEnd) -> WorkflowResult<W::Output> {
     match end.output {
         Some(output) => decode(W::NAME, &output),
         // A null comes as nothing; it is an output like any other.
-        None if end.state == RunState::Completed.as_str() => decode(W::NAME, &crate::run::null()),
+        None if end.is_completed() => decode(W::NAME, &crate::run::null()),
         None => {
             let cause = end.cause.map_or_else(String::new, |cause| format!(": {}", cause.get()));
             Err(Failure::Rejected(Rejection {

@@ -65,7 +65,8 @@ impl Asking {
             Self::Step => matches!(kind, RowKind::Done | RowKind::Rejected),
             Self::Signal => matches!(kind, RowKind::Signal | RowKind::Timeout),
             Self::Timer => kind == RowKind::Slept,
-            Self::Child => kind == RowKind::Ended,
+            // An operator may have given its output.
+            Self::Child => matches!(kind, RowKind::Ended | RowKind::Done),
         }
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Intent, Journal, Payload, Recorded, RowKind, Undoable};
+use crate::children::CANCEL_CHILD;
 use crate::workflow::Cause;
 
 /// Whether a call belongs to the program or to making good.
@@ -38,19 +39,22 @@ impl Journal {
         self.edits.iter().find(of).map(|edit| &edit.input)
     }
 
-    /// A given result is like a recorded one. Given again, it replaces the first.
+    /// A given result is like a recorded one. It stands in the place of an answer before it.
     pub(super) fn skip(&mut self, step: Intent, result: Option<Payload>) {
         let Intent { name, occurrence, .. } = step.clone();
         self.pivoted |= step.pivot;
         self.close_intent(&name, occurrence);
         self.forget(&name, occurrence);
-        let other = |r: &Recorded| r.name != name || r.occurrence != occurrence;
-        self.recorded.retain(|r| other(r) || !r.kind.is_answer());
+        let answer =
+            |r: &Recorded| r.kind.is_answer() && r.name == name && r.occurrence == occurrence;
+        let at = self.recorded.iter().position(answer).unwrap_or(self.recorded.len());
+        self.recorded.retain(|r| !answer(r));
         if let Some(undo) = step.undo.clone() {
             let (name, input, output) = (name.clone(), step.input.clone(), result.clone());
             self.undoables.push(Undoable { name, occurrence, input, output, undo, of_run: None });
         }
-        self.recorded.push_back(Recorded { kind: RowKind::Done, name, occurrence, result });
+        let kind = RowKind::Done;
+        self.recorded.insert(at, Recorded { kind, name, occurrence, result });
         self.given = Some(step);
     }
 
@@ -79,6 +83,28 @@ impl Journal {
         }
         self.edits.retain(|e| e.name != name || e.occurrence != occurrence || e.phase != phase);
         self.edits.push(Edit { name, occurrence, phase, input });
+    }
+
+    /// The program awaits the child's new run instead of the one that ended.
+    pub(super) fn restart(&mut self, name: &str, occurrence: i32, child: Option<Payload>) {
+        let Some(child) = child else { return };
+        self.recorded
+            .retain(|r| r.name != name || r.occurrence != occurrence || !r.kind.is_answer());
+        let is_start = |r: &&mut Recorded| {
+            r.kind == RowKind::Started && r.name == name && r.occurrence == occurrence
+        };
+        for started in self.recorded.iter_mut().filter(is_start) {
+            started.result = Some(child.clone());
+        }
+        self.forget(name, occurrence);
+        self.undoables.push(Undoable {
+            name: name.to_owned(),
+            occurrence,
+            input: child,
+            output: None,
+            undo: CANCEL_CHILD.to_owned(),
+            of_run: None,
+        });
     }
 
     /// Back to the program. If it was a refusal that ended it, the refused step is tried again.

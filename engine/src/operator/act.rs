@@ -158,7 +158,8 @@ async fn act(
     verb: &Verb,
 ) -> Result<Effect, Undone> {
     match verb {
-        Verb::Retry | Verb::Resume => subject.set_going(conn, verb.kind()).await,
+        Verb::Retry => record::retry(conn, subject).await,
+        Verb::Resume => subject.set_going(conn, VerbKind::Resume).await,
         Verb::ResumeForward => record::resume_forward(conn, subject).await,
         Verb::SkipStep { step, result, undo } => {
             record::skip_step(conn, subject, step, (result, *undo)).await

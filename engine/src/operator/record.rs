@@ -6,10 +6,12 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::act::{Effect, Subject, Undone};
+use super::child;
 use super::refusal::Refusal;
 use super::stuck::{self, Place};
 use super::verb::{GivenUndo, StepId, VerbKind};
 use crate::error::Error;
+use crate::incident::IncidentClass;
 use crate::journal::{Intent, Payload, RowKind, StepRow};
 use crate::run::{CANCEL, COMPENSATE};
 use crate::store::{incidents, signals, steps};
@@ -51,6 +53,22 @@ pub(super) async fn resume_forward(
     append(conn, subject, row(subject, RowKind::Resumed, None), VerbKind::ResumeForward).await
 }
 
+/// Tries again what the run is stuck at; a child that failed starts anew.
+pub(super) async fn retry(
+    conn: &mut PgConnection,
+    subject: &Subject<'_>,
+) -> Result<Effect, Undone> {
+    let incident = incidents::open(&mut *conn, subject.run_id).await?;
+    let past_pivot = IncidentClass::RejectedPastPivot;
+    if let Some(incident) = incident.filter(|incident| incident.class == past_pivot.as_str()) {
+        let journal = subject.journal(&mut *conn).await?;
+        if let Some(Place::Child(step, run)) = stuck::place(&journal, &incident) {
+            return child::restart(conn, subject, (&step, run), None, VerbKind::Retry).await;
+        }
+    }
+    subject.set_going(conn, VerbKind::Retry).await
+}
+
 /// Records the given result as the step's, or the undo's.
 pub(super) async fn skip_step(
     conn: &mut PgConnection,
@@ -68,6 +86,7 @@ pub(super) async fn skip_step(
             let row = row(subject, RowKind::Skipped, Some(step));
             StepRow { input, result, undo, pivot, ..row }
         }
+        Place::Child(..) => StepRow { result, ..row(subject, RowKind::Skipped, Some(step)) },
         Place::Back(_) => StepRow { result, ..row(subject, RowKind::Waived, Some(step)) },
     };
     append(conn, subject, row, VerbKind::SkipStep).await
@@ -80,7 +99,10 @@ pub(super) async fn edit_input(
     step: &StepId,
     input: &Value,
 ) -> Result<Effect, Undone> {
-    stuck_at(&mut *conn, subject, step).await?;
+    let place = stuck_at(&mut *conn, subject, step).await?;
+    if let Place::Child(step, run) = &place {
+        return child::restart(conn, subject, (step, *run), Some(input), VerbKind::EditInput).await;
+    }
     let row = row(subject, RowKind::Edited, Some(step));
     let row = StepRow { input: Some(payload(input)?), ..row };
     append(conn, subject, row, VerbKind::EditInput).await
@@ -102,7 +124,7 @@ async fn stuck_at(
 }
 
 /// Adds the row and puts the run back into the queue.
-async fn append(
+pub(super) async fn append(
     conn: &mut PgConnection,
     subject: &Subject<'_>,
     row: StepRow,
@@ -120,7 +142,7 @@ async fn append(
     Ok(effect)
 }
 
-fn row(subject: &Subject<'_>, kind: RowKind, step: Option<&StepId>) -> StepRow {
+pub(super) fn row(subject: &Subject<'_>, kind: RowKind, step: Option<&StepId>) -> StepRow {
     StepRow {
         seq: subject.facts.next_seq,
         kind,

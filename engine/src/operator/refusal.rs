@@ -114,6 +114,12 @@ pub enum Refusal {
         /// That run.
         fork: Uuid,
     },
+    /// The child that failed is in the queue's tables no more.
+    #[error("the child that failed, run {child}, is archived")]
+    ChildGone {
+        /// Its run.
+        child: Uuid,
+    },
     /// Another run has the new workflow id.
     #[error("the new workflow id belongs to run {run_id}")]
     WorkflowIdTaken {
@@ -158,6 +164,7 @@ impl Refusal {
             Self::ForkWouldUndo { .. } => {
                 "wait until that run ends, or close it first, or cut before that step"
             }
+            Self::ChildGone { .. } => "give the child's output as the step's result",
             Self::WorkflowIdTaken { .. } => "choose another workflow id",
         }
     }

@@ -1,10 +1,12 @@
 //! Where a run is stuck, read from its record and its incident. Writes nothing.
 
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use super::verb::StepId;
-use crate::incident::StuckCall;
-use crate::journal::{Intent, Journal};
+use crate::ctx::{ChildEnd, ChildId};
+use crate::incident::{IncidentClass, StuckCall};
+use crate::journal::{Intent, Journal, Recorded, RowKind, TakenSignal};
 use crate::store::incidents::OpenIncident;
 
 /// What a stuck run is stuck at.
@@ -13,6 +15,8 @@ pub(super) enum Place {
     Step(Intent),
     /// The undo of a step, or the closing.
     Back(StepId),
+    /// A child that did not complete.
+    Child(StepId, Uuid),
 }
 
 impl Place {
@@ -21,7 +25,7 @@ impl Place {
             Self::Step(Intent { name, occurrence, .. }) => {
                 StepId { name: name.clone(), occurrence: *occurrence }
             }
-            Self::Back(step) => step.clone(),
+            Self::Back(step) | Self::Child(step, _) => step.clone(),
         }
     }
 }
@@ -35,6 +39,9 @@ pub(super) fn place(journal: &Journal, incident: &OpenIncident) -> Option<Place>
         }
         let name = incident.step.clone().filter(|_| !journal.closed)?;
         return Some(Place::Back(StepId { name, occurrence: 0 }));
+    }
+    if let Some(child) = child(journal, incident) {
+        return Some(child);
     }
     let named = |open: &&Intent| Some(&open.name) == incident.step.as_ref();
     let open = journal.open.iter().find(|open| {
@@ -50,6 +57,35 @@ pub(super) fn place(journal: &Journal, incident: &OpenIncident) -> Option<Place>
         return Some(Place::Step(Intent { name, occurrence, input, undo, pivot }));
     }
     // A given result that the program could not read is given again.
-    let unfit = incident.class == crate::incident::IncidentClass::NonDeterminism.as_str();
+    let unfit = incident.class == IncidentClass::NonDeterminism.as_str();
     journal.given.clone().filter(|_| unfit).map(Place::Step)
+}
+
+/// The child whose failure the program passed on behind its pivot. If the program did more after it
+/// learnt of that, another output can stand in its place, another run cannot.
+fn child(journal: &Journal, incident: &OpenIncident) -> Option<Place> {
+    if incident.class != IncidentClass::RejectedPastPivot.as_str() {
+        return None;
+    }
+    let name = incident.step.as_ref()?;
+    let failed = |r: &Recorded| r.kind == RowKind::Ended && r.name == *name && !is_completed(r);
+    let at = journal.recorded.iter().rposition(failed)?;
+    let occurrence = journal.recorded.get(at)?.occurrence;
+    if at.saturating_add(1) < journal.recorded.len() {
+        let (name, input) = (name.clone(), RawValue::NULL.to_owned());
+        return Some(Place::Step(Intent { name, occurrence, input, undo: None, pivot: false }));
+    }
+    let is_start =
+        |r: &&Recorded| r.kind == RowKind::Started && r.name == *name && r.occurrence == occurrence;
+    let started = journal.recorded.iter().find(is_start)?.result.as_ref()?;
+    let child: ChildId = serde_json::from_str(started.get()).ok()?;
+    Some(Place::Child(StepId { name: name.clone(), occurrence }, child.run_id))
+}
+
+fn is_completed(ended: &Recorded) -> bool {
+    let letter = ended.result.as_ref().and_then(|taken| {
+        let taken: TakenSignal = serde_json::from_str(taken.get()).ok()?;
+        serde_json::from_str::<ChildEnd>(taken.payload.get()).ok()
+    });
+    letter.is_some_and(|end| end.is_completed())
 }

@@ -212,6 +212,20 @@ pub(crate) async fn close(
     .map(|_| ())
 }
 
+/// Says which run hears of this one's end.
+pub(crate) async fn set_parent(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+    parent: Uuid,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("update runs set parent_run_id = $2 where run_id = $1")
+        .bind(run_id)
+        .bind(parent)
+        .execute(conn)
+        .await
+        .map(|_| ())
+}
+
 /// Says which run this one was forked from, and gives it the attributes of that.
 pub(crate) async fn set_origin(
     conn: &mut PgConnection,

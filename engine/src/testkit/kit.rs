@@ -148,7 +148,10 @@ impl<S: Scenario> Kit<S> {
 
     /// The run that nothing disturbs.
     pub(crate) async fn undisturbed(&self, check: Check) -> std::result::Result<&Survey, Broken> {
-        let survey = self.undisturbed.get_or_try_init(|| self.survey(Vec::new(), End::AsDriven));
+        let survey = self.undisturbed.get_or_try_init(async || {
+            let survey = self.survey(Vec::new(), End::AsDriven).await?;
+            survey.seen.is_ended(self.scenario.ends()).map(|()| survey)
+        });
         survey.await.map_err(|error| self.broken(check, "an undisturbed run", &*error))
     }
 

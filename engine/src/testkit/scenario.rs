@@ -5,6 +5,7 @@ use std::future::Future;
 
 use super::place::Place;
 use super::stage::Stage;
+use crate::operator::RunState;
 use crate::registry::Registry;
 use crate::workflow::Workflow;
 
@@ -94,6 +95,12 @@ pub trait Scenario: Send + Sync + 'static {
     /// Everything that the run brought about, a line for each fact, without ids and times: two runs
     /// that came to the same end have the same lines.
     fn outcome(&self, stage: &Stage) -> impl Future<Output = Result<Vec<String>>>;
+
+    /// How the run ends when nothing disturbs it; by default it reaches its goal. A scenario that is
+    /// made good says so: otherwise a mistake in it would leave all behind the pivot untried.
+    fn ends(&self) -> RunState {
+        RunState::Completed
+    }
 
     /// What becomes of the run when this step is refused for good.
     fn refused(&self, _step: &str) -> Refusal {

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use super::report::difference;
 use super::scenario::{Result, Scenario};
 use super::stage::Stage;
+use crate::journal::RowKind;
+use crate::operator::RunState;
 use crate::store::inspect;
 use crate::store::testkit::{self as sql, Recorded};
 
@@ -16,6 +18,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 pub(crate) struct Seen {
     /// How the run ended.
     pub(crate) state: String,
+    /// Why it was made good, if it was.
+    pub(crate) cause: Option<String>,
     pub(crate) outcome: Vec<String>,
     pub(crate) slate: Vec<String>,
     /// The slate before the run was started.
@@ -28,7 +32,9 @@ impl Seen {
     /// Nothing is left of a run that was made good.
     pub(crate) fn is_clean(&self) -> Result<()> {
         match difference(&self.before, &self.slate) {
-            Some(lines) => Err(format!("the slate is not clean:\n{lines}").into()),
+            Some(lines) => {
+                Err(format!("the slate is not clean of a run that {}:\n{lines}", self.end()).into())
+            }
             None => Ok(()),
         }
     }
@@ -36,8 +42,8 @@ impl Seen {
     /// It ended as another run did.
     pub(crate) fn is_like(&self, other: &Self) -> Result<()> {
         if self.state != other.state {
-            let (found, wanted) = (&self.state, &other.state);
-            return Err(format!("it ends as {found}, and undisturbed as {wanted}").into());
+            let wanted = &other.state;
+            return Err(format!("it {}, and undisturbed it ends {wanted}", self.end()).into());
         }
         if self.state == COMPENSATED {
             self.is_clean()?;
@@ -51,9 +57,25 @@ impl Seen {
     /// It was made good.
     pub(crate) fn is_made_good(&self) -> Result<()> {
         if self.state != COMPENSATED {
-            return Err(format!("it ends as {}, not as {COMPENSATED}", self.state).into());
+            return Err(format!("it {}, not {COMPENSATED}", self.end()).into());
         }
         self.is_clean()
+    }
+
+    /// It ended as its scenario says.
+    pub(crate) fn is_ended(&self, wanted: RunState) -> Result<()> {
+        if self.state == wanted.as_str() {
+            return Ok(());
+        }
+        let wanted = wanted.as_str();
+        Err(format!("it {}, where its scenario's `ends` says {wanted}", self.end()).into())
+    }
+
+    fn end(&self) -> String {
+        match &self.cause {
+            Some(cause) => format!("ends {} because of {cause}", self.state),
+            None => format!("ends {}", self.state),
+        }
     }
 }
 
@@ -139,10 +161,14 @@ impl<'a, S: Scenario> Scene<'a, S> {
             return Err(format!("the engine's invariants do not hold: {faults:#?}").into());
         }
         let run = inspect::run(&mut conn, self.stage.workflow_id()).await?;
+        let run = run.ok_or("the run is not there")?;
+        let steps = inspect::steps(&mut conn, run.run_id).await?;
+        let made_good = steps.into_iter().rfind(|s| s.kind == RowKind::Compensating.as_str());
         let records = sql::records(&mut conn).await?;
         drop(conn);
         Ok(Seen {
-            state: run.ok_or("the run is not there")?.state,
+            state: run.state,
+            cause: made_good.and_then(|row| row.result).map(|cause| cause.to_string()),
             outcome: self.scenario.outcome(&self.stage).await?,
             slate: self.scenario.slate(&self.stage).await?,
             before: self.before.clone(),

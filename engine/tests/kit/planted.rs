@@ -7,7 +7,7 @@ use makegood::testkit::{Broken, Kit, Place, Report, Result, Scenario, Stage};
 
 use crate::cell::fresh_desk;
 use crate::desk::Request;
-use crate::lending::Fetched;
+use crate::lending::{Fetched, Lend, registry};
 use crate::scenarios::{fill, outcome, slate};
 use crate::wrong::{Bug, Wrong, wrong_registry};
 
@@ -53,6 +53,33 @@ impl Scenario for Bug {
     }
 }
 
+/// Means a book that is fetched, and sends nobody to fetch it.
+struct Careless;
+
+impl Scenario for Careless {
+    type Saga = Lend;
+
+    async fn place(&self) -> Result<Place> {
+        fresh_desk().await
+    }
+
+    fn registry(&self, place: &Place) -> Result<Registry> {
+        Ok(registry(place.setting("printer")?))
+    }
+
+    async fn prepare(&self, stage: &Stage) -> Result<Request> {
+        fill(stage).await
+    }
+
+    async fn slate(&self, stage: &Stage) -> Result<Vec<String>> {
+        slate(stage).await
+    }
+
+    async fn outcome(&self, stage: &Stage) -> Result<Vec<String>> {
+        outcome(stage).await
+    }
+}
+
 /// The check finds a fault whose point and whose words are these.
 fn finds(checked: std::result::Result<Report, Broken>, point: &str, words: &str) {
     let broken = match checked {
@@ -67,6 +94,12 @@ fn finds(checked: std::result::Result<Report, Broken>, point: &str, words: &str)
 async fn a_step_that_needs_a_person_does_not_run() {
     let checked = Kit::of(Bug::NeedsAPerson).runs().await;
     finds(checked, "an undisturbed run", "wrong is stuck at ask_person");
+}
+
+#[tokio::test]
+async fn a_scenario_that_never_reaches_its_goal_is_found() {
+    let checked = Kit::of(Careless).fails_at_each_step().await;
+    finds(checked, "an undisturbed run", "it ends COMPENSATED because of {\"cause\":\"made_good\"");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The desk's sagas pass every check, on each way through them.
 
-use makegood::Registry;
 use makegood::testkit::{Kit, Place, Refusal, Report, Result, Scenario, Stage};
+use makegood::{Registry, RunState};
 
 use crate::cell::fresh_desk;
 use crate::desk::Request;
@@ -49,6 +49,13 @@ impl Scenario for Lending {
 
     fn name(&self) -> String {
         format!("lend {self:?}")
+    }
+
+    fn ends(&self) -> RunState {
+        match self {
+            Self::IsFetched => RunState::Completed,
+            Self::IsForgotten => RunState::Compensated,
+        }
     }
 
     async fn place(&self) -> Result<Place> {

@@ -1,7 +1,7 @@
 //! An order that all its warehouses send, and one that the second cannot.
 
-use makegood::Registry;
 use makegood::testkit::{Kit, Place, Result, Scenario, Stage};
+use makegood::{Registry, RunState};
 use makegood_examples::fan_out::{FanOut, SplitOrder};
 
 use crate::world::{self, lines, standing};
@@ -17,6 +17,13 @@ impl Scenario for Path {
 
     fn name(&self) -> String {
         format!("fan_out {self:?}")
+    }
+
+    fn ends(&self) -> RunState {
+        match self {
+            Self::Shipped => RunState::Completed,
+            Self::Short => RunState::Compensated,
+        }
     }
 
     async fn place(&self) -> Result<Place> {

@@ -1,7 +1,7 @@
 //! A newcomer who verifies, and one who says nothing for a week.
 
-use makegood::Registry;
 use makegood::testkit::{Kit, Place, Result, Scenario, Stage};
+use makegood::{Registry, RunState};
 use makegood_examples::onboarding::{Newcomer, Onboarding, Patience, Verified};
 use uuid::Uuid;
 
@@ -18,6 +18,13 @@ impl Scenario for Path {
 
     fn name(&self) -> String {
         format!("onboarding {self:?}")
+    }
+
+    fn ends(&self) -> RunState {
+        match self {
+            Self::Verifies => RunState::Completed,
+            Self::IsSilent => RunState::Compensated,
+        }
     }
 
     async fn place(&self) -> Result<Place> {

@@ -1,7 +1,7 @@
 //! A trip that is paid, and one that turns out too dear.
 
-use makegood::Registry;
 use makegood::testkit::{Kit, Place, Result, Scenario, Stage};
+use makegood::{Registry, RunState};
 use makegood_examples::trip::{Trip, TripWish};
 
 use crate::world::{self, lines, standing};
@@ -17,6 +17,13 @@ impl Scenario for Path {
 
     fn name(&self) -> String {
         format!("trip {self:?}")
+    }
+
+    fn ends(&self) -> RunState {
+        match self {
+            Self::Paid => RunState::Completed,
+            Self::TooDear => RunState::Compensated,
+        }
     }
 
     async fn place(&self) -> Result<Place> {

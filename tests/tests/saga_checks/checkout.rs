@@ -3,8 +3,8 @@
 use activities::orders::{CalledOff, CancelRequest, PlacedOrder};
 use domain::{Capture, Terms};
 use gateway_sandbox::RefundMode;
-use makegood::Registry;
 use makegood::testkit::{Kit, Place, Result, Scenario, Stage};
+use makegood::{Registry, RunState};
 use workflows::{Checkout, PaymentHint};
 
 use crate::counter::{fresh_shop, pay, place_order, registry, stock_and_money, whole_trace};
@@ -39,6 +39,13 @@ impl Scenario for Path {
 
     fn name(&self) -> String {
         format!("checkout {self:?}")
+    }
+
+    fn ends(&self) -> RunState {
+        match self {
+            Self::Paid | Self::Authorized => RunState::Completed,
+            Self::Forgotten | Self::Forged | Self::Cancelled => RunState::Compensated,
+        }
     }
 
     async fn place(&self) -> Result<Place> {
