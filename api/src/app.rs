@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, watch};
 use tracing::Instrument;
 
 use crate::config::Config;
+use crate::console::Bulks;
 use crate::error::{ApiError, ApiResult};
 use crate::identity::Tokens;
 use crate::passwords::Passwords;
@@ -32,6 +33,8 @@ pub(crate) struct App {
     pub(crate) stopping: watch::Receiver<bool>,
     /// Places for the streams of the console's pages.
     pub(crate) streams: Arc<Semaphore>,
+    /// Where bulk actions are told that they begin.
+    pub(crate) bulks: Bulks,
     work: Arc<Semaphore>,
 }
 
@@ -42,11 +45,12 @@ impl App {
         client: Client,
         passwords: Passwords,
         stopping: watch::Receiver<bool>,
+        bulks: Bulks,
     ) -> Shared {
         let tokens = Tokens::new(&config.keys.jwt_secret, config.token_ttl);
         let work = Arc::new(Semaphore::new(usize::try_from(SLOTS).unwrap_or(usize::MAX >> 3)));
         let streams = Arc::new(Semaphore::new(STREAMS));
-        Arc::new(Self { config, pool, client, tokens, passwords, stopping, streams, work })
+        Arc::new(Self { config, pool, client, tokens, passwords, stopping, streams, bulks, work })
     }
 
     /// Runs work on the database to its end, whether or not anybody still waits for the answer.

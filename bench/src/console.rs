@@ -93,6 +93,32 @@ const TABLES: [&str; 6] = [
      where not x.archived and x.share between 300 and 304",
 ];
 
+/// Gives a run so many rows on record, each with values of its own; says which run.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn lengthen(site: &Site, rows: i32) -> Result<String, Error> {
+    let run = "select run_id from runs where ended_state is not null order by run_id desc limit 1";
+    let run_id: uuid::Uuid = sqlx::query_scalar(run).fetch_one(&site.pool).await?;
+    let mut tx = site.pool.begin().await?;
+    sqlx::query("delete from steps where run_id = $1").bind(run_id).execute(&mut *tx).await?;
+    sqlx::query(
+        "insert into steps (run_id, seq, kind, name, occurrence, input, result, undo, next, at)
+         select r.run_id, s, 'done', 'charge', s, to_jsonb(repeat('i', 300)),
+           to_jsonb(repeat('r', 300)), 'refund', jsonb_build_array(jsonb_build_object(
+             'name', 'charge', 'occurrence', s + 1, 'input', repeat('i', 300))),
+           r.started_at + s * interval '20 ms'
+         from runs r, generate_series(0, $2 - 1) s
+         where r.run_id = $1",
+    )
+    .bind(run_id)
+    .bind(rows)
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(run_id.to_string())
+}
+
 /// Writes so many runs. `seen` hears how many there are.
 ///
 /// # Errors

@@ -288,6 +288,33 @@ impl Client {
         }
     }
 
+    /// Begins a frozen bulk action, in the caller's transaction: `keeper` will see it to its end, in
+    /// whatever process, with [`Client::bulk_run_while`] and
+    /// [`abandoned_bulks`](crate::inspect::abandoned_bulks). Nothing is done to any run by this.
+    ///
+    /// ```no_run
+    /// # async fn example(
+    /// #     client: &makegood::Client, tx: &mut sqlx::PgConnection, bulk_id: uuid::Uuid,
+    /// # ) -> Result<(), makegood::Error> {
+    /// client.bulk_begin(tx, bulk_id, "console").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::BulkNotFound`] when it was begun before, is over, or never was.
+    pub async fn bulk_begin(
+        &self,
+        conn: &mut PgConnection,
+        bulk_id: Uuid,
+        keeper: &str,
+    ) -> Result<(), Error> {
+        if bulk::begin(conn, bulk_id, keeper).await? {
+            return Ok(());
+        }
+        Err(Error::BulkNotFound(bulk_id))
+    }
+
     /// Stops a bulk action: runs whose turn has not come are left as they are.
     ///
     /// ```no_run

@@ -12,6 +12,9 @@ pub const APPLICATION_ROLE: &str = "makegood_app";
 pub const ONLY_GROW: [&str; 5] =
     ["ledger_transactions", "ledger_entries", "order_events", "stock_movements", "console_actions"];
 
+/// Tables whose rows move on as they are, and are never changed.
+const NEVER_CHANGE: &str = "operator_actions, kept_actions";
+
 /// What became of the role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RoleState {
@@ -34,6 +37,7 @@ pub(crate) async fn grant(conn: &mut PgConnection, cell: &Cell) -> Result<RoleSt
         format!("grant select, insert, update, delete on all tables in schema {cell} to {role}"),
         format!("grant usage, select on all sequences in schema {cell} to {role}"),
         format!("revoke update, delete, truncate on {only_grow} from {role}"),
+        format!("revoke update, truncate on {NEVER_CHANGE} from {role}"),
         format!("revoke insert, update, delete on schema_migrations from {role}"),
     ] {
         sqlx::query(AssertSqlSafe(sql)).execute(&mut *conn).await?;

@@ -16,7 +16,7 @@ use uuid::Uuid;
 pub(crate) use self::form::Given;
 use self::form::{Fault, Fields};
 use self::plan::Plan;
-pub(super) use self::words::rank_of;
+pub(super) use self::words::{is_final, rank_of};
 use super::badge::Badge;
 use super::icons::Icon;
 use super::moment::Moment;

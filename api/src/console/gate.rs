@@ -18,6 +18,7 @@ use store::console_sessions;
 use super::cookie;
 use super::page::PageError;
 use super::sign_in;
+use super::veil::veil;
 use super::who::Operator;
 use crate::app::Shared;
 
@@ -64,8 +65,11 @@ async fn pass(app: &Shared, request: Request, next: Next, wanted: Rank) -> Respo
         let message = format!("You are signed in as {}; this needs {wanted}.", who.rank);
         return PageError::Forbidden(message).into_response();
     }
+    let is_viewer = who.rank == Rank::Viewer;
+    let name = who.name.clone();
     request.extensions_mut().insert(who);
-    next.run(request).await
+    let response = next.run(request).await;
+    if is_viewer { veil(response, &name).await } else { response }
 }
 
 fn is_safe(method: &Method) -> bool {

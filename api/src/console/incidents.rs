@@ -77,6 +77,8 @@ struct Incident {
     open: Option<Group>,
     rows: Vec<Row>,
     all: String,
+    /// Where to act on all of them.
+    bulk: String,
     past: Vec<Past>,
 }
 
@@ -122,6 +124,7 @@ pub(crate) async fn show(
         rows: runs.into_iter().map(|run| Row::new(run, now)).collect(),
         past: past.into_iter().map(|past| Past::new(past, now)).collect(),
         fingerprint,
+        bulk: all.replace("/console/runs?", "/console/bulk/new?"),
         all,
     })
 }

@@ -6,7 +6,9 @@
 mod account;
 mod act;
 mod assets;
+mod audit;
 mod badge;
+mod bulk;
 mod cookie;
 mod gate;
 mod icons;
@@ -16,6 +18,7 @@ mod look;
 mod moment;
 mod overview;
 mod page;
+mod people;
 mod queues;
 mod record;
 mod run;
@@ -23,7 +26,9 @@ mod runs;
 mod schedules;
 mod search;
 mod sign_in;
+mod switches;
 mod throttle;
+mod veil;
 mod views;
 mod who;
 mod workers;
@@ -32,6 +37,7 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, post};
 
+pub(crate) use self::bulk::Bulks;
 use crate::app::Shared;
 
 pub(crate) fn router(app: &Shared) -> Router<Shared> {
@@ -63,7 +69,18 @@ pub(crate) fn router(app: &Shared) -> Router<Shared> {
         .route("/incidents/{fingerprint}", get(incidents::show))
         .route("/workers", get(workers::list))
         .route("/queues", get(queues::list))
+        .route("/queues/{name}/act/{verb}", get(switches::queue).post(switches::switch_queue))
         .route("/schedules", get(schedules::list))
+        .route(
+            "/schedules/{name}/act/{verb}",
+            get(switches::schedule).post(switches::switch_schedule),
+        )
+        .route("/bulk", get(bulk::list))
+        .route("/bulk/new", get(bulk::choose).post(bulk::freeze))
+        .route("/bulk/{id}", get(bulk::show))
+        .route("/bulk/{id}/begin", post(bulk::begin))
+        .route("/bulk/{id}/stop", post(bulk::stop))
+        .route("/audit", get(audit::show))
         .route("/runs/{id}/steps/{seq}", get(run::step))
         .route("/runs/{id}/act/{verb}", get(act::show).post(act::carry_out))
         .route("/runs/{id}/json", get(run::download))
@@ -71,5 +88,15 @@ pub(crate) fn router(app: &Shared) -> Router<Shared> {
         .route("/live", get(live::cell))
         .route_layer(from_fn_with_state(Shared::clone(app), gate::operators));
 
-    open.merge(own).merge(pages).layer(map_response(page::guard)).layer(from_fn(look::know))
+    // Admins alone.
+    let people = Router::new()
+        .route("/operators", get(people::list))
+        .route("/operators/end-session", post(people::end_session))
+        .route_layer(from_fn_with_state(Shared::clone(app), gate::admins));
+
+    open.merge(own)
+        .merge(pages)
+        .merge(people)
+        .layer(map_response(page::guard))
+        .layer(from_fn(look::know))
 }

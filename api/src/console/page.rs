@@ -27,6 +27,8 @@ pub(crate) enum Here {
     Workers,
     Queues,
     Schedules,
+    Bulk,
+    Audit,
 }
 
 /// One entry of the menu.
@@ -46,6 +48,8 @@ impl Here {
         Self::Workers.entry("/console/workers", "Workers", Icon::Machine),
         Self::Queues.entry("/console/queues", "Queues", Icon::Stack),
         Self::Schedules.entry("/console/schedules", "Schedules", Icon::Calendar),
+        Self::Bulk.entry("/console/bulk", "Bulk actions", Icon::Retry),
+        Self::Audit.entry("/console/audit", "Audit", Icon::Person),
     ];
 
     const fn entry(self, href: &'static str, label: &'static str, icon: Icon) -> Entry {

@@ -26,6 +26,7 @@ struct Queues {
 struct Line {
     name: String,
     badge: Badge,
+    paused: bool,
     due: String,
     oldest: String,
     held: String,
@@ -58,6 +59,7 @@ impl Line {
         Self {
             name: queue.name.clone(),
             badge,
+            paused: queue.paused,
             due: count(queue.due),
             oldest: if queue.due == 0 {
                 "–".to_owned()

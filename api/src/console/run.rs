@@ -27,6 +27,7 @@ use super::who::Operator;
 use crate::app::{App, Shared};
 
 pub(crate) use json::download;
+pub(super) use json::shown;
 pub(crate) use step::show as step;
 
 #[derive(Template)]

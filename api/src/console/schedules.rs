@@ -28,6 +28,7 @@ pub(crate) struct Scheduled {
     pub(crate) workflow: String,
     pub(crate) rule: String,
     pub(crate) badge: Badge,
+    pub(crate) paused: bool,
     pub(crate) next: Option<Moment>,
     pub(crate) fired_at: Option<Moment>,
     pub(crate) fired: String,
@@ -83,6 +84,7 @@ impl Scheduled {
         });
         Self {
             badge,
+            paused: schedule.paused,
             rule: format!("{} ({})", schedule.cron, schedule.zone),
             next: schedule.next_at.filter(|_| !schedule.paused).map(|at| Moment::new(at, now)),
             fired_at: schedule.fired_at.map(|at| Moment::new(at, now)),

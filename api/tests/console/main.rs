@@ -8,10 +8,16 @@
     reason = "a test stops at the first fault"
 )]
 
+mod acting;
+mod audit;
 mod browser;
+mod bulk;
 mod lists;
+mod ranks;
+mod redaction;
 mod run;
 mod signing_in;
+mod stuck;
 #[path = "../api/support.rs"]
 #[allow(dead_code, reason = "shared with the API's tests; each uses its own part")]
 mod support;

@@ -204,3 +204,21 @@ async fn one_ends_ones_own_sessions_and_nobody_elses() {
     assert_eq!(ada.get("/console").await.status, 200);
     shop.stop().await;
 }
+
+#[tokio::test]
+async fn an_admin_ends_anybodys_session_and_nobody_else_sees_them() {
+    let shop = Shop::open().await;
+    let mut ada = sign_in(&shop, Rank::Admin).await;
+    let mut eve = sign_in(&shop, Rank::Operator).await;
+    assert_eq!(eve.get("/console/operators").await.status, 403);
+    let page = ada.get("/console/operators").await;
+    assert!(page.has(&eve.name), "{}", page.html);
+    let mut conn = shop.pool.acquire().await.unwrap();
+    let hers = console_sessions::list(&mut conn, Some(&eve.name)).await.unwrap();
+    let id = hers[0].session_id.to_string();
+    let ended = ada.post("/console/operators/end-session", &[("session_id", &id)]).await;
+    assert_eq!(ended.status, 303, "{}", ended.html);
+    assert_eq!(eve.get("/console").await.status, 303, "she is out");
+    assert_eq!(ada.get("/console").await.status, 200);
+    shop.stop().await;
+}

@@ -23,6 +23,9 @@ use super::args::ConsoleArgs;
 /// Asked for before it counts: caches fill, and statements are prepared.
 const WARM_UP: u32 = 5;
 
+/// The most rows that a run records, unless set otherwise.
+const LONG: i32 = 10_000;
+
 /// The pages, by the names under which their figures stand.
 const PAGES: [(&str, &str); 20] = [
     ("overview", "/console"),
@@ -73,6 +76,9 @@ pub(super) async fn drive(
     let mut pages = PAGES.map(|(name, path)| (name, path.to_owned())).to_vec();
     pages.push(("one group of incidents", format!("/console/incidents/{group}")));
     pages.push(("one run", format!("/console/runs/{run}")));
+    let long = console::lengthen(site, LONG).await?;
+    pages.push(("one run of 10,000 rows", format!("/console/runs/{long}")));
+    pages.push(("a row of it", format!("/console/runs/{long}/steps/5000")));
 
     let step = Step::of("pages", u64::try_from(pages.len())?);
     let stretch = console::Stretch::begin(site).await?;

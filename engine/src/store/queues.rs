@@ -1,6 +1,6 @@
 //! Queues: their limits, and what a claim from a limited one may take.
 
-use sqlx::{PgConnection, PgPool, Row};
+use sqlx::{PgConnection, PgExecutor, PgPool, Row};
 
 /// A queue's limits as stored: concurrency, rate, and the rate's period.
 pub(crate) type StoredLimits = (Option<i32>, Option<i32>, Option<i64>);
@@ -30,8 +30,8 @@ pub(crate) async fn set(
 }
 
 /// Pauses a queue, or resumes it.
-pub(crate) async fn set_paused(
-    pool: &PgPool,
+pub(crate) async fn set_paused<'e>(
+    on: impl PgExecutor<'e>,
     queue: &str,
     paused: bool,
 ) -> Result<(), sqlx::Error> {
@@ -44,7 +44,7 @@ pub(crate) async fn set_paused(
     )
     .bind(queue)
     .bind(paused)
-    .execute(pool)
+    .execute(on)
     .await
     .map(|_| ())
 }

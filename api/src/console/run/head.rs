@@ -106,11 +106,14 @@ fn facts(run: &RunDetail, order: Option<&Order>, next: &Next) -> Vec<Fact> {
     facts.push(Fact::new("Workflow", format!("{}, version {}", run.workflow, run.version)));
     if let Some(order) = order {
         let words = format!("{}, {}, {}", order.order_number, order.status, order.total);
-        let href = format!("/console/runs?id=checkout:{}", order.order_id);
+        let href = format!("/console/runs?attr.order={}", order.order_id);
         facts.push(Fact::new("Order", words).to(href));
-        facts.push(Fact::new("Tenant", order.tenant_id.to_string()));
+        let tenant = order.tenant_id.to_string();
+        facts
+            .push(Fact::new("Tenant", tenant.clone()).to(format!("/console/runs?tenant={tenant}")));
     }
-    facts.extend(attributes(run.attributes.as_ref()));
+    let told = |name: &str| order.is_some() && matches!(name, "order" | "tenant");
+    facts.extend(attributes(run.attributes.as_ref(), told));
     facts.extend(time("Started", Some(run.started_at)));
     facts.extend(time("Last recorded", run.recorded_at));
     facts.extend(time("Ended", run.ended_at));
@@ -144,9 +147,11 @@ fn facts(run: &RunDetail, order: Option<&Order>, next: &Next) -> Vec<Fact> {
     facts
 }
 
-/// What its starter said it can be found by; each leads to the others that have it.
-fn attributes(attributes: Option<&Value>) -> Vec<Fact> {
+/// What its starter said it can be found by and is not told elsewhere; each leads to the others that
+/// have it.
+fn attributes(attributes: Option<&Value>, told: impl Fn(&str) -> bool) -> Vec<Fact> {
     let all = attributes.and_then(Value::as_object).into_iter().flatten();
+    let all = all.filter(|(name, _)| !told(name));
     let fact = |(name, value): (&String, &Value)| {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let Ok(query) = askama::filters::urlencode_strict(&value);

@@ -53,7 +53,7 @@ impl Json {
 }
 
 /// The value as far as somebody of this rank may see it.
-pub(super) fn shown(value: &Value, who: &Operator) -> Value {
+pub(in crate::console) fn shown(value: &Value, who: &Operator) -> Value {
     if who.rank >= Rank::Operator {
         return value.clone();
     }

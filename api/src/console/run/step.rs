@@ -67,7 +67,8 @@ pub(crate) async fn show(
         before: (seq > 0).then_some(seq - 1),
         after: (seq + 1 < run.rows).then_some(seq + 1),
         facts: facts(&step, run_id),
-        key: step.idempotency_key(),
+        // Nobody outside got that of a step that was not intended first.
+        key: step.idempotency_key().filter(|_| row.kind == "undone" || step.intended_at.is_some()),
         intended: step.intended_seq.zip(step.intended_at.map(|at| Moment::new(at, run.read_at))),
         recorded: Moment::new(row.at, run.read_at),
         error: refused(&step),

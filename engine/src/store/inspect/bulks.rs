@@ -95,31 +95,36 @@ pub async fn bulks(
     .await
 }
 
-/// Bulk actions that were begun and of which nothing was heard for `secs` seconds: the process that
-/// carried them out is gone. [`Client::bulk_run`](crate::Client::bulk_run) goes on with them.
+/// Bulk actions that `keeper` was to see to their end, and of which nothing was heard for `secs`
+/// seconds: the process is gone. [`Client::bulk_run`](crate::Client::bulk_run) goes on with them.
 ///
 /// ```no_run
 /// # async fn example(conn: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
-/// let abandoned = makegood::inspect::abandoned_bulks(conn, 30).await?;
+/// let abandoned = makegood::inspect::abandoned_bulks(conn, "console", 30).await?;
 /// # Ok(())
 /// # }
 /// ```
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn abandoned_bulks(conn: &mut PgConnection, secs: i32) -> Result<Vec<Uuid>, sqlx::Error> {
+pub async fn abandoned_bulks(
+    conn: &mut PgConnection,
+    keeper: &str,
+    secs: i32,
+) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar(
         "select b.bulk_id
          from bulk_actions b
-         where b.state = 'RUNNING'
-           and b.created_at < now() - $1 * interval '1 second'
+         where b.state = 'RUNNING' and b.keeper = $1
+           and b.begun_at < now() - $2 * interval '1 second'
            and not exists (
              select 1
              from bulk_items i
-             where i.bulk_id = b.bulk_id and i.at > now() - $1 * interval '1 second'
+             where i.bulk_id = b.bulk_id and i.at > now() - $2 * interval '1 second'
            )
          order by b.created_at",
     )
+    .bind(keeper)
     .bind(secs)
     .fetch_all(conn)
     .await

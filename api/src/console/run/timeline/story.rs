@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use makegood::Cause;
 use makegood::inspect::{OpenIncident, RecordRow, RowKind, RunDetail};
+use makegood::{Cause, IncidentClass};
 
 use super::super::words;
 use crate::console::moment::span;
@@ -237,15 +237,16 @@ impl Teller {
         };
         self.noted(&place, &incident.class.replace('_', " "), incident.opened_at, run.read_at);
         if let Some(Entry::Lane(lane)) = self.entries.last_mut() {
+            let at = incident.opened_at;
+            let paused = incident.class == IncidentClass::Paused.as_str();
+            let (tone, mark) =
+                if paused { (Tone::Wait, Mark::Hand) } else { (Tone::Refused, Mark::Incident) };
             // Nobody has been at it since.
-            let stopped = |bar: &mut Bar| {
-                bar.to = incident.opened_at.max(bar.from);
-                bar.tone = Tone::Refused;
-            };
-            lane.bars.iter_mut().for_each(stopped);
-            let waits = Bar { from: incident.opened_at, to: run.read_at, tone: Tone::Ahead };
-            lane.bars.push(waits);
-            lane.marks.push((incident.opened_at, Mark::Incident));
+            for bar in &mut lane.bars {
+                (bar.to, bar.tone) = (at.max(bar.from), tone);
+            }
+            lane.bars.push(Bar { from: at, to: run.read_at, tone: Tone::Ahead });
+            lane.marks.push((at, mark));
         }
     }
 
