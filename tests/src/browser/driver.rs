@@ -16,7 +16,8 @@ const REMEDY: &str = "apt-get install chromium chromium-driver";
 /// they fail instead.
 pub fn is_installed(test: &str) -> bool {
     let path = std::env::var("PATH").unwrap_or_default();
-    let is_there = |program: &&str| path.split(':').any(|dir| Path::new(dir).join(program).exists());
+    let is_there =
+        |program: &&str| path.split(':').any(|dir| Path::new(dir).join(program).exists());
     let missing: Vec<&str> = PROGRAMS.into_iter().filter(|program| !is_there(program)).collect();
     if missing.is_empty() {
         return true;
