@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::console::Bulks;
 use crate::error::{ApiError, ApiResult};
 use crate::identity::Tokens;
+use crate::observe::in_request;
 use crate::passwords::Passwords;
 
 /// More pieces of work than ever run at once: the database has far fewer connections.
@@ -69,7 +70,7 @@ impl App {
             let _slot = slot;
             work.await
         };
-        match tokio::spawn(task.in_current_span()).await {
+        match tokio::spawn(in_request(task).in_current_span()).await {
             Ok(done) => done,
             Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
             Err(_) => Err(ApiError::Stopping),

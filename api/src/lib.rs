@@ -22,5 +22,6 @@ mod wait;
 mod webhooks;
 
 pub use config::{Config, Keys};
+pub use console::{Remedy, remedy_of};
 pub use passwords::{check_strength, hash_password};
 pub use server::{Api, StartError, run};

@@ -4,6 +4,7 @@
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
@@ -62,4 +63,26 @@ pub(crate) fn table(columns: &[&str], rows: impl IntoIterator<Item = Vec<String>
 /// The line that says, to a program, that a server listens and where.
 pub(crate) fn listening(addr: SocketAddr, role: &str) {
     data(&serde_json::json!({"listening": addr.to_string(), "role": role}).to_string());
+}
+
+/// An empty screen to draw on anew.
+pub(crate) fn clear() {
+    let _ = write!(std::io::stdout().lock(), "\u{1b}[H\u{1b}[2J");
+}
+
+/// A time to the second.
+pub(crate) fn time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// How long ago it was, or how far ahead it is, in the largest unit that fits.
+pub(crate) fn ago(at: DateTime<Utc>) -> String {
+    let secs = Utc::now().signed_duration_since(at).num_seconds();
+    let (number, unit) = match secs.unsigned_abs() {
+        secs @ 0..120 => (secs, "s"),
+        secs @ 120..7_200 => (secs / 60, "min"),
+        secs @ 7_200..172_800 => (secs / 3_600, "h"),
+        secs => (secs / 86_400, "days"),
+    };
+    if secs < 0 { format!("in {number} {unit}") } else { format!("{number} {unit} ago") }
 }

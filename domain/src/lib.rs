@@ -27,7 +27,7 @@ pub use records::{
     Disposition, FindingOutcome, HoldState, PayoutKind, Rank, ReportKind, ReportOutcome, Role,
     WebhookState,
 };
-pub use refund::{RefundStatus, SMALLEST_REFUND_MINOR, Sale};
+pub use refund::{RefundStatus, SMALLEST_PAYMENT_MINOR, SMALLEST_REFUND_MINOR, Sale};
 pub use refund_policy::{OutsidePolicy, RefundPolicy, RefundWish};
 pub use status::{OrderStatus, PaymentStatus};
 pub use words::UnknownWord;

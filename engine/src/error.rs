@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::database_words::database_words;
 use crate::operator::{Refusal, VerbKind};
 
 /// An error of the engine's client or worker.
@@ -91,8 +92,17 @@ pub enum Error {
     /// The worker's settings or surroundings do not allow it to run.
     #[error("{0}")]
     Unfit(String),
+    /// The cell has no tables of the engine, or not all of them: migrate it.
+    #[error(
+        "the cell {cell} has no tables of the engine, or not all of them: run `makegood migrate \
+         --cell {cell}`"
+    )]
+    NotMigrated {
+        /// The cell.
+        cell: String,
+    },
     /// The database answered with an error, or did not answer.
-    #[error("database: {0}")]
+    #[error("database: {}", database_words(.0))]
     Database(#[from] sqlx::Error),
 }
 

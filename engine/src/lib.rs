@@ -134,6 +134,7 @@ mod commit;
 mod compensate;
 mod config;
 mod ctx;
+mod database_words;
 mod error;
 mod fault;
 mod flight;
@@ -144,6 +145,9 @@ mod lane;
 mod late;
 mod lease;
 mod life;
+#[cfg(feature = "microbench")]
+#[doc(hidden)]
+pub mod microbench;
 mod next;
 mod note;
 pub mod operator;
@@ -179,12 +183,14 @@ pub use ctx::{
     Before, Behind, CHILD_NOT_COMPLETED, Child, Ctx, First, Forward, Signal, Sleep, Step, Wait,
     WaitFor,
 };
+pub use database_words::database_words;
 pub use error::Error;
 pub use incident::IncidentClass;
 pub use lane::{Priority, StartOptions};
 pub use note::note;
 pub use operator::{
-    Carried, Cut, Foreseen, GivenUndo, Operator, Refusal, RunState, StepId, StuckAt, Verb, VerbKind,
+    Carried, Change, Cut, Foreseen, GivenUndo, Operator, Refusal, RunState, Setting, StepId,
+    StuckAt, Verb, VerbKind,
 };
 pub use registry::Registry;
 pub use replay_check::{Misfit, ReplayCheck, replay_check};

@@ -145,12 +145,9 @@ impl fmt::Display for Next {
                 write!(f, "It waits, until {} at the latest.", time(*until))
             }
             Self::Waits { what, until } => {
-                write!(
-                    f,
-                    "It waits for {}, until {} at the latest.",
-                    what.join(" or "),
-                    time(*until)
-                )
+                let what: Vec<_> = what.iter().map(|what| short(what)).collect();
+                let what = what.join(" or ");
+                write!(f, "It waits for {what}, until {} at the latest.", time(*until))
             }
             Self::Mend => f.write_str("Nothing, until a person has mended it."),
             Self::Resume => f.write_str("Nothing, until a person resumes it."),
@@ -175,7 +172,7 @@ impl RunDetail {
     pub fn next(&self) -> Next {
         let undoes = match RunState::read(&self.state) {
             Some(RunState::Completed) => return nothing("it has reached its goal"),
-            Some(RunState::Compensated) => return nothing("everything that it did is undone"),
+            Some(RunState::Compensated) => return nothing("what its own steps did is undone"),
             Some(RunState::Closed) => return nothing("a person closed it"),
             Some(RunState::Stuck) => return Next::Mend,
             Some(RunState::Paused) => return Next::Resume,

@@ -13,9 +13,11 @@ mod fork;
 mod kin;
 mod record;
 mod refusal;
+mod setting;
 mod stuck;
 mod verb;
 
+use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -25,6 +27,7 @@ use crate::run::Signature;
 
 pub use self::foresee::{Foreseen, StuckAt};
 pub use self::refusal::{Refusal, Standing, refusal};
+pub use self::setting::{Change, Setting};
 pub use self::verb::{Cut, GivenUndo, RunState, StepId, Verb, VerbKind};
 
 pub use crate::store::tasks::by_operator::Way;
@@ -72,7 +75,8 @@ pub struct Operator {
 /// }
 /// assert_eq!(words(Carried::Done), "done");
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Carried {
     /// It is done.
     Done,

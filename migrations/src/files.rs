@@ -32,6 +32,7 @@ pub const FILES: &[File] = &files![
     "engine/003_bulk_actions.sql",
     "engine/004_schedules.sql",
     "engine/005_retention.sql",
+    "engine/006_setting_actions.sql",
     "shop/001_tenants_and_users.sql",
     "shop/002_products_and_stock.sql",
     "shop/003_orders.sql",

@@ -30,19 +30,34 @@ pub(crate) async fn grant(conn: &mut PgConnection, cell: &Cell) -> Result<RoleSt
         return Ok(RoleState::Missing);
     }
     let role = APPLICATION_ROLE;
-    let only_grow = ONLY_GROW.join(", ");
-    // Neither name needs quoting; one statement a call, as everywhere.
-    for sql in [
+    let mut wanted = vec![
         format!("grant usage on schema {cell} to {role}"),
         format!("grant select, insert, update, delete on all tables in schema {cell} to {role}"),
         format!("grant usage, select on all sequences in schema {cell} to {role}"),
-        format!("revoke update, delete, truncate on {only_grow} from {role}"),
         format!("revoke update, truncate on {NEVER_CHANGE} from {role}"),
         format!("revoke insert, update, delete on schema_migrations from {role}"),
-    ] {
+    ];
+    // A cell of the engine alone has none of these.
+    for table in there(conn).await? {
+        wanted.push(format!("revoke update, delete, truncate on {table} from {role}"));
+    }
+    // No name here needs quoting; one statement a call, as everywhere.
+    for sql in wanted {
         sqlx::query(AssertSqlSafe(sql)).execute(&mut *conn).await?;
     }
     Ok(RoleState::Granted)
+}
+
+/// The tables that only grow, as far as the cell has them.
+async fn there(conn: &mut PgConnection) -> Result<Vec<String>, Error> {
+    let row = sqlx::query(
+        "select array(select t.name from unnest($1::text[]) t (name)
+                      where to_regclass(t.name) is not null)",
+    )
+    .bind(ONLY_GROW.as_slice())
+    .fetch_one(conn)
+    .await?;
+    Ok(row.try_get(0)?)
 }
 
 async fn exists(conn: &mut PgConnection) -> Result<bool, Error> {

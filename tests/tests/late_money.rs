@@ -218,6 +218,30 @@ async fn edge_49_a_person_may_have_the_late_money_pay_its_order() {
     fulfilled(&shop, &session.order_id, "EXPIRED").await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn edge_85_a_persons_decision_bears_name_and_reason_is_taken_once_and_makes_no_money() {
+    let (shop, session) = decided("\"fulfil\"").await;
+    fulfilled(&shop, &session.order_id, "EXPIRED").await;
+    let run: String =
+        shop.read("select run_id::text from incidents where class = 'late_money'").await;
+    let said = ["--step", "ask_person", "--result", "\"fulfil\"", "--actor", "meera"];
+    let skip = [&["runs", "skip", &run], &said[..]].concat();
+    let nameless = shop.command(&skip).output().await.unwrap();
+    assert_eq!(nameless.status.code(), Some(2), "nothing is decided without a reason");
+    let again = [&skip[..], &["--reason", "once more"]].concat();
+    let again = shop.command(&again).output().await.unwrap();
+    assert_eq!(again.status.code(), Some(4), "a decision is taken once");
+    let shown = shop.command(&["runs", "show", &run, "-o", "json"]).output().await.unwrap();
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let actions = shown["actions"].as_array().unwrap();
+    assert_eq!(actions.len(), 1, "{shown}");
+    assert_eq!(actions[0]["reason"], "decided", "the run shows who decided, and why: {shown}");
+    assert!(actions[0]["actor"].as_str().is_some_and(|actor| !actor.is_empty()), "{shown}");
+    let summary = shop.summary(&session.order_id).await;
+    assert_eq!(summary.ledger, ["CAPTURE GATEWAY 1000 0", "CAPTURE SALES 0 1000"]);
+    assert_eq!(shop.gateway_truth().await.payments.len(), 1, "what came in is what was booked");
+}
+
 // PAY-15
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn edge_49_a_person_may_send_the_late_money_back() {

@@ -147,8 +147,11 @@ fn planted_claims_are_found() {
     }
 }
 
-/// What is wrong with the table of edge cases: its order, and tests that are none.
-fn disorder(document: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String> {
+/// How many edge cases are known.
+const EDGE_CASES: u32 = 86;
+
+/// What is wrong with the table of edge cases: those that are missing, and tests that are none.
+fn disorder(document: &str, all: u32, read: impl Fn(&str) -> Option<String>) -> Vec<String> {
     let (mut faults, mut last) = (Vec::new(), 0);
     for row in document.lines().filter_map(|line| line.strip_prefix("| ")) {
         let mut cells = row.trim_end_matches(" |").splitn(3, " | ");
@@ -157,7 +160,7 @@ fn disorder(document: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String
             continue;
         };
         let Ok(case) = case.parse::<u32>() else { continue };
-        if case <= last {
+        if case != last + 1 {
             faults.push(format!("{case} comes after {last}"));
         }
         last = case;
@@ -168,13 +171,17 @@ fn disorder(document: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String
         let missing = named.into_iter().filter(|test| !exists(test, &read));
         faults.extend(missing.map(|test| format!("{case} names {test}, which is no test")));
     }
+    if last != all {
+        faults.push(format!("{last} is the last of {all}"));
+    }
     faults
 }
 
 #[test]
 fn every_edge_case_has_one_row_and_names_tests_that_exist() {
     let document = fs::read_to_string(root().join("docs/edge-cases.md")).unwrap();
-    let found = disorder(&document, |file| fs::read_to_string(root().join(file)).ok());
+    let read = |file: &str| fs::read_to_string(root().join(file)).ok();
+    let found = disorder(&document, EDGE_CASES, read);
     assert_eq!(found, Vec::<String>::new());
 }
 
@@ -182,9 +189,10 @@ fn every_edge_case_has_one_row_and_names_tests_that_exist() {
 fn planted_edge_cases_are_found() {
     let read = |file: &str| (file == "a.rs").then(|| "#[test]\nfn it_holds() {}".to_owned());
     let good = "| case | what happens | test |\n| 1 | a | `a.rs::it_holds` |\n| 2 | none | - |";
-    assert_eq!(disorder(good, read), Vec::<String>::new(), "nothing is wrong");
-    for (from, to) in [("it_holds", "it_hold"), ("| 2", "| 1"), ("| - |", "| later |")] {
-        assert_eq!(disorder(&good.replacen(from, to, 1), read).len(), 1, "{to} for {from}");
+    assert_eq!(disorder(good, 2, read), Vec::<String>::new(), "nothing is wrong");
+    assert_eq!(disorder(good, 3, read), ["2 is the last of 3"]);
+    for (from, to) in [("it_holds", "it_hold"), ("| - |", "| later |"), ("| 1", "| 0")] {
+        assert!(!disorder(&good.replacen(from, to, 1), 2, read).is_empty(), "{to} for {from}");
     }
 }
 

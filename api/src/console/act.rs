@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
 use makegood::inspect::{self, OperatorAction};
-use makegood::{Foreseen, Operator as Hand, Verb, VerbKind};
+use makegood::{Carried, Foreseen, Operator as Hand, Verb, VerbKind};
 use uuid::Uuid;
 
 pub(crate) use self::form::Given;
@@ -107,8 +107,11 @@ pub(crate) async fn carry_out(
     let (shared, name, sent) = (Shared::clone(&app), who.name.clone(), given.clone());
     let done = finish(&app, async move { act(&shared, &name, run_id, &verb, &sent).await });
     match done.await? {
-        Ok(to) => {
-            Ok(Redirect::to(&format!("/console/runs/{to}?did={}", kind.as_str())).into_response())
+        Ok((to, ordered)) => {
+            let word = kind.as_str();
+            let ordered = if ordered { "&ordered=true" } else { "" };
+            let to = format!("/console/runs/{to}?did={word}{ordered}");
+            Ok(Redirect::to(&to).into_response())
         }
         Err(Stopped::Fault(fault)) => {
             let status = StatusCode::UNPROCESSABLE_ENTITY;
@@ -140,18 +143,24 @@ enum Stopped {
     Fault(Fault),
 }
 
-/// Does it, if the run stands as it did on the form; answers the run to go to.
+/// Does it, if the run stands as it did on the form; answers the run to go to, and whether
+/// its worker has yet to do it.
 async fn act(
     app: &App,
     name: &str,
     run_id: Uuid,
     verb: &Verb,
     given: &Given,
-) -> Result<Result<Uuid, Stopped>, PageError> {
+) -> Result<Result<(Uuid, bool), Stopped>, PageError> {
     let hand = hand(app, name, given.reason.trim())?.expecting(&given.version);
     let done = match verb {
-        Verb::Fork { cut, workflow_id } => hand.fork(run_id, cut, workflow_id).await,
-        other => hand.carry_out(run_id, other).await.map(|_| run_id),
+        Verb::Fork { cut, workflow_id } => {
+            hand.fork(run_id, cut, workflow_id).await.map(|fork| (fork, false))
+        }
+        other => {
+            let carried = hand.carry_out(run_id, other).await;
+            carried.map(|carried| (run_id, carried == Carried::Ordered))
+        }
     };
     match done {
         Ok(to) => Ok(Ok(to)),

@@ -2,6 +2,8 @@
 
 mod remedy;
 
+pub use remedy::{Remedy, of as remedy_of};
+
 use askama::Template;
 use axum::extract::{Path, State};
 use chrono::{DateTime, Utc};
@@ -72,7 +74,7 @@ struct Incident {
     class: String,
     step: Option<String>,
     message: String,
-    remedy: remedy::Remedy,
+    remedy: Remedy,
     /// The group as it is open, if it is.
     open: Option<Group>,
     rows: Vec<Row>,

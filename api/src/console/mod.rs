@@ -33,6 +33,8 @@ mod views;
 mod who;
 mod workers;
 
+pub use incidents::{Remedy, remedy_of};
+
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, post};

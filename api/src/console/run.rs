@@ -22,6 +22,7 @@ use self::head::Head;
 use self::tabs::Tab;
 use self::timeline::Timeline;
 use self::verbs::Choices;
+use super::icons::Icon;
 use super::page::{Frame, Here, Page, PageError, draw};
 use super::who::Operator;
 use crate::app::{App, Shared};
@@ -43,6 +44,10 @@ struct RunPage {
     only_odd: bool,
     tab: Tab,
     body: String,
+    /// What was just done to it.
+    did: Option<&'static str>,
+    ordered: bool,
+    check: Icon,
 }
 
 /// What of the page is asked for.
@@ -55,6 +60,11 @@ pub(crate) struct Asked {
     /// From which row on the record is listed.
     #[serde(default)]
     from: i32,
+    /// The verb that led here.
+    did: Option<String>,
+    /// Its worker has yet to do it.
+    #[serde(default)]
+    ordered: bool,
 }
 
 impl Asked {
@@ -93,7 +103,21 @@ pub(crate) async fn show(
     let body = tabs::body(&run, &rows, extra, &asked, &who)?;
     let head = Head::new(&run, &rows, incident.as_ref(), order.as_ref());
     let frame = Frame::new(title, Here::Runs, who);
-    draw(&RunPage { frame, run_id, pulse, head, choices, timeline, only_odd, tab, body })
+    let did = VerbKind::ALL.into_iter().find(|verb| asked.did.as_deref() == Some(verb.as_str()));
+    draw(&RunPage {
+        frame,
+        run_id,
+        pulse,
+        head,
+        choices,
+        timeline,
+        only_odd,
+        tab,
+        body,
+        did: did.map(|verb| words::verb(verb).0),
+        ordered: asked.ordered,
+        check: Icon::Check,
+    })
 }
 
 async fn load(app: &App, run_id: Uuid, tab: Tab) -> Result<Option<Whole>, PageError> {

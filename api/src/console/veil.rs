@@ -53,7 +53,7 @@ fn end(out: &mut String, word: &mut String, in_tag: bool, name: &str) {
 
 fn is_address(word: &str) -> bool {
     let parts = word.split_once('@').or_else(|| word.split_once("%40"));
-    parts.is_some_and(|(who, place)| !who.is_empty() && !place.is_empty())
+    parts.is_some_and(|(who, _)| !who.is_empty())
 }
 
 fn is_long_number(word: &str) -> bool {

@@ -162,6 +162,9 @@ async fn ask_once(
     if amount.minor() > left.minor() {
         return Err(ApiError::RefundTooLarge(left));
     }
+    if left.minor() < SMALLEST_REFUND_MINOR {
+        return Err(ApiError::RefundTooSmall(left));
+    }
     if wish.override_reason.is_none() {
         permitted(&mut tx, who, &payment, amount, left).await?;
     }

@@ -20,12 +20,13 @@ async fn telling_checkout(shop: &Shop) -> Uuid {
          where run_id = $1",
         "update runs set attributes = jsonb_build_object('email', $2::jsonb ->> 'email')
          where run_id = $1",
-        "insert into steps (run_id, seq, kind, name, occurrence, input, result, attempts)
+        "insert into steps (run_id, seq, kind, name, occurrence, input, result, attempts,
+           at)
          values ($1, 1000, 'rejected', 'charge', 0, $2,
-           jsonb_build_object('code', 'DECLINED', 'message', $2::jsonb ->> 'email'), 1)",
+           jsonb_build_object('code', 'DECLINED', 'message', $2::jsonb ->> 'email'), 1, now())",
         "insert into signals (run_id, signal_id, kind, payload)
          values ($1, 'pay-1', 'payment_hint', $2)",
-        "insert into published (run_id, key, value) values ($1, 'status', $2)",
+        "insert into published (run_id, key, value, at) values ($1, 'status', $2, now())",
     ] {
         let done = sqlx::query(sql).bind(run).bind(&person).execute(&shop.pool).await;
         done.unwrap_or_else(|error| panic!("{sql}: {error}"));

@@ -117,7 +117,8 @@ async fn every_part_of_a_run_is_a_link_and_viewers_see_no_values() {
     let mut ada = sign_in(&shop, Rank::Operator).await;
     let mut eve = sign_in(&shop, Rank::Viewer).await;
     let page = ada.get(&format!("/console/runs/{run}")).await;
-    assert!(text_at(&page.html, "next").starts_with("It waits for signed, until 2"));
+    let next = text_at(&page.html, "next");
+    assert!(next.starts_with("It waits for signed, until 2"), "{next}");
     sign(&shop, "parcel-1").await;
     until_state(&shop, run, "COMPLETED").await;
     let client = makegood::Client::connect(&shop.database).await.unwrap();

@@ -11,7 +11,6 @@ use store::operators;
 use store::users::PasswordHash;
 
 use crate::demo::{
-    child::Child,
     customer::plain_http,
     parts::Parts,
     plan::{Binds, Keys, Plan},
@@ -125,8 +124,7 @@ impl Reader {
         operators::insert(&mut conn, "bench", &PasswordHash(hash), Rank::Viewer).await?;
         drop(conn);
         let url = parts.api.insert(plan.start_api(store, &logs).await?).url();
-        let http =
-            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+        let http = plain_http()?;
         let answer = http
             .post(format!("{url}/console/sign-in"))
             .header("sec-fetch-site", "same-origin")

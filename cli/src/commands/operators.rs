@@ -14,6 +14,7 @@ use crate::args::{ActorArgs, OperatorsArgs, OperatorsVerb, PasswordArgs};
 use crate::exit::{Exit, Problem};
 use crate::output::{self, Format};
 use crate::settings::DatabaseSettings;
+use crate::signing::user;
 use crate::{connect, logging};
 
 pub(crate) async fn run(args: &OperatorsArgs) -> Result<Exit, Problem> {
@@ -24,27 +25,27 @@ pub(crate) async fn run(args: &OperatorsArgs) -> Result<Exit, Problem> {
         OperatorsVerb::List { output } => list(&mut conn, output.output).await?,
         OperatorsVerb::Add { name, rank, password, signed } => {
             let password = Password::choose(password, name)?;
-            add(&mut conn, name, *rank, &password, &actor(signed)).await?;
+            add(&mut conn, name, *rank, &password, &actor(signed)?).await?;
             output::say(&format!("{name} may sign in at /console as {rank}."));
             password.show();
         }
         OperatorsVerb::SetPassword { name, password, signed } => {
             let password = Password::choose(password, name)?;
-            set_password(&mut conn, name, &password, &actor(signed)).await?;
+            set_password(&mut conn, name, &password, &actor(signed)?).await?;
             output::say(&format!("{name} has another password, and is signed out everywhere."));
             password.show();
         }
         OperatorsVerb::SetRank { name, rank, signed } => {
             let change = Change::Rank(*rank);
-            change.make(&mut conn, name, &actor(signed)).await?;
+            change.make(&mut conn, name, &actor(signed)?).await?;
             output::say(&format!("{name} is {rank} from the next click on."));
         }
         OperatorsVerb::Disable { name, signed } => {
-            Change::Disabled(true).make(&mut conn, name, &actor(signed)).await?;
+            Change::Disabled(true).make(&mut conn, name, &actor(signed)?).await?;
             output::say(&format!("{name} is out."));
         }
         OperatorsVerb::Enable { name, signed } => {
-            Change::Disabled(false).make(&mut conn, name, &actor(signed)).await?;
+            Change::Disabled(false).make(&mut conn, name, &actor(signed)?).await?;
             output::say(&format!("{name} may sign in again."));
         }
     }
@@ -236,9 +237,9 @@ impl Password {
     }
 }
 
-fn actor(signed: &ActorArgs) -> String {
+fn actor(signed: &ActorArgs) -> Result<String, Problem> {
     let given = signed.actor.clone().filter(|actor| !actor.trim().is_empty());
-    given.unwrap_or_else(super::runs::user)
+    given.map_or_else(user, Ok)
 }
 
 fn nobody(name: &str) -> Problem {

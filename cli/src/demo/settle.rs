@@ -6,7 +6,7 @@ use makegood::{RunFilter, inspect};
 use sqlx::PgPool;
 use tokio::time::sleep;
 
-use super::{customer::Web, progress::Step, truth::GatewayBooks};
+use super::{customer::Web, gateway_books::GatewayBooks, progress::Step};
 
 const LOOK: Duration = Duration::from_millis(200);
 /// Without any run ending for this long, plus a second for fifty checkouts, nothing will.
@@ -28,14 +28,13 @@ pub(crate) struct Settled {
     pub(crate) listed: Vec<String>,
 }
 
-/// Waits until all runs have ended or are parked; `is_calm` says whether the crowd's troubles are
-/// over too.
+/// Waits until all runs have ended or are parked, and `is_calm` says that nobody will move one.
 pub(crate) async fn settle(
     pool: &PgPool,
     web: &Web,
     checkouts: u32,
     step: &Step,
-    is_calm: impl Fn() -> bool,
+    is_calm: impl Fn(&Settled) -> bool,
 ) -> anyhow::Result<Settled> {
     let patience = STILLNESS.saturating_add(Duration::from_secs(u64::from(checkouts / 50)));
     let mut moved = (0, Instant::now());
@@ -52,7 +51,7 @@ pub(crate) async fn settle(
         if moved.1.elapsed() > patience {
             return list(pool, settled).await;
         }
-        let calm = settled.open == 0 && is_calm();
+        let calm = settled.open == 0 && is_calm(&settled);
         let since = *calm_since.get_or_insert_with(Instant::now);
         if !calm {
             (calm_since, quiet_looks) = (None, 0);

@@ -93,6 +93,7 @@ async fn serve(args: &DevArgs, parts: &mut Parts) -> anyhow::Result<()> {
         seed: rand::random(),
         odds: "",
         profile: "development",
+        workers: &[],
     };
     let api = parts.api.insert(plan.start_api(store, &logs).await?);
     let sandbox = parts.sandbox.insert(plan.start_sandbox(&api.url(), &logs).await?);

@@ -11,6 +11,7 @@ use super::verb::{StepId, Verb};
 use super::{Carried, Operator};
 use crate::error::Error;
 use crate::journal::{Intent, Journal};
+use crate::store::tasks::by_operator;
 use crate::store::{incidents, tasks};
 
 /// What a verb would do to a run as it stands. Nothing was changed.
@@ -108,18 +109,21 @@ impl Operator {
         let Ok(journal) = journal else { return Ok(None) };
         let tried = incident.call.as_deref().and_then(|call| serde_json::from_str(call).ok());
         let tried = tried.and_then(|mut call: Value| call.get_mut("input").map(Value::take));
-        Ok(stuck::place(&journal, &incident).map(|place| match place {
+        let Some(place) = stuck::place(&journal, &incident) else { return Ok(None) };
+        let (step, is_undo, input) = match place {
             Place::Step(Intent { name, occurrence, input, .. }) => {
                 let input = serde_json::from_str(input.get()).ok();
-                let step = StepId { name, occurrence };
-                StuckAt {
-                    step,
-                    is_undo: false,
-                    input: input.filter(|it: &Value| !it.is_null()).or(tried),
-                }
+                let input = input.filter(|it: &Value| !it.is_null()).or(tried);
+                (StepId { name, occurrence }, false, input)
             }
-            Place::Back(step) => StuckAt { step, is_undo: true, input: tried },
-        }))
+            Place::Back(step) => (step, true, tried),
+            Place::Child(step, child) => {
+                let facts = by_operator::facts(&mut conn, child).await?;
+                let input = facts.and_then(|facts| serde_json::from_str(&facts.input).ok());
+                (step, false, input)
+            }
+        };
+        Ok(Some(StuckAt { step, is_undo, input }))
     }
 }
 

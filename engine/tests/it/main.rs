@@ -49,6 +49,7 @@ mod stalls;
 mod statements;
 mod states;
 mod support;
+mod tended;
 mod together;
 mod trades;
 mod undo_outputs;

@@ -1,9 +1,12 @@
 //! What helps against each class of incident, in the words of the runbook.
 
-/// What helps: in a line, and in a paragraph.
-pub(crate) struct Remedy {
-    pub(crate) short: &'static str,
-    pub(crate) long: &'static str,
+/// What helps against an incident.
+#[derive(Debug, Clone, Copy)]
+pub struct Remedy {
+    /// In a line.
+    pub short: &'static str,
+    /// In a paragraph.
+    pub long: &'static str,
 }
 
 const REMEDIES: [(&str, Remedy); 10] = [
@@ -92,8 +95,8 @@ const REMEDIES: [(&str, Remedy); 10] = [
     ),
 ];
 
-/// What helps against this class.
-pub(crate) fn of(class: &str) -> Remedy {
+/// What helps against incidents of this class, the engine's own or an activity's.
+pub fn of(class: &str) -> Remedy {
     let known = REMEDIES.into_iter().find(|(name, _)| *name == class);
     known.map_or(
         Remedy {

@@ -35,8 +35,12 @@ pub(crate) fn chips(filter: &RunFilter) -> Vec<Chip> {
 fn words(Term { not, what }: &Term) -> String {
     let value = what.value();
     let (yes, no) = match what {
+        What::State(Shown::NeedsAttention) => {
+            ("needs attention".to_owned(), "needs no attention".to_owned())
+        }
+        What::State(Shown::Ended) => ("has ended".to_owned(), "has not ended".to_owned()),
         What::State(shown) => {
-            let state = shown.as_str().to_lowercase().replace('_', " ");
+            let state = shown.as_str().to_lowercase();
             (format!("is {state}"), format!("is not {state}"))
         }
         What::Workflow(_) => (format!("workflow {value}"), format!("workflow not {value}")),

@@ -68,9 +68,10 @@ fn attributes(all: Option<&Value>) -> Vec<Attribute> {
         let value = value.as_str()?.to_owned();
         let term = Term::is(What::Attribute(name.clone(), value.clone()));
         let href = address(&RunFilter::default().with(term));
+        // Half an address would not be known as one where it has to be hidden.
         let short = match value.char_indices().nth(VALUE_LENGTH) {
-            Some((at, _)) => format!("{}…", value.get(..at)?),
-            None => value.clone(),
+            Some((at, _)) if !value.contains('@') => format!("{}…", value.get(..at)?),
+            Some(_) | None => value.clone(),
         };
         Some(Attribute { name: name.clone(), value, short, href })
     };
