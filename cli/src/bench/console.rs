@@ -28,7 +28,7 @@ const LONG: i32 = 10_000;
 /// The pages, by the names under which their figures stand.
 const PAGES: [(&str, &str); 20] = [
     ("overview", "/console"),
-    ("runs", "/console/runs"),
+    ("all runs", "/console/runs"),
     ("runs, oldest first", "/console/runs?sort=started"),
     ("runs stuck", "/console/runs?state=STUCK"),
     ("runs that need attention, oldest first", "/console/runs?state=NEEDS_ATTENTION&sort=started"),
