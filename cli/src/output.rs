@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::ValueEnum;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use serde::Serialize;
 
 /// How data is shown.
@@ -44,6 +44,10 @@ pub(crate) fn json(value: &impl Serialize) {
     }
 }
 
+/// A word of at most so many characters, such as an id, is never broken over two lines: it could
+/// be neither read nor copied.
+const UNBROKEN: usize = 36;
+
 /// A table with these columns.
 pub(crate) fn table(columns: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
     let mut table = Table::new();
@@ -54,9 +58,14 @@ pub(crate) fn table(columns: &[&str], rows: impl IntoIterator<Item = Vec<String>
         table.load_style(presets::NOTHING);
     }
     table.set_header(columns.iter().map(|column| column.to_uppercase()));
-    for row in rows {
-        table.add_row(row);
+    let rows: Vec<_> = rows.into_iter().collect();
+    for (index, column) in table.column_iter_mut().enumerate() {
+        let mut cells = rows.iter().filter_map(|row| row.get(index));
+        if cells.all(|cell| cell.len() <= UNBROKEN && !cell.contains(' ')) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
+    table.add_rows(rows);
     data(&table.trim_fmt());
 }
 

@@ -577,7 +577,7 @@ async fn addressee(
     workflow_id: &str,
 ) -> Result<(Uuid, String), Error> {
     let found = signals::addressee(conn, workflow, workflow_id).await?;
-    found.ok_or_else(|| Error::RunNotFound(format!("{workflow} {workflow_id}")))
+    found.ok_or_else(|| Error::RunNotFound(format!("of {workflow} with the id {workflow_id:?}")))
 }
 
 fn decode<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, Error> {

@@ -25,7 +25,9 @@ use crate::operator::{Refusal, VerbKind};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The same workflow id was started before with another input: choose another id.
-    #[error("{workflow} {workflow_id} was started with another input; its run is {run_id}")]
+    #[error(
+        "the id {workflow_id:?} of {workflow} was started with another input; its run is {run_id}"
+    )]
     InputConflict {
         /// The workflow's name.
         workflow: String,

@@ -108,7 +108,7 @@
 //! # Where to read on
 //!
 //! - The [`guide`]: a page for each concept, with what happens on a crash, and the pitfalls. Begin
-//!   with [steps](guide::steps).
+//!   with [a project of your own](guide::begin).
 //! - What one writes: [`Workflow`], [`Ctx`], [`Activity`], [`Signal`].
 //! - What one calls: [`Client`] and [`Operator`], [`inspect`] to read.
 //! - What one runs: [`Worker`], with a [`Registry`] and a [`WorkerConfig`].

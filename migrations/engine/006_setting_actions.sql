@@ -12,7 +12,11 @@ create table setting_actions (
   reason text not null,
   before jsonb not null,
   after jsonb not null,
+  -- The request that asked for it.
+  request_id text,
   at timestamptz not null default now()
 );
 
 create index setting_actions_by_name on setting_actions (subject, name, at);
+
+create index setting_actions_by_time on setting_actions (at, action_id);

@@ -12,8 +12,8 @@ pub const APPLICATION_ROLE: &str = "makegood_app";
 pub const ONLY_GROW: [&str; 5] =
     ["ledger_transactions", "ledger_entries", "order_events", "stock_movements", "console_actions"];
 
-/// Tables whose rows move on as they are, and are never changed.
-const NEVER_CHANGE: &str = "operator_actions, kept_actions";
+/// Tables whose rows are never changed: they move into the archive as they are.
+const NEVER_CHANGE: &str = "operator_actions, kept_actions, setting_actions";
 
 /// What became of the role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

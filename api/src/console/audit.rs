@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::{Query, State};
 use chrono::{DateTime, Utc};
-use makegood::inspect::{self, ActionOnRun, WantedActions};
+use makegood::inspect::{self, ActionOnRun, SettingAction, WantedActions};
 use serde::Deserialize;
 use serde_json::Value;
 use store::console_actions::{self, Action, Wanted};
@@ -96,7 +96,7 @@ pub(crate) async fn show(
     draw(&Audit { frame: Frame::new("Audit", Here::Audit, who), lines, actor, verb, run, next })
 }
 
-/// Both records, merged by time; one more than a page.
+/// All three records, merged by time; one more than a page.
 async fn load(
     app: &App,
     on_runs: &WantedActions,
@@ -105,10 +105,12 @@ async fn load(
 ) -> Result<Vec<Line>, PageError> {
     let limit = i64::try_from(PAGE.saturating_add(1)).unwrap_or(i64::MAX);
     let mut conn = app.pool.acquire().await?;
+    let on_settings = inspect::actions_on_settings(&mut conn, on_runs, limit).await?;
     let on_runs = inspect::actions_on_runs(&mut conn, on_runs, limit).await?;
     let others = console_actions::page(&mut conn, others, limit).await?;
     let now = Utc::now();
     let mut lines: Vec<_> = on_runs.into_iter().map(|one| Line::on_run(one, now, who)).collect();
+    lines.extend(on_settings.into_iter().map(|one| Line::on_setting(one, now, who)));
     lines.extend(others.into_iter().map(|(at, one)| Line::other(at, one, now, who)));
     lines.sort_by_key(|line| std::cmp::Reverse((line.time, line.action_id)));
     lines.truncate(PAGE.saturating_add(1));
@@ -131,6 +133,25 @@ impl Line {
             after: Some(text(&action.after, who)),
             request_id: action.request_id,
             bulk_id: action.bulk_id,
+        }
+    }
+
+    fn on_setting(action: SettingAction, now: DateTime<Utc>, who: &Operator) -> Self {
+        let list = if action.subject == "queue" { "/console/queues" } else { "/console/schedules" };
+        Self {
+            action_id: action.action_id,
+            time: action.at,
+            at: Moment::new(action.at, now),
+            actor: action.actor,
+            verb: action.verb,
+            href: Some(list.to_owned()),
+            target: action.name,
+            reason: action.reason,
+            refused: false,
+            before: Some(text(&action.before, who)),
+            after: Some(text(&action.after, who)),
+            request_id: action.request_id,
+            bulk_id: None,
         }
     }
 

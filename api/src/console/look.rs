@@ -32,7 +32,7 @@ impl Theme {
         CURRENT.try_with(|theme| *theme).unwrap_or_default()
     }
 
-    pub(crate) fn word(&self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::System => "system",
             Self::Light => "light",
@@ -40,7 +40,7 @@ impl Theme {
         }
     }
 
-    pub(crate) fn label(&self) -> &'static str {
+    pub(crate) fn label(self) -> &'static str {
         match self {
             Self::System => "Auto",
             Self::Light => "Light",
@@ -49,8 +49,8 @@ impl Theme {
     }
 
     /// The word for the page, when it is not the system's.
-    pub(crate) fn forced(&self) -> Option<&'static str> {
-        (*self != Self::System).then(|| self.word())
+    pub(crate) fn forced(self) -> Option<&'static str> {
+        (self != Self::System).then(|| self.word())
     }
 
     fn of(headers: &HeaderMap) -> Self {

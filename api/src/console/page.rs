@@ -61,9 +61,11 @@ impl Frame {
     pub(crate) fn new(title: impl Into<String>, here: Here, who: Operator) -> Self {
         Self { title: title.into(), here, who, theme: Theme::current() }
     }
+}
 
-    // What the layout draws, so that no page's template needs more than its frame.
-
+/// What the layout draws, so that no page's template needs more than its frame.
+#[expect(clippy::unused_self, reason = "a template calls methods of what it is given")]
+impl Frame {
     pub(crate) fn brand(&self) -> Icon {
         Icon::Loop
     }

@@ -18,7 +18,7 @@ use crate::app::Shared;
 #[template(path = "console/queues.html")]
 struct Queues {
     frame: Frame,
-    queues: Vec<Line>,
+    lines: Vec<Line>,
     soon_minutes: i64,
 }
 
@@ -42,7 +42,7 @@ pub(crate) async fn list(who: Operator, State(app): State<Shared>) -> Page {
     let of = |name: &str| backlogs.iter().find(|backlog| backlog.queue == name);
     draw(&Queues {
         frame: Frame::new("Queues", Here::Queues, who),
-        queues: queues.iter().map(|queue| Line::new(queue, of(&queue.name))).collect(),
+        lines: queues.iter().map(|queue| Line::new(queue, of(&queue.name))).collect(),
         soon_minutes: inspect::PACE_MINUTES,
     })
 }

@@ -158,7 +158,8 @@ async fn begin(
     console_sessions::insert(&mut tx, &new, LONGEST_SECS).await?;
     subjects.succeeded(&mut tx).await?;
     Record::of(&new.operator, "sign_in", &new.operator).because(&new.agent).write(&mut tx).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    Subjects::tidy(&mut *app.pool.acquire().await?).await
 }
 
 /// `POST /console/sign-out`

@@ -6,8 +6,8 @@ use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
+use makegood::Setting;
 use serde::Deserialize;
-use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::icons::Icon;
@@ -16,6 +16,7 @@ use super::record::Record;
 use super::run::finish;
 use super::who::Operator;
 use crate::app::{App, Shared};
+use crate::observe;
 
 /// What is switched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,41 +225,24 @@ async fn turn(
 ) -> Result<bool, PageError> {
     let mut tx = app.pool.begin().await?;
     let paused = is_paused(app, &mut tx, thing, name).await?;
-    let verb = match (thing, turn) {
-        (Thing::Queue, Turn::Pause) => "pause_queue",
-        (Thing::Queue, Turn::Resume | Turn::Fire) => "resume_queue",
-        (Thing::Schedule, Turn::Pause) => "pause_schedule",
-        (Thing::Schedule, Turn::Resume) => "resume_schedule",
-        (Thing::Schedule, Turn::Fire) => "fire_schedule",
+    let name = name.to_owned();
+    let setting = match (thing, turn) {
+        (Thing::Queue, Turn::Pause) => Setting::PauseQueue(name),
+        (Thing::Queue, Turn::Resume | Turn::Fire) => Setting::ResumeQueue(name),
+        (Thing::Schedule, Turn::Pause) => Setting::PauseSchedule(name),
+        (Thing::Schedule, Turn::Resume) => Setting::ResumeSchedule(name),
+        (Thing::Schedule, Turn::Fire) => Setting::FireSchedule(name),
     };
-    let record = Record::of(actor, verb, name).because(reason);
     let wanted = turn == Turn::Pause;
     if paused != shown_paused || (turn != Turn::Fire && paused == wanted) {
         let why = format!("it was {} meanwhile (wanted because: {reason})", word(paused));
-        Record::of(actor, verb, name).because(&why).refused().write(&mut tx).await?;
+        let record = Record::of(actor, setting.verb(), setting.name());
+        record.because(&why).refused().write(&mut tx).await?;
         tx.commit().await?;
         return Ok(false);
     }
-    let after = match (thing, turn) {
-        (Thing::Queue, _) => {
-            app.client.switch_queue(&mut tx, name, wanted).await?;
-            json!({ "paused": wanted })
-        }
-        (Thing::Schedule, Turn::Pause) => {
-            app.client.pause_schedule(&mut tx, name).await?;
-            json!({ "paused": true })
-        }
-        (Thing::Schedule, Turn::Resume) => {
-            app.client.resume_schedule(&mut tx, name).await?;
-            json!({ "paused": false })
-        }
-        (Thing::Schedule, Turn::Fire) => {
-            let started = app.client.fire_schedule(&mut tx, name).await?;
-            json!({ "run_id": started.run_id })
-        }
-    };
-    let before: Value = json!({ "paused": paused });
-    record.changing(before, after).write(&mut tx).await?;
+    let operator = app.client.operator(actor, reason)?.in_request(&observe::request_id());
+    operator.set_in(&mut tx, &setting).await?;
     tx.commit().await?;
     app.client.wake();
     Ok(true)

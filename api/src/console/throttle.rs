@@ -49,7 +49,12 @@ impl Subjects {
     /// The attempt succeeded: the name starts anew, and the address has one less.
     pub(super) async fn succeeded(&self, conn: &mut PgConnection) -> ApiResult<()> {
         sign_in_attempts::take_back(&mut *conn, &self.address).await?;
-        sign_in_attempts::forget(&mut *conn, &self.name).await?;
+        sign_in_attempts::forget(conn, &self.name).await?;
+        Ok(())
+    }
+
+    /// Forgets what is old, in a transaction of its own: it would wait for others' attempts.
+    pub(super) async fn tidy(conn: &mut PgConnection) -> ApiResult<()> {
         sign_in_attempts::forget_old(conn, FORGET_SECS).await?;
         Ok(())
     }

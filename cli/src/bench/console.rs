@@ -117,6 +117,7 @@ impl Reader {
             seed: 1,
             odds: "",
             profile: "test",
+            workers: &[],
         };
         let password = format!("{:032x}", rand::random::<u128>());
         let hash = api::hash_password(&password.as_str().into()).map_err(anyhow::Error::msg)?;

@@ -1,7 +1,7 @@
 //! `makegood incidents`: what needs a person, the alike ones together.
 
 use makegood::inspect::{self, IncidentGroup, PastIncident, RunPage};
-use makegood::{RunFilter, Term, What};
+use makegood::{IncidentClass, RunFilter, Term, What};
 use serde_json::json;
 use sqlx::PgConnection;
 
@@ -102,9 +102,10 @@ async fn show(
     output::data(&format!("What helps   {}", remedy.long));
     runs::show(&runs);
     tell_past(&past);
+    let verb = if group.class == IncidentClass::Paused.as_str() { "resume" } else { "retry" };
     let fingerprint = &group.fingerprint;
     output::data(&format!(
-        "All of them: `makegood runs bulk retry --fingerprint {fingerprint} --dry-run`"
+        "All of them: `makegood runs bulk {verb} --fingerprint {fingerprint} --dry-run`"
     ));
     Ok(())
 }

@@ -48,13 +48,17 @@ fn tell(change: &Change, setting: &Setting, signed: &SignedArgs) {
         })
         .collect();
     if !rows.is_empty() {
-        output::table(&[setting.name(), "before", "after"], rows.clone());
+        output::data(setting.name());
+        output::table(&["field", "before", "after"], rows.clone());
     }
-    output::say(match (rows.is_empty(), signed.dry_run) {
-        (true, _) => "It stands so already.",
-        (false, true) => "Nothing was changed.",
-        (false, false) => "Done.",
-    });
+    match (change.run_id, rows.is_empty(), signed.dry_run) {
+        (_, _, true) => output::say("Nothing was changed."),
+        (Some(run), _, false) => {
+            output::say(&format!("Run {run} is started; `makegood runs watch {run}` follows it."));
+        }
+        (None, true, false) => output::say("It stands so already."),
+        (None, false, false) => output::say("Done."),
+    }
 }
 
 fn word(value: &Value) -> String {

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 
 use anyhow::Context;
-use makegood::{Attributes, Client, Error, GivenUndo, StepId, Verb, inspect};
+use makegood::{Client, Error, GivenUndo, RunFilter, StepId, Verb, inspect};
 use parking_lot::Mutex;
 use serde_json::json;
 use sqlx::PgPool;
@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 const LOOK: Duration = Duration::from_millis(250);
-const AT_ONCE: i64 = 100;
+const AT_ONCE: &str = "state=STUCK&limit=100";
 
 /// The desk, with what was decided so far.
 pub(crate) struct Desk<'a> {
@@ -41,11 +41,10 @@ impl<'a> Desk<'a> {
 
     async fn work(&self) -> anyhow::Result<Infallible> {
         let operator = self.client.operator("shopkeeper", "decided at the desk of the demo")?;
+        let stuck: RunFilter = AT_ONCE.parse()?;
         loop {
             let mut conn = self.pool.acquire().await?;
-            let stuck =
-                inspect::list(&mut conn, Some("STUCK"), None, &Attributes::new(), AT_ONCE).await?;
-            for run in stuck {
+            for run in inspect::list(&mut conn, &stuck).await?.runs {
                 let Some(incident) = inspect::open_incident(&mut conn, run.run_id).await? else {
                     continue;
                 };

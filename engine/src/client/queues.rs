@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use sqlx::PgConnection;
-
 use crate::client::Client;
 use crate::error::Error;
 use crate::lane::check_queue;
@@ -188,28 +186,6 @@ impl Client {
         queues::set_paused(&mut *self.0.pool.acquire().await?, name, false).await?;
         self.wake();
         Ok(())
-    }
-
-    /// Pauses or resumes a queue, in the caller's transaction. Call [`Client::wake`] after the commit.
-    ///
-    /// ```no_run
-    /// # async fn example(client: &makegood::Client, tx: &mut sqlx::PgConnection)
-    /// # -> Result<(), makegood::Error> {
-    /// client.switch_queue(tx, "reports", true).await?; // with a row that says who did it
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Queue`] when the name is too long.
-    pub async fn switch_queue(
-        &self,
-        conn: &mut PgConnection,
-        name: &str,
-        paused: bool,
-    ) -> Result<(), Error> {
-        check_queue(name)?;
-        Ok(queues::set_paused(conn, name, paused).await?)
     }
 
     /// All queues that were ever used or set, by name.

@@ -119,19 +119,10 @@ impl Operator {
     /// Those of the client's method of the same name.
     pub async fn set(&self, setting: &Setting) -> Result<Change, Error> {
         let mut tx = self.client.connections().begin().await?;
-        match self.change(&mut tx, setting).await {
+        match self.set_in(&mut tx, setting).await {
             Ok(change) => {
                 tx.commit().await?;
                 self.client.wake();
-                let (verb, actor) = (setting.verb(), self.signature.actor.as_str());
-                metrics::counter!("makegood_operator_actions_total", "verb" => verb).increment(1);
-                tracing::info!(
-                    setting.name = setting.name(),
-                    operator.verb = verb,
-                    operator.actor = actor,
-                    operator.reason = self.signature.reason,
-                    "an operator acted",
-                );
                 Ok(change)
             }
             Err(error) => {
@@ -139,6 +130,33 @@ impl Operator {
                 Err(error)
             }
         }
+    }
+
+    /// As [`Operator::set`], in the caller's transaction. Call [`Client::wake`](crate::Client::wake)
+    /// after the commit.
+    ///
+    /// ```no_run
+    /// # async fn example(ada: makegood::Operator, tx: &mut sqlx::PgConnection)
+    /// # -> Result<(), makegood::Error> {
+    /// ada.set_in(tx, &makegood::Setting::PauseQueue("reports".to_owned())).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Operator::set`]; the transaction is then to be rolled back.
+    pub async fn set_in(&self, tx: &mut PgConnection, setting: &Setting) -> Result<Change, Error> {
+        let change = self.change(tx, setting).await?;
+        let (verb, actor) = (setting.verb(), self.signature.actor.as_str());
+        metrics::counter!("makegood_operator_actions_total", "verb" => verb).increment(1);
+        tracing::info!(
+            setting.name = setting.name(),
+            operator.verb = verb,
+            operator.actor = actor,
+            operator.reason = self.signature.reason,
+            "an operator acted",
+        );
+        Ok(change)
     }
 
     /// What [`Operator::set`] would change, or why it would not: it is tried, and taken back.
@@ -202,6 +220,7 @@ impl Operator {
             reason,
             before: &before.to_string(),
             after: &after.to_string(),
+            request_id: self.signed().request_id,
         };
         setting_actions::insert(conn, &action).await?;
         Ok(Change { before, after, run_id })

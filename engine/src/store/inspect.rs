@@ -37,7 +37,7 @@ pub use load::{
 };
 pub use record::{RecordRow, RecordedStep, record, step};
 pub use runs::{OpenIncident, RunSummary, StepView, counts, named, open_incident, run, steps};
-pub use settings::{SettingAction, setting_actions};
+pub use settings::{SettingAction, actions_on_settings, setting_actions};
 pub use status::{
     COUNT_LIMIT, LIVE_STATES, Status, carrying_commits, held_by_process, live_workers, status,
 };

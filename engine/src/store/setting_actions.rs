@@ -18,6 +18,8 @@ pub(crate) struct NewSettingAction<'a> {
     pub(crate) before: &'a str,
     /// It as it stands now, as JSON.
     pub(crate) after: &'a str,
+    /// The request that asked for it.
+    pub(crate) request_id: Option<&'a str>,
 }
 
 /// Writes an action down.
@@ -26,8 +28,9 @@ pub(crate) async fn insert(
     action: &NewSettingAction<'_>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "insert into setting_actions (action_id, subject, name, verb, actor, reason, before, after)
-         values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8::jsonb)",
+        "insert into setting_actions (action_id, subject, name, verb, actor, reason, before, after,
+           request_id)
+         values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8::jsonb, $9)",
     )
     .bind(action.action_id)
     .bind(action.subject)
@@ -37,6 +40,7 @@ pub(crate) async fn insert(
     .bind(action.reason)
     .bind(action.before)
     .bind(action.after)
+    .bind(action.request_id)
     .execute(conn)
     .await
     .map(|_| ())

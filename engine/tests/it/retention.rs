@@ -83,7 +83,9 @@ where
     let steps = inspect::steps(&mut conn, run_id).await.unwrap();
     let of_the_state = format!("state={}", summary.state).parse().unwrap();
     let mut listed = inspect::list(&mut conn, &of_the_state).await.unwrap().runs;
-    listed.iter_mut().for_each(|run| run.archived = false);
+    for run in &mut listed {
+        run.archived = false;
+    }
     let counts = inspect::counts(&mut conn).await.unwrap();
     let ending = cell.client.ending::<W>(run_id, Duration::ZERO).await.unwrap();
     vec![

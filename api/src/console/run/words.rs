@@ -23,7 +23,7 @@ pub(super) fn said(kind: &str) -> &'static str {
         Some(RowKind::Skipped) => "result given by an operator",
         Some(RowKind::Waived) => "undo waived by an operator",
         Some(RowKind::Edited) => "input given by an operator",
-        Some(RowKind::Restarted) => "child started anew, by an operator",
+        Some(RowKind::Restarted) => "child started anew by an operator",
         Some(RowKind::Resumed) => "forward again, by an operator",
         Some(RowKind::Forked) => "forked from another run",
         None => "unknown",

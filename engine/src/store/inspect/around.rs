@@ -166,7 +166,7 @@ pub async fn relatives(
         "with kin as materialized (
            select 'child' as relation, s.seq, (s.result ->> 'run_id')::uuid as run_id
            from steps s
-           where s.run_id = $1 and s.kind = 'started'
+           where s.run_id = $1 and s.kind in ('started', 'restarted')
            union all
            select 'fork', null, (a.after ->> 'forked')::uuid
            from operator_actions a
@@ -176,7 +176,7 @@ pub async fn relatives(
            from archived_runs a
            cross join lateral jsonb_to_recordset(a.document -> 'steps') d(seq int, kind text,
              result jsonb)
-           where a.run_id = $1 and d.kind = 'started'
+           where a.run_id = $1 and d.kind in ('started', 'restarted')
            union all
            select 'fork', null, (x.value -> 'after' ->> 'forked')::uuid
            from archived_runs a

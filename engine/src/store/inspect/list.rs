@@ -160,6 +160,7 @@ async fn search(conn: &mut PgConnection, filter: &RunFilter) -> Result<RunPage, 
 }
 
 /// One page out of a window on the runs: `all` of them, the `live` ones, or `these`.
+#[expect(clippy::too_many_lines, reason = "one statement, and what it is bound to")]
 async fn page(
     conn: &mut PgConnection,
     wanted: &Wanted,

@@ -6,6 +6,8 @@ use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
+use super::WantedActions;
+
 /// What an operator did to a queue or a schedule.
 ///
 /// ```
@@ -33,6 +35,8 @@ pub struct SettingAction {
     pub before: Value,
     /// It as it stood afterwards.
     pub after: Value,
+    /// The request that asked for it.
+    pub request_id: Option<String>,
     /// When.
     pub at: DateTime<Utc>,
 }
@@ -59,7 +63,7 @@ pub async fn setting_actions(
     limit: i64,
 ) -> Result<Vec<SettingAction>, sqlx::Error> {
     sqlx::query_as(
-        "select action_id, subject, name, verb, actor, reason, before, after, at
+        "select action_id, subject, name, verb, actor, reason, before, after, request_id, at
          from setting_actions
          where subject = $1 and ($2::text is null or name = $2)
          order by at desc, action_id desc
@@ -67,6 +71,48 @@ pub async fn setting_actions(
     )
     .bind(subject)
     .bind(name)
+    .bind(limit)
+    .fetch_all(conn)
+    .await
+}
+
+/// What operators did to queues and schedules, the newest first; of a run there is nothing here.
+///
+/// ```no_run
+/// # async fn example(conn: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
+/// use makegood::inspect::{self, WantedActions};
+///
+/// let of_ada = WantedActions { actor: Some("ada".to_owned()), ..WantedActions::default() };
+/// for action in inspect::actions_on_settings(conn, &of_ada, 50).await? {
+///     println!("{} {} {}", action.at, action.verb, action.name);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn actions_on_settings(
+    conn: &mut PgConnection,
+    wanted: &WantedActions,
+    limit: i64,
+) -> Result<Vec<SettingAction>, sqlx::Error> {
+    let (before_at, before_id) = wanted.before.unzip();
+    sqlx::query_as(
+        "select action_id, subject, name, verb, actor, reason, before, after, request_id, at
+         from setting_actions
+         where ($1::text is null or actor = $1)
+           and ($2::text is null or verb = $2)
+           and $3::uuid is null
+           and ($4::timestamptz is null or (at, action_id) < ($4, $5::uuid))
+         order by at desc, action_id desc
+         limit $6",
+    )
+    .bind(&wanted.actor)
+    .bind(&wanted.verb)
+    .bind(wanted.run_id)
+    .bind(before_at)
+    .bind(before_id)
     .bind(limit)
     .fetch_all(conn)
     .await

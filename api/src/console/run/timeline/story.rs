@@ -121,10 +121,13 @@ impl Teller {
             RowKind::Signal => self.lane(row, Tone::Wait, Some(Mark::Signal)),
             RowKind::Timeout => self.lane(row, Tone::Wait, Some(Mark::Deadline)),
             RowKind::Slept => self.lane(row, Tone::Wait, None),
-            RowKind::Started => {
+            RowKind::Started | RowKind::Restarted => {
                 self.children.insert(call, self.entries.len());
+                let anew = kind == RowKind::Restarted;
                 let label = format!("child {}", words::call(&row.name, row.occurrence));
-                let lane = Lane { label, note: "started".to_owned(), ..Lane::of(row) };
+                let note = words::said(&row.kind).to_owned();
+                let mut lane = Lane { label, note, odd: anew, ..Lane::of(row) };
+                lane.marks.extend(anew.then_some((row.at, Mark::Hand)));
                 self.push(lane.bar(row.at, row.at, Tone::Child));
             }
             RowKind::Restarted => {

@@ -146,6 +146,38 @@ fn a_step_in_trouble_is_one_lane_with_its_incident() {
 }
 
 #[test]
+fn a_child_is_a_lane_from_its_start_to_its_end_and_a_new_one_is_an_operators_doing() {
+    let rows = [
+        row(0, "started", "refund", 10),
+        row(1, "restarted", "refund", 5_000),
+        row(2, "ended", "refund", 9_000),
+    ];
+    let drawn = Timeline::draw(&run("COMPLETED", 9_000), &rows, None, false);
+    let [_, anew] = lanes(&drawn)[..] else { panic!("two lanes: {drawn:?}") };
+    assert_eq!((anew.name.as_str(), anew.note.as_str()), ("child refund", "ended"));
+    assert!(anew.whole.contains("by an operator"), "{}", anew.whole);
+    assert_eq!(anew.bars[0].x + anew.bars[0].width, RIGHT, "to its end");
+}
+
+#[test]
+fn a_paused_run_is_an_operators_doing_and_needs_no_mending() {
+    let incident = OpenIncident {
+        class: "paused".to_owned(),
+        step: None,
+        occurrence: None,
+        call: None,
+        message: "ada: wait".to_owned(),
+        fingerprint: String::new(),
+        opened_at: at(80_000),
+    };
+    let rows = [row(0, "done", "reserve_stock", 10)];
+    let drawn = Timeline::draw(&run("PAUSED", 90_000), &rows, Some(&incident), false);
+    let paused = lanes(&drawn)[1];
+    assert_eq!((paused.name.as_str(), paused.note.as_str()), ("the run", "paused"));
+    assert!(!paused.whole.contains("needs a person"), "{}", paused.whole);
+}
+
+#[test]
 fn a_long_record_shows_its_ends_and_what_is_odd_between() {
     let mut rows: Vec<_> =
         (0..10_000).map(|seq| row(seq, "done", "step", i64::from(seq))).collect();
