@@ -188,17 +188,20 @@ impl Depot {
         started.unwrap().run_id
     }
 
-    /// Sends very many letters.
-    pub async fn send_letters(&self, letters: u32) {
-        let mut starts = JoinSet::new();
-        for n in 0..letters {
+    /// Sends a hundred times so many letters; a hundred people bring them.
+    pub async fn send_letters(&self, hundreds: u32) {
+        let mut people = JoinSet::new();
+        for person in 0..100 {
             let client = self.client.clone();
-            starts.spawn(async move {
-                let letter = Parcel { to: format!("letter {n}"), is_letter: true };
-                client.start_now::<Ship>(&format!("letter:{n}"), &letter).await.unwrap();
+            people.spawn(async move {
+                for n in 0..hundreds {
+                    let id = format!("letter:{person}:{n}");
+                    let letter = Parcel { to: id.clone(), is_letter: true };
+                    client.start_now::<Ship>(&id, &letter).await.unwrap();
+                }
             });
         }
-        starts.join_all().await;
+        people.join_all().await;
     }
 
     /// The recipient signs.

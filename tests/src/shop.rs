@@ -4,7 +4,6 @@ use std::path::Path;
 use std::thread;
 
 use gateway_sandbox::{Config, Sandbox};
-use makegood::Database;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use sqlx::PgPool;
@@ -201,11 +200,6 @@ impl Shop {
     /// A command of the binary on this cell.
     pub fn command(&self, args: &[&str]) -> tokio::process::Command {
         Process::command(args, &shared_env(&self.place, &self.config, &self.plan))
-    }
-
-    /// The cell's tables, for workers inside the test.
-    pub fn database(&self) -> Database {
-        Database::new(&self.place.url, self.place.cell.name()).unwrap()
     }
 
     /// Ends PostgreSQL as a power cut would.

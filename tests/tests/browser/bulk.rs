@@ -8,7 +8,7 @@ async fn a_group_of_incidents_is_retried_with_a_preview_progress_and_a_result_fo
         return;
     }
     let shop = Shop::plan().workers(0).open().await;
-    let depot = Depot::open(&shop.database()).await;
+    let depot = Depot::open(&shop.database().await).await;
     let names: Vec<String> = (0..12).map(|n| format!("customer {n}")).collect();
     for name in &names {
         depot.breaks("print_label", name, "no paper in tray 2");

@@ -34,8 +34,8 @@ async fn the_one_stuck_checkout_among_ten_thousand_runs_is_found_understood_and_
     }
     let keys = "MAKEGOOD_GATEWAY_KEY_SECRET";
     let mut shop = Shop::plan().worker_env(keys, "sandbox-wrong-secret").open().await;
-    let depot = Depot::open(&shop.database()).await;
-    depot.send_letters(10_000).await;
+    let depot = Depot::open(&shop.database().await).await;
+    depot.send_letters(100).await;
     shop.product("tea", 10).await;
     let customer = shop.customer().await;
     let order = customer.place(&[("tea", 1)]).await;
@@ -49,7 +49,7 @@ async fn the_one_stuck_checkout_among_ten_thousand_runs_is_found_understood_and_
     ada.press("g").await;
     ada.press("r").await;
     ada.see("#runs").await;
-    assert!(!ada.says("checkout:").await || ada.has("a[rel=next]").await, "there are many");
+    assert!(ada.has("a[rel=next]").await, "there are many");
     ada.click("[data-test=narrow] summary").await;
     ada.choose("select[name=state]", "STUCK").await;
     ada.fill("input[name=workflow]", "checkout").await;

@@ -14,7 +14,7 @@ struct Desk {
 impl Desk {
     async fn open(name: &str, rank: &str) -> Self {
         let shop = Shop::plan().workers(0).open().await;
-        let depot = Depot::open(&shop.database()).await;
+        let depot = Depot::open(&shop.database().await).await;
         let ada = shop.signed_in(name, rank, View::default()).await;
         Self { shop, depot, ada }
     }
@@ -134,7 +134,7 @@ async fn a_parcel_is_compensated_cancelled_resumed_forward_and_paused() {
     desk.choose("pause", "Paused").await;
     desk.confirm().await;
     desk.follows_to("Paused").await;
-    desk.choose("resume", "Waiting").await;
+    desk.choose("resume", "Running").await;
     desk.confirm().await;
     desk.is_delivered("pause").await;
     desk.close().await;
@@ -161,6 +161,7 @@ async fn an_admin_closes_terminates_and_forks_a_parcel() {
     let stuck = desk.ada.path().await;
     desk.depot.mends();
     desk.choose("fork", "Stuck").await;
+    assert!(!desk.ada.has("[data-test=refusal]").await, "what suggests itself would do");
     desk.ada.fill("#workflow_id", "ship:fork again").await;
     desk.confirm().await;
     desk.ada.read("h1", "ship:fork again").await;

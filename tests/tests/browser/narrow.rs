@@ -31,7 +31,7 @@ pub(crate) fn pages(run: &str, group: &str) -> Vec<String> {
 /// A shop with something on each of its pages: a run that is stuck, and its group.
 pub(crate) async fn with_something_to_see() -> (Shop, Depot, String, String) {
     let shop = Shop::plan().open().await;
-    let depot = Depot::open(&shop.database()).await;
+    let depot = Depot::open(&shop.database().await).await;
     shop.product("tea", 10).await;
     let customer = shop.customer().await;
     customer.place(&[("tea", 1)]).await;

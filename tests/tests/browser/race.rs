@@ -9,7 +9,7 @@ async fn a_viewer_has_nothing_to_act_with_and_a_forged_form_is_refused() {
         return;
     }
     let shop = Shop::plan().workers(0).open().await;
-    let depot = Depot::open(&shop.database()).await;
+    let depot = Depot::open(&shop.database().await).await;
     depot.breaks("print_label", "somebody", "no paper");
     let run = depot.send("somebody").await;
     let eve = shop.signed_in("eve", "viewer", View::default()).await;
@@ -43,7 +43,7 @@ async fn of_two_operators_at_one_run_the_second_is_told() {
         return;
     }
     let shop = Shop::plan().workers(0).open().await;
-    let depot = Depot::open(&shop.database()).await;
+    let depot = Depot::open(&shop.database().await).await;
     depot.breaks("print_label", "somebody", "no paper");
     let run = depot.send("somebody").await;
     shop.holds("it is stuck", "select exists (select from run_states where state = 'STUCK')").await;

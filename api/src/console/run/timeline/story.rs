@@ -130,13 +130,6 @@ impl Teller {
                 lane.marks.extend(anew.then_some((row.at, Mark::Hand)));
                 self.push(lane.bar(row.at, row.at, Tone::Child));
             }
-            RowKind::Restarted => {
-                self.children.insert(call, self.entries.len());
-                let label = format!("child {}", words::call(&row.name, row.occurrence));
-                let mut lane = Lane { label, note: "started anew".to_owned(), ..Lane::of(row) };
-                lane.marks.push((row.at, Mark::Hand));
-                self.push(lane.bar(row.at, row.at, Tone::Child));
-            }
             RowKind::Ended => self.child_ended(row),
             RowKind::Refused => self.lane(row, Tone::Refused, Some(Mark::Refused)),
             RowKind::Compensating => {
