@@ -216,22 +216,44 @@ impl Fields {
     }
 }
 
-/// Where a record can be cut: before each answer, and behind all of it.
+/// Where a record can be cut: before each answer, and behind all of it; the last one suggests
+/// itself. No cut goes behind a call of which nobody knows yet what became of it.
 fn cuts(record: &[RecordRow], given: &str) -> Vec<Choice> {
     let end = record.last().map_or(0, |row| row.seq.saturating_add(1));
-    let chosen = given.parse().unwrap_or(end);
-    let choice = |row: i32, words: String| Choice { row, words, is_chosen: row == chosen };
+    let known = record.iter().find(|row| is_open(row, record)).map_or(end, |row| row.seq);
+    let choice = |row: i32, words: String| Choice { row, words, is_chosen: false };
     let mut cuts = vec![choice(0, "from the very beginning".to_owned())];
-    for row in record.iter().filter(|row| row.seq > 0) {
+    for row in record.iter().filter(|row| row.seq > 0 && row.seq <= known) {
         if matches!(RowKind::read(&row.kind), Some(RowKind::Done | RowKind::Rejected)) {
             let call = run::words::call(&row.name, row.occurrence);
             cuts.push(choice(row.seq, format!("from {call} on, row {}", row.seq)));
         }
     }
-    if end > 0 {
+    if end > 0 && known == end {
         cuts.push(choice(end, "behind all that is on record".to_owned()));
     }
+    let last = cuts.last().map_or(0, |cut| cut.row);
+    let chosen = given.parse().unwrap_or(last);
+    for cut in &mut cuts {
+        cut.is_chosen = cut.row == chosen;
+    }
     cuts
+}
+
+/// Whether the row announces a call whose answer is not on record.
+fn is_open(row: &RecordRow, record: &[RecordRow]) -> bool {
+    let is_answered = |name: &str, occurrence: i32| {
+        record.iter().any(|later| {
+            let kind = RowKind::read(&later.kind);
+            let is_answer = matches!(
+                kind,
+                Some(RowKind::Done | RowKind::Rejected | RowKind::Skipped | RowKind::Undone)
+            );
+            is_answer && later.name == name && later.occurrence == occurrence
+        })
+    };
+    let mut calls = row.intended.iter().zip(&row.intended_occurrences);
+    calls.any(|(name, occurrence)| !is_answered(name, *occurrence))
 }
 
 #[cfg(test)]
