@@ -59,21 +59,25 @@ impl App {
     /// A client that hangs up, or a timeout, drops the handler at its await. Without a task of its
     /// own the database call would be dropped half-way with it, and nobody could say whether it
     /// took effect.
-    pub(crate) async fn finish<T: Send + 'static>(
+    pub(crate) fn finish<T: Send + 'static>(
         &self,
         work: impl Future<Output = ApiResult<T>> + Send + 'static,
-    ) -> ApiResult<T> {
-        let Ok(slot) = Arc::clone(&self.work).acquire_owned().await else {
-            return Err(ApiError::Stopping);
-        };
-        let task = async move {
-            let _slot = slot;
-            work.await
-        };
-        match tokio::spawn(in_request(task).in_current_span()).await {
-            Ok(done) => done,
-            Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
-            Err(_) => Err(ApiError::Stopping),
+    ) -> impl Future<Output = ApiResult<T>> + Send {
+        // Whoever waits carries a pointer to the work, however large that is.
+        let work = Box::pin(work);
+        async move {
+            let Ok(slot) = Arc::clone(&self.work).acquire_owned().await else {
+                return Err(ApiError::Stopping);
+            };
+            let task = async move {
+                let _slot = slot;
+                work.await
+            };
+            match tokio::spawn(in_request(task).in_current_span()).await {
+                Ok(done) => done,
+                Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
+                Err(_) => Err(ApiError::Stopping),
+            }
         }
     }
 

@@ -106,9 +106,9 @@ words! {
     pub enum Rank("rank") {
         /// Looks; sees no personal data.
         Viewer = "viewer",
-        /// Mends runs.
+        /// Also mends runs, one or many.
         Operator = "operator",
-        /// Acts in bulk, ends runs for good, and says who may sign in.
+        /// Also ends runs without undoing them, and others' sessions.
         Admin = "admin",
     }
 }

@@ -46,9 +46,9 @@ pub(crate) async fn state(State(app): State<Shared>) -> Json<Value> {
             "refunds": state.refunds.rows().collect::<Vec<_>>(),
         })
     };
-    let (calls, refused, met) = {
+    let (calls, refused, met, keys) = {
         let faults = app.faults();
-        (faults.counts.clone(), faults.refused, faults.met.clone())
+        (faults.counts.clone(), faults.refused, faults.met.clone(), faults.refund_keys.clone())
     };
     let mut all = books;
     if let Some(fields) = all.as_object_mut() {
@@ -56,6 +56,7 @@ pub(crate) async fn state(State(app): State<Shared>) -> Json<Value> {
         fields.insert("calls".into(), json!(calls));
         fields.insert("refused_calls".into(), json!(refused));
         fields.insert("faults_met".into(), json!(met));
+        fields.insert("refund_keys".into(), json!(keys));
     }
     Json(all)
 }

@@ -38,6 +38,8 @@ pub(crate) struct Faults {
     pub(crate) counts: BTreeMap<Operation, u64>,
     /// Calls that met an outage.
     pub(crate) refused: u64,
+    /// The idempotency key of each call for a refund that arrived.
+    pub(crate) refund_keys: Vec<String>,
     /// Faults that calls and webhooks met, scripted or by the seed, by what they did.
     pub(crate) met: BTreeMap<&'static str, u64>,
     attempts: HashMap<(&'static str, String), u32>,
@@ -53,6 +55,7 @@ impl Faults {
             outage_until: None,
             counts: BTreeMap::new(),
             refused: 0,
+            refund_keys: Vec::new(),
             met: BTreeMap::new(),
             attempts: HashMap::new(),
         }

@@ -1,6 +1,4 @@
 //! Edge cases of placing an order and of its stock, by their numbers in docs/edge-cases.md.
-#![expect(clippy::indexing_slicing, reason = "a test stops at the first fault")]
-#![expect(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 use futures::future::join_all;
 use makegood_tests::{Shop, Stock, until};

@@ -107,8 +107,14 @@ async fn late_money_of_a_payment_that_began_hours_ago_is_found_by_the_next_hourl
     for early in [&first, &soon] {
         assert_eq!(early["found"], 0, "each look goes back an hour: {early}");
     }
-    shop.run("update reconcile_reports set started_at = started_at - interval '61 minutes'").await;
+    let an_hour_later = "update reconcile_reports
+        set started_at = started_at - interval '61 minutes',
+            looked_since = looked_since - interval '61 minutes'";
+    shop.run(an_hour_later).await;
     let hourly = shop.fire("reconcile").await;
+    let latest = "select looked_since > now() - interval '25 hours'
+                  from reconcile_reports order by started_at desc limit 1";
+    assert!(shop.read::<bool>(latest).await, "it looks a day back, not at all five days");
     assert_eq!((&hourly["found"], &hourly["fixed"]), (&1.into(), &1.into()), "{hourly}");
     let back = "select exists (select from gateway_captures where disposition = 'REFUNDED')";
     shop.holds("the money goes back", back).await;

@@ -25,7 +25,7 @@ const RUN_PAUSE: Duration = Duration::from_millis(700);
 /// Between two looks at the whole cell, whose pages cost more to draw.
 const CELL_PAUSE: Duration = Duration::from_secs(2);
 /// A stream ends after this long: whoever comes back has to be signed in still.
-const LONGEST: Duration = Duration::from_secs(300);
+const LONGEST: Duration = Duration::from_mins(5);
 
 /// What a page was made from.
 #[derive(Debug, Deserialize)]

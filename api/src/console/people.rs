@@ -22,7 +22,7 @@ use crate::app::Shared;
 #[template(path = "console/people.html")]
 struct People {
     frame: Frame,
-    people: Vec<Person>,
+    known: Vec<Person>,
     sessions: Vec<Line>,
 }
 
@@ -61,7 +61,7 @@ pub(crate) async fn list(who: Operator, State(app): State<Shared>) -> Page {
         session,
     };
     draw(&People {
-        people: people.into_iter().map(person).collect(),
+        known: people.into_iter().map(person).collect(),
         sessions: sessions.into_iter().map(line).collect(),
         frame: Frame::new("Operators", Here::Account, who),
     })

@@ -11,6 +11,7 @@ pub(super) mod words;
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect};
+use futures::future::BoxFuture;
 use makegood::inspect::{self, OpenIncident, RecordRow, RunDetail};
 use makegood::{Refusal, VerbKind};
 use serde::Deserialize;
@@ -165,10 +166,14 @@ async fn redirect(app: Shared, id: String) -> Page {
 }
 
 /// Reads to the end, whether or not anybody still waits for the page.
-pub(super) async fn finish<T: Send + 'static>(
+pub(super) fn finish<T: Send + 'static>(
     app: &App,
     work: impl Future<Output = Result<T, PageError>> + Send + 'static,
-) -> Result<T, PageError> {
-    let done = app.finish(async move { Ok(work.await) }).await;
-    done.map_err(|error| PageError::internal(format!("{error:?}")))?
+) -> BoxFuture<'_, Result<T, PageError>> {
+    // What reads much is large: moved on once more with each step of the page.
+    let work = Box::pin(async move { Ok(work.await) });
+    Box::pin(async move {
+        let done = app.finish(work).await;
+        done.map_err(|error| PageError::internal(format!("{error:?}")))?
+    })
 }

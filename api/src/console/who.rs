@@ -26,7 +26,7 @@ impl Operator {
         self.rank >= Rank::Operator
     }
 
-    /// Whether they may act on many runs at once, and end runs for good.
+    /// Whether they may end runs without undoing them, and others' sessions.
     pub(crate) fn is_admin(&self) -> bool {
         self.rank == Rank::Admin
     }

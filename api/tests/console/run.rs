@@ -220,7 +220,7 @@ async fn a_page_is_told_when_its_run_has_moved_and_when_the_server_stops() {
     let nobody = Browser::new(&shop, "nobody");
     let turned = nobody.request(Method::GET, &source).send().await.unwrap();
     assert_ne!(
-        turned.headers().get("content-type").map(|kind| kind.as_bytes()),
+        turned.headers().get("content-type").map(reqwest::header::HeaderValue::as_bytes),
         Some(&b"text/event-stream"[..])
     );
     worker.drain().await.unwrap();
@@ -300,5 +300,24 @@ async fn a_file_of_the_console_is_sent_again_only_when_it_is_another_one() {
     assert_eq!((again.status, again.html.len()), (304, 0));
     let other = anybody.request(Method::GET, path).header("if-none-match", "\"another\"");
     assert_eq!(anybody.read(other).await.html, first.html, "an old one is replaced");
+    shop.stop().await;
+}
+
+#[tokio::test]
+async fn a_checkout_names_its_order_and_leads_to_all_runs_of_it() {
+    let shop = Shop::open().await;
+    shop.product("TEA", 1_000, 10).await;
+    let customer = shop.customer().await;
+    customer.place("TEA", 1).await;
+    let run: Uuid =
+        sqlx::query_scalar("select run_id from runs").fetch_one(&shop.pool).await.unwrap();
+    let number: String =
+        sqlx::query_scalar("select order_number from orders").fetch_one(&shop.pool).await.unwrap();
+    let mut ada = sign_in(&shop, Rank::Viewer).await;
+    let page = ada.get(&format!("/console/runs/{run}")).await;
+    let (_, rest) = page.html.split_once("<dt>Order</dt><dd><a href=\"").unwrap();
+    let (href, rest) = rest.split_once('"').unwrap();
+    assert!(rest.starts_with(&format!(">{number}, PENDING")), "{}", &rest[..80]);
+    assert!(ada.get(href).await.has(&run.to_string()), "{href} finds it");
     shop.stop().await;
 }

@@ -41,7 +41,7 @@ impl Workflow for Ship {
         ctx.step::<Pack>(&parcel).undo::<Unpack>().await?;
         ctx.step::<PrintLabel>(&parcel).undo::<VoidLabel>().await?;
         ctx.publish("where", &"at the door");
-        let signed = ctx.signal::<Signed>().within(Duration::from_secs(3_600)).await?;
+        let signed = ctx.signal::<Signed>().within(Duration::from_hours(1)).await?;
         let Some(signed) = signed else { return ctx.make_good("nobody signed") };
         let (_, _) = ctx.pivot::<Pack>(&parcel).await?;
         Ok(signed.by)

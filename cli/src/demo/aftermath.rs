@@ -27,12 +27,12 @@ impl Visit<'_> {
         let total = paid.amount_minor;
         match self.scenario {
             Scenario::RefundedInFull => {
-                promised(self.refund(paid, "all", None).await?)?;
+                promised(&self.refund(paid, "all", None).await?)?;
                 Ok(Back::All)
             }
             Scenario::RefundedInParts => {
                 for (key, part) in [("one", total / 3), ("two", total / 4)] {
-                    promised(self.refund(paid, key, Some(part)).await?)?;
+                    promised(&self.refund(paid, key, Some(part)).await?)?;
                 }
                 Ok(Back::Part((total / 3).saturating_add(total / 4)))
             }
@@ -43,7 +43,7 @@ impl Visit<'_> {
                 Ok(Back::Nothing)
             }
             Scenario::RefundSentBack => {
-                promised(self.refund(paid, "all", None).await?)?;
+                promised(&self.refund(paid, "all", None).await?)?;
                 let made = self.processed_refund(paid).await?;
                 let path = format!("refunds/{made}/fail");
                 self.web.meddle(Method::POST, &path, &json!({})).await?;
@@ -118,7 +118,7 @@ impl Visit<'_> {
 }
 
 /// A repeat after a lost answer is told that it was asked for before.
-fn promised(asked: Answer) -> anyhow::Result<()> {
+fn promised(asked: &Answer) -> anyhow::Result<()> {
     ensure!(asked.status.is_success(), "a refund that must be promised: {asked}");
     Ok(())
 }

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 const LOOK: Duration = Duration::from_millis(250);
-const AT_ONCE: &str = "state=STUCK&limit=100";
+const AT_ONCE: u32 = 100;
 
 /// The desk, with what was decided so far.
 pub(crate) struct Desk<'a> {
@@ -41,7 +41,7 @@ impl<'a> Desk<'a> {
 
     async fn work(&self) -> anyhow::Result<Infallible> {
         let operator = self.client.operator("shopkeeper", "decided at the desk of the demo")?;
-        let stuck: RunFilter = AT_ONCE.parse()?;
+        let stuck: RunFilter = format!("state=STUCK&limit={AT_ONCE}").parse()?;
         loop {
             let mut conn = self.pool.acquire().await?;
             for run in inspect::list(&mut conn, &stuck).await?.runs {
@@ -72,7 +72,8 @@ fn remedy(run_id: Uuid, incident: &inspect::OpenIncident) -> Option<Verb> {
         "amount_mismatch" | "partially_refunded" => Some(Verb::Compensate),
         "late_money" => {
             let may_fulfil = incident.message.contains("\"fulfil\"");
-            let verdict = if may_fulfil && run_id.as_u128() % 2 == 0 { "fulfil" } else { "return" };
+            let verdict =
+                if may_fulfil && run_id.as_u128().is_multiple_of(2) { "fulfil" } else { "return" };
             let step = StepId { name: incident.step.clone()?, occurrence: incident.occurrence? };
             Some(Verb::SkipStep { step, result: json!(verdict), undo: GivenUndo::Keep })
         }

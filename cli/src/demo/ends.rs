@@ -93,10 +93,9 @@ pub(crate) fn allowed(scenario: Scenario, deeds: Deeds, late: LateMoney) -> &'st
             AlwaysRefund => &[End::ExpiredRefunded],
             ManualReview => &[End::Paid, End::ExpiredRefunded],
         },
-        // The order may run out of time before it is tried again, or while it is.
-        (S::TriedAgain, Attempt::Refused(_)) => &[End::Declined, End::Expired],
-        (_, Attempt::Refused(InTime)) => &[End::Declined],
-        (_, Attempt::Refused(LastMoment | AfterTheEnd)) => &[End::Declined, End::Expired],
+        (_, Attempt::Refused(InTime)) if scenario != S::TriedAgain => &[End::Declined],
+        // Another try may begin too late, or find no time any more.
+        (_, Attempt::Refused(_)) => &[End::Declined, End::Expired],
     }
 }
 

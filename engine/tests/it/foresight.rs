@@ -148,7 +148,7 @@ async fn where_a_run_is_stuck_is_told_with_what_it_was_tried_with() {
     cell.incident(back).await;
     let at = ada(&cell).stuck_at(back).await.unwrap().unwrap();
     assert_eq!((at.step.to_string().as_str(), at.is_undo), ("book#0", true));
-    assert!(at.input.unwrap()["key"].is_string(), "an undo's input is whole");
+    assert!(at.input.unwrap()["idempotency_key"].is_string(), "an undo's input is whole");
     worker.drain().await.unwrap();
 }
 

@@ -188,3 +188,24 @@ async fn the_few_that_an_index_knows_are_found_behind_any_number_of_others() {
     let page = inspect::list(&mut conn, &"state=RETRYING".parse().unwrap()).await.unwrap();
     assert!(page.runs[0].retrying && page.runs[0].state == RunState::Running.as_str());
 }
+
+#[tokio::test]
+async fn what_a_process_says_of_itself_stands_beside_its_workers_until_it_is_taken_back() {
+    let cell = TestCell::new().await;
+    let worker = cell.worker_with(registry(), forgetful()).await;
+    makegood::note("weather", Some("it \"rains\"\0"));
+    let said = "select exists (select 1 from workers where alive and notes ->> 'weather' = 'it \"rains\"')";
+    cell.until("it is said with a renewal", said).await;
+    let mut conn = cell.pool.acquire().await.unwrap();
+    let workers = inspect::workers(&mut conn).await.unwrap();
+    let about = workers[0].about.as_ref().unwrap();
+    assert_eq!(about["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(about["in_flight"], 2_048);
+    assert!(workers[0].alive && !workers[0].overdue && workers[0].held == 0, "{workers:?}");
+    makegood::note("weather", None);
+    let silent = "select exists (select 1 from workers where alive and notes is null)";
+    cell.until("nothing is said any more", silent).await;
+    worker.drain().await.unwrap();
+    let workers = inspect::workers(&mut conn).await.unwrap();
+    assert!(!workers[0].alive && workers[0].ended_at.is_some(), "it is over: {workers:?}");
+}

@@ -41,11 +41,17 @@ struct BulkPage {
     items: Vec<Item>,
     outcome: Option<String>,
     is_cut: bool,
-    /// Whether it is this operator's to begin.
-    may_begin: bool,
-    must_type: bool,
-    may_stop: bool,
+    may: May,
     fault: Option<String>,
+}
+
+/// What this operator may do about it.
+struct May {
+    /// It is theirs to begin.
+    begin: bool,
+    /// But for that, the number of its runs has to be typed.
+    must_type: bool,
+    stop: bool,
 }
 
 /// A run of it, and what became of it.
@@ -135,9 +141,11 @@ async fn page(
         items: items.into_iter().map(|item| Item::new(item, now)).collect(),
         outcome,
         is_cut,
-        may_begin: is_frozen && may && who.name == bulk.actor,
-        must_type: kind.is_some_and(is_final),
-        may_stop: who.may_act() && matches!(bulk.state.as_str(), "FROZEN" | "RUNNING"),
+        may: May {
+            begin: is_frozen && may && who.name == bulk.actor,
+            must_type: kind.is_some_and(is_final),
+            stop: who.may_act() && matches!(bulk.state.as_str(), "FROZEN" | "RUNNING"),
+        },
         fault,
         frame: Frame::new(format!("{name} for {total} runs"), Here::Bulk, who),
         bulk,
@@ -192,7 +200,7 @@ async fn start(
     let kind = kind_of(&bulk.verb);
     let fault = if bulk.actor != who.name {
         Some(format!("It is {}’s: it would bear another’s name.", bulk.actor))
-    } else if !kind.is_some_and(|kind| who.rank >= rank_of(kind)) {
+    } else if kind.is_none_or(|kind| who.rank < rank_of(kind)) {
         Some("Your rank does not suffice any more.".to_owned())
     } else if kind.is_some_and(is_final) && confirmed.count.trim() != bulk.total.to_string() {
         Some(format!("Nothing was done. Type {} to confirm.", bulk.total))

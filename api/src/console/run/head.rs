@@ -106,7 +106,7 @@ fn facts(run: &RunDetail, order: Option<&Order>, next: &Next) -> Vec<Fact> {
     facts.push(Fact::new("Workflow", format!("{}, version {}", run.workflow, run.version)));
     if let Some(order) = order {
         let words = format!("{}, {}, {}", order.order_number, order.status, order.total);
-        let href = format!("/console/runs?attr.order={}", order.order_id);
+        let href = format!("/console/runs?attr.order={}", order.order_number);
         facts.push(Fact::new("Order", words).to(href));
         let tenant = order.tenant_id.to_string();
         facts

@@ -49,7 +49,7 @@ impl Tab {
         Self::Json,
     ];
 
-    pub(super) fn word(&self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Record => "record",
             Self::Signals => "signals",
@@ -61,7 +61,7 @@ impl Tab {
         }
     }
 
-    pub(super) fn label(&self) -> &'static str {
+    pub(super) fn label(self) -> &'static str {
         match self {
             Self::Record => "Record",
             Self::Signals => "Signals",

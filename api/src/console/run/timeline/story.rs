@@ -189,7 +189,7 @@ impl Teller {
         let at = self.children.remove(&(row.name.clone(), row.occurrence));
         match at.and_then(|at| self.entries.get_mut(at)) {
             Some(Entry::Lane(lane)) => {
-                lane.note = "ended".to_owned();
+                "ended".clone_into(&mut lane.note);
                 lane.bars.iter_mut().for_each(|bar| bar.to = row.at);
             }
             _ => self.lane(row, Tone::Child, None),

@@ -56,8 +56,13 @@ fn declined() -> (RunDetail, Vec<RecordRow>) {
 }
 
 fn lanes(drawn: &Timeline) -> Vec<&Drawn> {
-    let lane = |line| if let &Line::Lane(ref lane) = line { Some(lane) } else { None };
-    drawn.lines.iter().filter_map(lane).collect()
+    let mut found = Vec::new();
+    for line in &drawn.lines {
+        if let Line::Lane(lane) = line {
+            found.push(lane);
+        }
+    }
+    found
 }
 
 #[test]
