@@ -12,7 +12,8 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 const LOOK: Duration = Duration::from_millis(250);
-const AT_ONCE: u32 = 100;
+/// Which runs it looks at, so many at once.
+const STUCK: &str = "state=STUCK&limit=100";
 
 /// The desk, with what was decided so far.
 pub(crate) struct Desk<'a> {
@@ -41,7 +42,7 @@ impl<'a> Desk<'a> {
 
     async fn work(&self) -> anyhow::Result<Infallible> {
         let operator = self.client.operator("shopkeeper", "decided at the desk of the demo")?;
-        let stuck: RunFilter = format!("state=STUCK&limit={AT_ONCE}").parse()?;
+        let stuck: RunFilter = STUCK.parse()?;
         loop {
             let mut conn = self.pool.acquire().await?;
             for run in inspect::list(&mut conn, &stuck).await?.runs {
