@@ -197,10 +197,16 @@ impl Browser {
         self.driver.screenshot_as_png().await.unwrap()
     }
 
+    /// What the browser found wrong since it was last asked: requests to other hosts, broken rules
+    /// of the content policy, scripts that failed.
+    pub async fn complaints(&self) -> Vec<String> {
+        judge::complaints(&self.driver, &self.origin).await
+    }
+
     /// Ends it. It must have asked no other host, and found no fault in the pages.
     pub async fn close(self) {
-        let Self { mut process, driver, origin, profile } = self;
-        let complaints = judge::complaints(&driver, &origin).await;
+        let complaints = self.complaints().await;
+        let Self { mut process, driver, profile, .. } = self;
         driver.quit().await.unwrap();
         process.end();
         drop(profile);

@@ -50,7 +50,7 @@ impl Workflow for Ship {
         }
         let signed = ctx.signal::<Signed>().within(Duration::from_hours(1)).await?;
         let Some(signed) = signed else { return ctx.make_good("nobody signed") };
-        let (_, _) = ctx.pivot::<Book>(&parcel).await?;
+        let ((), _) = ctx.pivot::<Book>(&parcel).await?;
         Ok(signed.by)
     }
 }

@@ -1,7 +1,7 @@
 //! Takes the pictures of the console in `docs/img/`: a shop with a day's trade, its runs in every
 //! state, light, dark, and on a telephone.
 //!
-//! `cargo run -p makegood-tests --bins` builds the binary that it starts; then
+//! `cargo build -p makegood-tests --bins` builds the binary that it starts; then
 //! `cargo run -p makegood-tests --bin console-screenshots`.
 #![expect(clippy::unwrap_used, reason = "a program for whoever writes the docs")]
 

@@ -58,7 +58,7 @@ impl Driver {
             }
             None
         };
-        let port = timeout(Duration::from_secs(60), port).await.ok().flatten();
+        let port = timeout(Duration::from_mins(1), port).await.ok().flatten();
         Self { child, port: port.expect("chromedriver says its port"), _output: output }
     }
 

@@ -1,6 +1,6 @@
 //! For those who cannot see the page, or not well: axe-core looks at every page, light and dark.
 
-use makegood_tests::{Browser, View, is_installed};
+use makegood_tests::{Browser, Shop, View, is_installed, until};
 
 use crate::narrow::{pages, with_something_to_see};
 
@@ -38,4 +38,22 @@ async fn nobody_is_kept_from_any_page_in_light_or_dark() {
     grace.close().await;
     stranger.close().await;
     depot.close().await;
+}
+
+#[tokio::test]
+async fn a_page_that_asked_another_host_would_be_noticed() {
+    if !is_installed("requests to other hosts") {
+        return;
+    }
+    let shop = Shop::plan().workers(0).open().await;
+    let ada = shop.browser(View::default()).await;
+    ada.go("/console/sign-in").await;
+    assert!(ada.complaints().await.is_empty(), "our own pages ask nobody");
+    ada.script("new Image().src = 'http://elsewhere.example/dot.png'").await;
+    until("the browser complains", async || {
+        let complaints = ada.complaints().await;
+        complaints.iter().any(|it| it.contains("elsewhere.example")).then_some(())
+    })
+    .await;
+    ada.close().await;
 }
