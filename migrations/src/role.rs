@@ -8,12 +8,12 @@ use crate::{Cell, Error};
 /// The role that the API and the workers act as: log in as a member of it.
 pub const APPLICATION_ROLE: &str = "makegood_app";
 
-/// Tables to which rows are only ever added.
+/// Tables of the shop to which rows are only ever added.
 pub const ONLY_GROW: [&str; 5] =
     ["ledger_transactions", "ledger_entries", "order_events", "stock_movements", "console_actions"];
 
 /// Tables whose rows are never changed: they move into the archive as they are.
-const NEVER_CHANGE: &str = "operator_actions, kept_actions, setting_actions";
+const NEVER_CHANGE: &str = "operator_actions, kept_actions";
 
 /// What became of the role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,7 @@ pub(crate) async fn grant(conn: &mut PgConnection, cell: &Cell) -> Result<RoleSt
         format!("grant select, insert, update, delete on all tables in schema {cell} to {role}"),
         format!("grant usage, select on all sequences in schema {cell} to {role}"),
         format!("revoke update, truncate on {NEVER_CHANGE} from {role}"),
+        format!("revoke update, delete, truncate on setting_actions from {role}"),
         format!("revoke insert, update, delete on schema_migrations from {role}"),
     ];
     // A cell of the engine alone has none of these.
@@ -48,11 +49,13 @@ pub(crate) async fn grant(conn: &mut PgConnection, cell: &Cell) -> Result<RoleSt
     Ok(RoleState::Granted)
 }
 
-/// The tables that only grow, as far as the cell has them.
+/// The tables that only grow, as far as the cell has them: one of the engine alone may have tables
+/// of those names that are somebody else's.
 async fn there(conn: &mut PgConnection) -> Result<Vec<String>, Error> {
     let row = sqlx::query(
         "select array(select t.name from unnest($1::text[]) t (name)
-                      where to_regclass(t.name) is not null)",
+                      where to_regclass(t.name) is not null
+                        and exists (select from schema_migrations m where m.name like 'shop/%'))",
     )
     .bind(ONLY_GROW.as_slice())
     .fetch_one(conn)

@@ -6,6 +6,7 @@ use domain::Rank;
 use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
+use crate::users::PasswordHash;
 use crate::{Conn, Result, row};
 
 /// A session to be begun.
@@ -59,12 +60,21 @@ pub struct Session {
     pub expires_at: DateTime<Utc>,
 }
 
-/// Begins a session that ends after `secs` seconds at the latest.
-pub async fn insert(conn: &mut Conn, new: &NewSession, secs: i64) -> Result<()> {
-    sqlx::query(
+/// Begins a session that ends after `secs` seconds at the latest; `false` when the operator has
+/// another password by now than the one that was checked, or may not sign in any more.
+pub async fn insert(
+    conn: &mut Conn,
+    new: &NewSession,
+    checked: &PasswordHash,
+    secs: i64,
+) -> Result<bool> {
+    let done = sqlx::query(
         "insert into console_sessions (token_hash, session_id, operator, csrf, address, agent,
            expires_at)
-         values ($1, $2, $3, $4, $5, $6, now() + $7 * interval '1 second')",
+         select $1, $2, o.name, $4, $5, $6, now() + $7 * interval '1 second'
+         from operators o
+         where o.name = $3 and o.password_hash = $8 and o.disabled_at is null
+         for share",
     )
     .bind(&new.token_hash)
     .bind(new.session_id)
@@ -73,9 +83,10 @@ pub async fn insert(conn: &mut Conn, new: &NewSession, secs: i64) -> Result<()> 
     .bind(&new.address)
     .bind(&new.agent)
     .bind(secs)
+    .bind(&checked.0)
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 /// Whose session this is, if it has neither ended nor been idle for `idle_secs`, and its operator may

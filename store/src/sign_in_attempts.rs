@@ -14,15 +14,11 @@ pub struct Attempts {
 
 /// The attempts of a subject, whose row is locked until the transaction ends.
 pub async fn lock(conn: &mut Conn, subject: &str) -> Result<Attempts> {
-    sqlx::query("insert into sign_in_attempts (subject) values ($1) on conflict do nothing")
-        .bind(subject)
-        .execute(&mut *conn)
-        .await?;
     let row = sqlx::query(
-        "select attempts, (extract(epoch from now() - last_at) * 1000)::bigint as ago_ms
-         from sign_in_attempts
-         where subject = $1
-         for update",
+        "insert into sign_in_attempts (subject)
+         values ($1)
+         on conflict (subject) do update set attempts = sign_in_attempts.attempts
+         returning attempts, (extract(epoch from now() - last_at) * 1000)::bigint as ago_ms",
     )
     .bind(subject)
     .fetch_one(conn)
@@ -30,29 +26,31 @@ pub async fn lock(conn: &mut Conn, subject: &str) -> Result<Attempts> {
     Ok(Attempts { attempts: row::get(&row, "attempts")?, ago_ms: row::get(&row, "ago_ms")? })
 }
 
-/// Counts an attempt, before it is known whether it succeeds: of many at once, none is free.
-pub async fn count(conn: &mut Conn, subject: &str) -> Result<()> {
+/// Counts an attempt, before it is known whether it succeeds: of many at once, none is free. After
+/// `forget_secs` without one, it is the first.
+pub async fn count(conn: &mut Conn, subject: &str, forget_secs: i64) -> Result<()> {
     sqlx::query(
         "update sign_in_attempts
-         set attempts = attempts + 1, last_at = now()
+         set attempts = 1 + case
+               when last_at < now() - $2 * interval '1 second' then 0
+               else attempts
+             end,
+             last_at = now()
          where subject = $1",
     )
     .bind(subject)
+    .bind(forget_secs)
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// Takes one attempt back: it succeeded.
+/// Takes half of the attempts back: one has succeeded.
 pub async fn take_back(conn: &mut Conn, subject: &str) -> Result<()> {
-    sqlx::query(
-        "update sign_in_attempts
-         set attempts = attempts - 1
-         where subject = $1 and attempts > 0",
-    )
-    .bind(subject)
-    .execute(conn)
-    .await?;
+    sqlx::query("update sign_in_attempts set attempts = attempts / 2 where subject = $1")
+        .bind(subject)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

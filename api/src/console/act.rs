@@ -233,6 +233,10 @@ async fn look(
         Err(makegood::Error::RunNotFound(_)) => {
             return Err(PageError::NotFound(format!("Run {run_id} is archived; no verb applies.")));
         }
+        // What was given cannot be tried; the form says why, beside what can.
+        Err(makegood::Error::TooLarge { .. } | makegood::Error::Json { .. }) => {
+            hand.foresee(run_id, &fields.suggested(kind)).await?
+        }
         foreseen => foreseen?,
     };
     fields.stands(&foreseen);

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Redirect};
 use secrecy::SecretString;
 use serde::Deserialize;
 use store::console_sessions::{self, NewSession};
+use store::users::PasswordHash;
 use store::{Error, operators};
 use uuid::Uuid;
 
@@ -100,9 +101,11 @@ pub(crate) async fn enter(
         Known::Nobody => None,
         Known::Somebody { hash } => Some(hash),
     };
+    // Whether the name exists is nobody's business.
+    let wrong = || refused(StatusCode::UNAUTHORIZED, "Name or password is wrong.".to_owned());
+    let checked = PasswordHash(hash.clone().unwrap_or_default());
     if !app.passwords.verify(given.password, hash).await? {
-        // Whether the name exists is nobody's business.
-        return refused(StatusCode::UNAUTHORIZED, "Name or password is wrong.".to_owned());
+        return wrong();
     }
     let secure = app.config.secure_cookies;
     let token = cookie::token();
@@ -110,13 +113,15 @@ pub(crate) async fn enter(
     let new = NewSession {
         token_hash: cookie::hash(&token),
         session_id: Uuid::now_v7(),
-        operator: name,
+        operator: name.clone(),
         csrf: cookie::token(),
         address: peer.ip().to_string(),
         agent: agent.unwrap_or_default().chars().take(300).collect(),
     };
     let old = cookie::read(&headers, secure).map(|token| cookie::hash(&token));
-    app.finish(begin(Shared::clone(&app), new, old, subjects)).await?;
+    if !app.finish(begin(Shared::clone(&app), (new, checked), old, subjects)).await? {
+        return wrong();
+    }
     Ok(([(header::SET_COOKIE, cookie::keep(&token, secure))], Redirect::to(&next)).into_response())
 }
 
@@ -143,23 +148,28 @@ async fn look((app, name): (Shared, String), subjects: Subjects) -> ApiResult<(S
     Ok((subjects, known))
 }
 
-/// Begins the session, ends the one that the browser had, and forgets those that are over.
+/// Begins the session, ends the one that the browser had, and forgets those that are over; `false`
+/// when the password was changed, or its owner disabled, while it was checked.
 async fn begin(
     app: Shared,
-    new: NewSession,
+    (new, checked): (NewSession, PasswordHash),
     old: Option<Vec<u8>>,
     subjects: Subjects,
-) -> ApiResult<()> {
+) -> ApiResult<bool> {
     let mut tx = app.pool.begin().await?;
     if let Some(old) = old {
         console_sessions::end_of_token(&mut tx, &old).await?;
     }
     console_sessions::forget_ended(&mut tx, gate::IDLE_SECS).await?;
-    console_sessions::insert(&mut tx, &new, LONGEST_SECS).await?;
+    if !console_sessions::insert(&mut tx, &new, &checked, LONGEST_SECS).await? {
+        tx.rollback().await?;
+        return Ok(false);
+    }
     subjects.succeeded(&mut tx).await?;
     Record::of(&new.operator, "sign_in", &new.operator).because(&new.agent).write(&mut tx).await?;
     tx.commit().await?;
-    Subjects::tidy(&mut *app.pool.acquire().await?).await
+    Subjects::tidy(&mut *app.pool.acquire().await?).await?;
+    Ok(true)
 }
 
 /// `POST /console/sign-out`

@@ -41,12 +41,13 @@ impl Subjects {
                 return Ok(Some(left.saturating_add(999) / 1_000));
             }
         }
-        sign_in_attempts::count(&mut *conn, &self.address).await?;
-        sign_in_attempts::count(&mut *conn, &self.name).await?;
+        sign_in_attempts::count(&mut *conn, &self.address, FORGET_SECS).await?;
+        sign_in_attempts::count(&mut *conn, &self.name, FORGET_SECS).await?;
         Ok(None)
     }
 
-    /// The attempt succeeded: the name starts anew, and the address has one less.
+    /// The attempt succeeded: the name starts anew, and half of the address's is forgiven, which may
+    /// be everybody's behind one proxy.
     pub(super) async fn succeeded(&self, conn: &mut PgConnection) -> ApiResult<()> {
         sign_in_attempts::take_back(&mut *conn, &self.address).await?;
         sign_in_attempts::forget(conn, &self.name).await?;

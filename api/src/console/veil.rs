@@ -5,50 +5,71 @@
 use axum::body::{Body, to_bytes};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use uuid::Uuid;
 
 /// The largest page.
 const LIMIT: usize = 64 * 1024 * 1024;
 const HIDDEN: &str = "hidden";
 
+/// What a page is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Html,
+    Json,
+    Csv,
+}
+
 /// The page without what somebody of this name must not see. Streams carry no words of runs.
 pub(super) async fn veil(response: Response, name: &str) -> Response {
     let kind = response.headers().get(header::CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let is_html = kind.starts_with("text/html");
-    if !is_html && !kind.starts_with("text/csv") && !kind.starts_with("application/json") {
+    let form = if kind.starts_with("text/html") {
+        Form::Html
+    } else if kind.starts_with("application/json") {
+        Form::Json
+    } else if kind.starts_with("text/csv") {
+        Form::Csv
+    } else {
         return response;
-    }
+    };
     let (mut parts, body) = response.into_parts();
     let Ok(bytes) = to_bytes(body, LIMIT).await else {
         tracing::error!("a page is too large to be shown to a viewer");
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     parts.headers.remove(header::CONTENT_LENGTH);
-    let text = veiled(&String::from_utf8_lossy(&bytes), is_html, name);
+    let text = veiled(&String::from_utf8_lossy(&bytes), form, name);
     Response::from_parts(parts, Body::from(text))
 }
 
-fn veiled(text: &str, is_html: bool, name: &str) -> String {
+fn veiled(text: &str, form: Form, name: &str) -> String {
     let (mut out, mut word) = (String::with_capacity(text.len()), String::new());
-    let mut in_tag = false;
+    let (mut in_string, mut escaped) = (false, false);
+    let end = |out: &mut String, word: &mut String, in_string: bool| {
+        // The page's own clock is a number too.
+        let is_clock = form == Form::Html && out.ends_with("data-now=\"");
+        let hide = word != name && !is_clock && (is_address(word) || has_long_number(word));
+        match (hide, form == Form::Json && !in_string) {
+            (false, _) => out.push_str(word),
+            (true, false) => out.push_str(HIDDEN),
+            // A number, which a word without quotes cannot stand for.
+            (true, true) => out.push_str("\"hidden\""),
+        }
+        word.clear();
+    };
     for c in text.chars() {
         if c.is_alphanumeric() || matches!(c, '@' | '.' | '_' | '%' | '+' | '-') {
             word.push(c);
+            escaped = false;
             continue;
         }
-        end(&mut out, &mut word, in_tag, name);
-        in_tag = is_html && (c == '<' || (in_tag && c != '>'));
+        end(&mut out, &mut word, in_string);
+        in_string ^= c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
         out.push(c);
     }
-    end(&mut out, &mut word, in_tag, name);
+    end(&mut out, &mut word, in_string);
     out
-}
-
-/// In a tag, a long number is a time or a place of a drawing.
-fn end(out: &mut String, word: &mut String, in_tag: bool, name: &str) {
-    let hide = word != name && (is_address(word) || (!in_tag && is_long_number(word)));
-    out.push_str(if hide { HIDDEN } else { word });
-    word.clear();
 }
 
 fn is_address(word: &str) -> bool {
@@ -56,9 +77,10 @@ fn is_address(word: &str) -> bool {
     parts.is_some_and(|(who, _)| !who.is_empty())
 }
 
-fn is_long_number(word: &str) -> bool {
-    let digits = word.trim_matches(['+', '.', '-']);
-    (10..=19).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
+/// Also behind other letters, as in `tel9876543210`. A run's id is none.
+fn has_long_number(word: &str) -> bool {
+    let mut runs = word.split(|c: char| !c.is_ascii_digit());
+    runs.any(|digits| (10..=19).contains(&digits.len())) && Uuid::parse_str(word).is_err()
 }
 
 #[cfg(test)]
@@ -66,7 +88,7 @@ mod tests {
     use super::*;
 
     fn html(text: &str) -> String {
-        veiled(text, true, "eve@shop.example")
+        veiled(text, Form::Html, "eve@shop.example")
     }
 
     #[test]
@@ -78,7 +100,11 @@ mod tests {
         );
         assert_eq!(html("<a title=\"success@upi\">"), "<a title=\"hidden\">");
         assert_eq!(html("card 4111111111111111, call +919876543210"), "card hidden, call hidden");
-        assert_eq!(veiled("{\"a\":\"4111111111111111\"}", false, ""), "{\"a\":\"hidden\"}");
+        assert_eq!(html("<a title=\"card_4111111111111111\">"), "<a title=\"hidden\">");
+        assert_eq!(html("<a href=\"?attr.phone=9876543210\">"), "<a href=\"?attr.phone=hidden\">");
+        let json = |text| veiled(text, Form::Json, "");
+        assert_eq!(json("{\"a\":\"4111111111111111\"}"), "{\"a\":\"hidden\"}");
+        assert_eq!(json("{\"a\":4111111111111111}"), "{\"a\":\"hidden\"}", "it stays JSON");
     }
 
     #[test]

@@ -162,6 +162,10 @@ impl Change {
             ),
         };
         made.map_err(|error| unable(error, name))?;
+        if matches!(self, Self::Disabled(true)) {
+            let ended = console_sessions::end_all(&mut tx, name, None).await;
+            ended.map_err(|error| unable(error, name))?;
+        }
         write_down(&mut tx, actor, verb, name, Some(changed)).await?;
         Ok(tx.commit().await?)
     }

@@ -118,7 +118,10 @@ impl Operator {
             }
             Place::Back(step) => (step, true, tried),
             Place::Child(step, child) => {
-                let facts = by_operator::facts(&mut conn, child).await?;
+                let facts = match child {
+                    Some(child) => by_operator::facts(&mut conn, child).await?,
+                    None => None,
+                };
                 let input = facts.and_then(|facts| serde_json::from_str(&facts.input).ok());
                 (step, false, input)
             }

@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 use std::str::FromStr;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
 use uuid::Uuid;
 
 use super::{LONGEST_PAGE, Order, PAGE, RunFilter, Shown, Term, What, When};
@@ -146,6 +146,16 @@ pub(super) fn length_words(length: Duration) -> String {
 
 /// A length of time ago, a date, or a time: in UTC where it says no zone.
 fn when(value: &str) -> Result<When, String> {
+    let when = time(value)?;
+    match when {
+        When::At(at) if !(1970..=9999).contains(&at.year()) => {
+            Err("a year is one from 1970 to 9999".to_owned())
+        }
+        when => Ok(when),
+    }
+}
+
+fn time(value: &str) -> Result<When, String> {
     if let Ok(length) = length(value) {
         return Ok(When::Ago(length));
     }

@@ -27,6 +27,8 @@ use crate::console::who::Operator;
 const MOST: usize = 10_000;
 /// Runs that one statement reads.
 const PAGE: u32 = 500;
+/// Reads for one choice: a filter that few runs fit is looked for in so much of the history, and no more.
+const MOST_PAGES: usize = 60;
 /// Runs that are shown of them.
 const SAMPLE: usize = 10;
 /// Runs a second, unless said otherwise, and at most.
@@ -183,10 +185,10 @@ async fn matching(
 ) -> Result<(Vec<inspect::ListedRun>, bool), PageError> {
     let mut wanted = filter.clone();
     let mut runs = Vec::new();
-    loop {
+    for _ in 0..MOST_PAGES {
         let page = inspect::list(&mut *conn, &wanted).await?;
-        // An archived run takes no verb.
-        runs.extend(page.runs.into_iter().filter(|run| !run.archived));
+        // A run that has ended takes no verb.
+        runs.extend(page.runs.into_iter().filter(|run| run.ended_at.is_none()));
         if runs.len() > MOST {
             runs.truncate(MOST);
             return Ok((runs, true));
@@ -194,4 +196,5 @@ async fn matching(
         let Some(next) = page.next else { return Ok((runs, false)) };
         wanted = wanted.behind(next);
     }
+    Ok((runs, true))
 }

@@ -117,7 +117,8 @@ fn cause(detail: &RunDetail, steps: &[StepView]) -> Option<String> {
 
 /// The child that a row of the record started.
 fn child(step: &StepView) -> Option<Uuid> {
-    let started = step.result.as_ref().filter(|_| step.kind == "started")?;
+    let starts = matches!(step.kind.as_str(), "started" | "restarted");
+    let started = step.result.as_ref().filter(|_| starts)?;
     started.get("run_id")?.as_str()?.parse().ok()
 }
 

@@ -38,7 +38,8 @@ pub(super) async fn named(
     .bind(MOST)
     .fetch_all(conn)
     .await?;
-    Ok((!found.is_empty()).then_some(found))
+    // Where one of them is no whole id, they may be beginnings.
+    Ok((found.len() >= names.len()).then_some(found))
 }
 
 /// All runs that the filter can mean, when an index says that they are few.
@@ -72,18 +73,20 @@ async fn with_incident(
     filter: &RunFilter,
 ) -> Result<Option<Vec<Uuid>>, sqlx::Error> {
     let asked = filter.terms.iter().filter(|term| !term.not);
-    let group = asked.into_iter().find_map(|term| match &term.what {
-        What::Fingerprint(group) => Some(group),
-        _ => None,
-    });
+    let groups: Vec<&String> = asked
+        .filter_map(|term| match &term.what {
+            What::Fingerprint(group) => Some(group),
+            _ => None,
+        })
+        .collect();
     let found = sqlx::query_scalar(
         "select run_id
          from incidents
-         where resolved_at is null and ($1::text is null or fingerprint = $1)
+         where resolved_at is null and ($1::text[] is null or fingerprint = any($1))
          limit $2",
     )
     .persistent(false)
-    .bind(group)
+    .bind((!groups.is_empty()).then_some(groups))
     .bind(MOST + 1)
     .fetch_all(conn)
     .await?;
@@ -130,21 +133,27 @@ async fn with_attribute(
     filter: &RunFilter,
 ) -> Result<Option<Vec<Uuid>>, sqlx::Error> {
     let asked = filter.terms.iter().filter(|term| !term.not);
-    let pair = asked.into_iter().find_map(|term| match &term.what {
-        What::Attribute(name, value) => Some(serde_json::json!({ name.clone(): value })),
+    let pairs = asked.filter_map(|term| match &term.what {
+        What::Attribute(name, value) => Some((name, value)),
         _ => None,
     });
-    let Some(pair) = pair else { return Ok(None) };
+    let pairs: Vec<_> = pairs.collect();
+    let Some((first, _)) = pairs.first() else { return Ok(None) };
+    // Values of one name widen each other; a second name only narrows.
+    let of_first = pairs.iter().filter(|(name, _)| name == first);
+    let values: Vec<_> =
+        of_first.map(|(name, value)| serde_json::json!({ name.as_str(): value })).collect();
     let found = sqlx::query_scalar(
         "select x.run_id
-         from (
-           (select run_id from runs where attributes @> $1 limit $2)
+         from unnest($1::jsonb[]) v(pair)
+         cross join lateral (
+           (select r.run_id from runs r where r.attributes @> v.pair limit $2)
            union all
-           (select run_id from archived_runs where attributes @> $1 limit $2)
+           (select a.run_id from archived_runs a where a.attributes @> v.pair limit $2)
          ) x
          limit $2",
     )
-    .bind(pair)
+    .bind(values)
     .bind(MOST + 1)
     .fetch_all(conn)
     .await?;
