@@ -11,6 +11,8 @@ use super::{customer::Web, gateway_books::GatewayBooks, progress::Step};
 const LOOK: Duration = Duration::from_millis(200);
 /// Without any run ending for this long, plus a second for fifty checkouts, nothing will.
 const STILLNESS: Duration = Duration::from_mins(2);
+/// However much goes on by the clock, such as comparisons of the books, it takes no longer than this.
+const LONGEST: Duration = Duration::from_mins(15);
 /// Stored webhooks that match nothing yet may hold things up no longer than this.
 const STRAGGLERS: Duration = Duration::from_secs(15);
 const LISTED: i64 = 50;
@@ -37,6 +39,7 @@ pub(crate) async fn settle(
     is_calm: impl Fn(&Settled) -> bool,
 ) -> anyhow::Result<Settled> {
     let patience = STILLNESS.saturating_add(Duration::from_secs(u64::from(checkouts / 50)));
+    let begun = Instant::now();
     let mut moved = (0, Instant::now());
     let mut calm_since: Option<Instant> = None;
     let mut quiet_looks = 0_u32;
@@ -48,7 +51,7 @@ pub(crate) async fn settle(
         if ended != moved.0 {
             moved = (ended, Instant::now());
         }
-        if moved.1.elapsed() > patience {
+        if moved.1.elapsed() > patience || begun.elapsed() > LONGEST {
             return list(pool, settled).await;
         }
         let calm = settled.open == 0 && is_calm(&settled);
