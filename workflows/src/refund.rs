@@ -13,7 +13,7 @@ use makegood::{Closing, Ctx, Forward, Late, LateSignal, Workflow, WorkflowResult
 pub struct Refund;
 
 /// When a refund that is under way is looked at again, and how often after that, without end.
-const LOOK_AGAIN_SECS: [u64; 4] = [60, 600, 3_600, 21_600];
+const LOOK_AGAIN_SECS: [u64; 6] = [60, 120, 300, 900, 3_600, 21_600];
 const THEN_EVERY_SECS: u64 = 43_200;
 
 impl Workflow for Refund {
