@@ -2,8 +2,6 @@
 //! Settings stay text here, so that all of their faults can be named at once (see `settings`).
 
 mod bulk;
-#[cfg(test)]
-mod documents;
 mod ledger;
 mod manual;
 mod mend;
@@ -171,3 +169,6 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+mod documents;
