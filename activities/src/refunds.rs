@@ -67,14 +67,6 @@ pub struct Strays {
     pub open: bool,
 }
 
-impl Strays {
-    /// Whether a payment may still come in, or a refund has not left yet.
-    pub fn is_under_way(&self) -> bool {
-        let mut refunds = self.returned.iter().flat_map(|returned| &returned.refunds);
-        self.open || refunds.any(|back| !back.processed)
-    }
-}
-
 /// Undoes an order at the gateway: the gateway cannot close one, so whatever was paid into it by
 /// now goes back. What comes later is a late signal's business.
 pub struct ReturnCaptures(pub Arc<dyn Gateway>);

@@ -9,12 +9,17 @@ use tokio::sync::{Semaphore, watch};
 use tracing::Instrument;
 
 use crate::config::Config;
+use crate::console::Bulks;
 use crate::error::{ApiError, ApiResult};
 use crate::identity::Tokens;
+use crate::observe::in_request;
 use crate::passwords::Passwords;
 
 /// More pieces of work than ever run at once: the database has far fewer connections.
 const SLOTS: u32 = 1 << 20;
+
+/// Streams of the console's pages at a time; a page that finds none looks by itself.
+const STREAMS: usize = 128;
 
 /// The state of every handler.
 pub(crate) type Shared = Arc<App>;
@@ -27,6 +32,10 @@ pub(crate) struct App {
     pub(crate) passwords: Passwords,
     /// True once the server was asked to stop.
     pub(crate) stopping: watch::Receiver<bool>,
+    /// Places for the streams of the console's pages.
+    pub(crate) streams: Arc<Semaphore>,
+    /// Where bulk actions are told that they begin.
+    pub(crate) bulks: Bulks,
     work: Arc<Semaphore>,
 }
 
@@ -37,10 +46,12 @@ impl App {
         client: Client,
         passwords: Passwords,
         stopping: watch::Receiver<bool>,
+        bulks: Bulks,
     ) -> Shared {
         let tokens = Tokens::new(&config.keys.jwt_secret, config.token_ttl);
         let work = Arc::new(Semaphore::new(usize::try_from(SLOTS).unwrap_or(usize::MAX >> 3)));
-        Arc::new(Self { config, pool, client, tokens, passwords, stopping, work })
+        let streams = Arc::new(Semaphore::new(STREAMS));
+        Arc::new(Self { config, pool, client, tokens, passwords, stopping, streams, bulks, work })
     }
 
     /// Runs work on the database to its end, whether or not anybody still waits for the answer.
@@ -48,21 +59,25 @@ impl App {
     /// A client that hangs up, or a timeout, drops the handler at its await. Without a task of its
     /// own the database call would be dropped half-way with it, and nobody could say whether it
     /// took effect.
-    pub(crate) async fn finish<T: Send + 'static>(
+    pub(crate) fn finish<T: Send + 'static>(
         &self,
         work: impl Future<Output = ApiResult<T>> + Send + 'static,
-    ) -> ApiResult<T> {
-        let Ok(slot) = Arc::clone(&self.work).acquire_owned().await else {
-            return Err(ApiError::Stopping);
-        };
-        let task = async move {
-            let _slot = slot;
-            work.await
-        };
-        match tokio::spawn(task.in_current_span()).await {
-            Ok(done) => done,
-            Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
-            Err(_) => Err(ApiError::Stopping),
+    ) -> impl Future<Output = ApiResult<T>> + Send {
+        // Whoever waits carries a pointer to the work, however large that is.
+        let work = Box::pin(work);
+        async move {
+            let Ok(slot) = Arc::clone(&self.work).acquire_owned().await else {
+                return Err(ApiError::Stopping);
+            };
+            let task = async move {
+                let _slot = slot;
+                work.await
+            };
+            match tokio::spawn(in_request(task).in_current_span()).await {
+                Ok(done) => done,
+                Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
+                Err(_) => Err(ApiError::Stopping),
+            }
         }
     }
 

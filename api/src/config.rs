@@ -31,6 +31,9 @@ pub struct Config {
     pub migrations: Vec<&'static str>,
     /// Renders `/metrics`; the process installs its recorder.
     pub metrics: PrometheusHandle,
+    /// Whether the console's cookie is for https alone; otherwise it may only listen on this machine.
+    /// Default true.
+    pub secure_cookies: bool,
     /// The secrets.
     pub keys: Keys,
 }
@@ -64,6 +67,7 @@ impl Config {
             drain: Duration::from_secs(10),
             migrations: Vec::new(),
             metrics,
+            secure_cookies: true,
             keys,
         }
     }
@@ -88,6 +92,10 @@ impl Config {
         require(
             keys.webhook_secret_previous.as_ref().is_none_or(filled),
             "the previous webhook secret is empty: leave it out instead",
+        );
+        require(
+            self.secure_cookies || self.bind.ip().is_loopback(),
+            "the console's cookie must be for https alone when others than this machine can reach it",
         );
         require((1..=100).contains(&self.connections), "connections are 1 to 100");
         require(!self.token_ttl.is_zero(), "the lifetime of a token is zero");

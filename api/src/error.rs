@@ -50,6 +50,8 @@ pub(crate) enum ApiError {
     UnknownSku(Vec<Sku>),
     #[error("the order comes to nothing")]
     NothingToPay,
+    #[error("the order costs {0}, less than can be paid")]
+    TooLittleToPay(Money),
     #[error("the order is past the point where it can be cancelled")]
     TooLate,
     #[error("the order is {0}")]
@@ -58,6 +60,8 @@ pub(crate) enum ApiError {
     NothingToRefund(OrderStatus),
     #[error("only {0} of this order can still go back")]
     RefundTooLarge(Money),
+    #[error("{0} of this order is left, and the gateway gives back no amount as small as that")]
+    RefundTooSmall(Money),
     #[error("outside the shop's policy: {0}")]
     OutsidePolicy(OutsidePolicy),
     #[error("the order was tried {0} times; place a new one")]
@@ -116,10 +120,12 @@ impl ApiError {
             Self::IdempotencyConflict => (S::CONFLICT, "IDEMPOTENCY_CONFLICT"),
             Self::UnknownSku(_) => (S::UNPROCESSABLE_ENTITY, "UNKNOWN_SKU"),
             Self::NothingToPay => (S::UNPROCESSABLE_ENTITY, "NOTHING_TO_PAY"),
+            Self::TooLittleToPay(_) => (S::UNPROCESSABLE_ENTITY, "TOO_LITTLE_TO_PAY"),
             Self::TooLate => (S::CONFLICT, "TOO_LATE"),
             Self::OrderEnded(status) => (S::CONFLICT, ended_code(*status)),
             Self::NothingToRefund(_) => (S::CONFLICT, "NOTHING_TO_REFUND"),
             Self::RefundTooLarge(_) => (S::CONFLICT, "REFUND_TOO_LARGE"),
+            Self::RefundTooSmall(_) => (S::CONFLICT, "REFUND_TOO_SMALL"),
             Self::OutsidePolicy(_) => (S::CONFLICT, "OUTSIDE_REFUND_POLICY"),
             Self::AttemptsUsedUp(_) => (S::CONFLICT, "ATTEMPTS_USED_UP"),
             Self::SessionNotReady => (S::SERVICE_UNAVAILABLE, "SESSION_NOT_READY"),
@@ -137,7 +143,7 @@ impl ApiError {
             json!({ "field": field })
         } else if let Self::UnknownSku(skus) = self {
             json!({ "skus": skus })
-        } else if let Self::RefundTooLarge(left) = self {
+        } else if let Self::RefundTooLarge(left) | Self::RefundTooSmall(left) = self {
             json!({ "left": left })
         } else if let Self::OrderEnded(status) | Self::NothingToRefund(status) = self {
             json!({ "order_status": status })
@@ -216,6 +222,7 @@ impl From<makegood::Error> for ApiError {
             | makegood::Error::Attribute(_)
             | makegood::Error::InvalidSchedule(_)
             | makegood::Error::ScheduleNotFound(_)
+            | makegood::Error::NotMigrated { .. }
             | makegood::Error::Unfit(_) => Self::Internal(error.into()),
         }
     }

@@ -6,6 +6,7 @@
 mod app;
 mod body;
 mod config;
+mod console;
 mod envelope;
 mod error;
 mod health;
@@ -21,4 +22,6 @@ mod wait;
 mod webhooks;
 
 pub use config::{Config, Keys};
+pub use console::{Remedy, remedy_of};
+pub use passwords::{check_strength, hash_password};
 pub use server::{Api, StartError, run};

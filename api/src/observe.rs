@@ -27,6 +27,11 @@ pub(crate) fn request_id() -> String {
     CURRENT.try_with(Clone::clone).unwrap_or_default()
 }
 
+/// Work of this request in a task of its own: it carries the id on.
+pub(crate) fn in_request<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+    CURRENT.scope(request_id(), work)
+}
+
 /// Answers a request within its time limit, whatever happens in its handler.
 pub(crate) async fn observe(State(app): State<Shared>, request: Request, next: Next) -> Response {
     let began = Instant::now();

@@ -21,6 +21,34 @@ const LANES: u32 = 1;
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bWFrZWdvb2Qtbm9ib2R5$\
                       AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
+/// Whether a password for the console will do: 12 to 256 bytes, not the name, not one letter; and if
+/// not, why not.
+///
+/// # Errors
+/// The words for whoever chose it.
+pub fn check_strength(password: &SecretString, name: &str) -> Result<(), String> {
+    let password = password.expose_secret();
+    let mut letters: Vec<_> = password.chars().collect();
+    letters.sort_unstable();
+    letters.dedup();
+    if !(12..=256).contains(&password.len()) {
+        return Err("A password has 12 to 256 bytes.".to_owned());
+    }
+    if password.to_lowercase().contains(&name.to_lowercase()) || letters.len() < 5 {
+        return Err("This password is too easy to guess.".to_owned());
+    }
+    Ok(())
+}
+
+/// The hash of a new password, made at once: for a program that does nothing else meanwhile.
+///
+/// # Errors
+/// The machine cannot hash passwords.
+pub fn hash_password(password: &SecretString) -> Result<String, String> {
+    let argon2 = argon2().map_err(|error| error.to_string())?;
+    hash(&argon2, password.expose_secret()).map_err(|error| error.to_string())
+}
+
 /// Hashes and checks passwords.
 #[derive(Clone)]
 pub(crate) struct Passwords {
@@ -30,9 +58,7 @@ pub(crate) struct Passwords {
 
 impl Passwords {
     pub(crate) fn new() -> Result<Self, ApiError> {
-        let params =
-            Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|e| fault(&e.to_string()))?;
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let argon2 = argon2()?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Ok(Self { argon2, turns: Arc::new(Semaphore::new(cores)) })
     }
@@ -74,6 +100,11 @@ impl Passwords {
         });
         done.await.map_err(|e| fault(&e.to_string()))
     }
+}
+
+fn argon2() -> Result<Argon2<'static>, ApiError> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|e| fault(&e.to_string()))?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
 fn hash(argon2: &Argon2<'_>, password: &str) -> Result<String, ApiError> {

@@ -3,10 +3,12 @@
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
+use axum::response::Redirect;
 use axum::routing::{get, post};
 
 use crate::app::Shared;
 use crate::body::{BODY_LIMIT, WEBHOOK_LIMIT};
+use crate::console;
 use crate::error::ApiError;
 use crate::health;
 use crate::internal;
@@ -47,6 +49,8 @@ pub(crate) fn router(app: Shared) -> Router {
     Router::new()
         .nest("/api/v1", v1.merge(webhooks))
         .nest("/internal/v1", internal)
+        .nest("/console", console::router(&app))
+        .route("/console/", get(async || Redirect::permanent("/console")))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/health/db", get(health::database))

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use crate::app::{App, Shared};
 use crate::config::Config;
+use crate::console::Bulks;
 use crate::passwords::Passwords;
 use crate::router::router;
 use crate::webhooks::early;
@@ -43,6 +44,7 @@ pub struct Api {
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
     retries: JoinHandle<()>,
+    bulks: JoinHandle<()>,
 }
 
 impl Api {
@@ -62,9 +64,11 @@ impl Api {
         let listener = TcpListener::bind(config.bind).await.map_err(refuse)?;
         let addr = listener.local_addr().map_err(refuse)?;
         let (stop, stopping) = watch::channel(false);
-        let app = App::new(config, pool, client, passwords, stopping);
+        let (bulks, begun) = Bulks::new();
+        let app = App::new(config, pool, client, passwords, stopping, bulks);
 
         let service = router(Shared::clone(&app));
+        let service = service.into_make_service_with_connect_info::<SocketAddr>();
         let stopped = app.stopped();
         let server = tokio::spawn(async move {
             let serving = axum::serve(listener, service);
@@ -73,8 +77,9 @@ impl Api {
             }
         });
         let retries = tokio::spawn(early::retry(Shared::clone(&app)));
+        let bulks = tokio::spawn(Bulks::run(Shared::clone(&app), begun));
         tracing::info!(%addr, "the API listens");
-        Ok(Self { addr, app, stop, server, retries })
+        Ok(Self { addr, app, stop, server, retries, bulks })
     }
 
     /// Where it listens, with the port it got.
@@ -90,6 +95,7 @@ impl Api {
         let ended = timeout(limit, async {
             let _ = self.server.await;
             let _ = self.retries.await;
+            let _ = self.bulks.await;
             self.app.finished().await;
             self.app.pool.close().await;
         });

@@ -63,6 +63,8 @@ pub struct Percentiles {
     pub count: usize,
     /// Half of them were at most this long.
     pub p50: f64,
+    /// All but one in twenty were at most this long.
+    pub p95: f64,
     /// All but one in a hundred were at most this long.
     pub p99: f64,
     /// All but one in a thousand were at most this long.
@@ -83,7 +85,8 @@ impl Percentiles {
             let hundredths = u32::try_from(wait.as_micros() / 10).unwrap_or(u32::MAX);
             Duration::from_micros(10).saturating_mul(hundredths).div_duration_f64(MILLISECOND)
         };
-        Self { count: waits.len(), p50: at(500), p99: at(990), p999: at(999), max: at(1_000) }
+        let (p50, p95, p99, p999) = (at(500), at(950), at(990), at(999));
+        Self { count: waits.len(), p50, p95, p99, p999, max: at(1_000) }
     }
 }
 

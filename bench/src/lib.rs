@@ -6,6 +6,7 @@
 
 mod check;
 pub mod checkout;
+pub mod console;
 mod crowd;
 pub mod engine;
 mod error;

@@ -3,10 +3,15 @@
 
 mod bulk;
 mod ledger;
+mod manual;
 mod mend;
 mod operate;
+mod operators;
 mod reconcile;
+mod runs;
 mod serve;
+mod span;
+mod tend;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
@@ -18,12 +23,17 @@ use crate::dev::DevArgs;
 
 pub(crate) use self::bulk::{BulkArgs, BulkVerb, SelectionArgs, SimpleVerb};
 pub(crate) use self::ledger::{LedgerArgs, LedgerVerb};
+pub(crate) use self::manual::{CompletionsArgs, ManArgs};
 pub(crate) use self::mend::{CutArgs, MendVerb, OneArgs, SignedArgs};
-pub(crate) use self::operate::{
-    AuditArgs, DoctorArgs, MigrateArgs, MigrateVerb, ReplayCheckArgs, RunState, RunsArgs, RunsVerb,
-};
+pub(crate) use self::operate::{AuditArgs, DoctorArgs, MigrateArgs, MigrateVerb, ReplayCheckArgs};
+pub(crate) use self::operators::{ActorArgs, OperatorsArgs, OperatorsVerb, PasswordArgs};
 pub(crate) use self::reconcile::{NowArgs, ReconcileArgs, ReconcileVerb};
+pub(crate) use self::runs::{ListArgs, NarrowArgs, RunState, RunsArgs, RunsVerb};
 pub(crate) use self::serve::{ApiArgs, GatewayKeyArgs, SandboxArgs, WorkerArgs};
+pub(crate) use self::tend::{
+    IncidentsArgs, IncidentsVerb, LimitArgs, NamedArgs, QueuesArgs, QueuesVerb, SchedulesArgs,
+    SchedulesVerb, WorkersArgs, WorkersVerb,
+};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -55,10 +65,20 @@ pub(crate) enum Command {
     GatewaySandbox(SandboxArgs),
     /// Bring the cell's tables up to date, or show where they stand.
     Migrate(MigrateArgs),
-    /// List, show and repair runs.
-    Runs(RunsArgs),
+    /// List, show, follow and mend runs.
+    Runs(Box<RunsArgs>),
+    /// Show what needs a person, the alike ones together.
+    Incidents(IncidentsArgs),
+    /// Show the workers and what they hold.
+    Workers(WorkersArgs),
+    /// Show the queues, limit, pause and resume them.
+    Queues(QueuesArgs),
+    /// Show the schedules, pause, resume and trigger them.
+    Schedules(SchedulesArgs),
     /// Show what the books say.
     Ledger(LedgerArgs),
+    /// Say who may sign in to the console.
+    Operators(OperatorsArgs),
     /// Check every promise of the engine and of the shop; exit 1 if one is broken.
     Audit(AuditArgs),
     /// Compare the books with the gateway now, or show what comparisons found; exit 1 if something
@@ -74,6 +94,10 @@ pub(crate) enum Command {
     Dev(DevArgs),
     /// Measure speed, latency and cost, beside what PostgreSQL itself can do on this machine.
     Bench(BenchArgs),
+    /// Write the completions of a shell, for it to read.
+    Completions(CompletionsArgs),
+    /// Write the manual's pages.
+    Man(ManArgs),
     /// Drive the programs that `bench` measures.
     #[command(hide = true)]
     BenchWorker(BenchWorkerArgs),
@@ -145,3 +169,6 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+mod documents;

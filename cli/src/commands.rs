@@ -4,14 +4,21 @@ mod api;
 mod audit;
 mod bench_worker;
 mod doctor;
+mod incidents;
 mod ledger;
+mod manual;
 mod migrate;
+pub(crate) mod operators;
+mod queues;
 mod reconcile;
 mod replay_check;
 mod runs;
 mod sandbox;
+mod schedules;
 mod serve;
+mod setting;
 mod worker;
+mod workers;
 
 use std::process::ExitCode;
 
@@ -27,7 +34,14 @@ pub(crate) async fn run(command: Command) -> ExitCode {
         Command::GatewaySandbox(args) => Box::pin(sandbox::run(&args)).await,
         Command::Migrate(args) => Box::pin(migrate::run(&args)).await,
         Command::Runs(args) => Box::pin(runs::run(&args)).await,
+        Command::Incidents(args) => Box::pin(incidents::run(&args)).await,
+        Command::Workers(args) => Box::pin(workers::run(&args)).await,
+        Command::Queues(args) => Box::pin(queues::run(&args)).await,
+        Command::Schedules(args) => Box::pin(schedules::run(&args)).await,
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
         Command::Ledger(args) => Box::pin(ledger::run(&args)).await,
+        Command::Operators(args) => Box::pin(operators::run(&args)).await,
         Command::Audit(args) => Box::pin(audit::run(&args)).await,
         Command::Reconcile(args) => Box::pin(reconcile::run(&args)).await,
         Command::ReplayCheck(args) => Box::pin(replay_check::run(&args)).await,

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use makegood::Database;
-use migrations::FileState;
+use makegood::{Database, database_words};
+use migrations::{FileState, FileStatus, Part};
 use sqlx::{ConnectOptions, PgConnection};
 use tokio::time::timeout;
 
@@ -19,7 +19,7 @@ pub(crate) async fn connection(database: &DatabaseSettings) -> Result<PgConnecti
     let unreachable = || Problem::new(format!("cannot reach PostgreSQL at {}", database.place()));
     match timeout(PATIENCE, database.options.connect()).await {
         Ok(Ok(conn)) => Ok(conn),
-        Ok(Err(error)) => Err(unreachable().because(&error).next(remedy(&error))),
+        Ok(Err(error)) => Err(unreachable().because(database_words(&error)).next(remedy(&error))),
         Err(_) => Err(unreachable()
             .because(format!("no answer within {} s", PATIENCE.as_secs()))
             .next("check host and port in MAKEGOOD_DATABASE_URL, and firewalls on the way")
@@ -30,9 +30,7 @@ pub(crate) async fn connection(database: &DatabaseSettings) -> Result<PgConnecti
 /// The engine's view of a cell that answers and has every table that this binary needs.
 pub(crate) async fn migrated(database: &DatabaseSettings) -> Result<Database, Problem> {
     let mut conn = connection(database).await?;
-    let files = migrations::status(&mut conn, &database.cell).await.map_err(|error| {
-        Problem::new("the cell cannot be used").because(error).next("run `makegood doctor`")
-    })?;
+    let files = files(&mut conn, database).await?;
     let pending = files.iter().filter(|file| file.state == FileState::Pending).count();
     if pending > 0 {
         let what = format!("the cell {} is not up to date", database.cell);
@@ -40,6 +38,23 @@ pub(crate) async fn migrated(database: &DatabaseSettings) -> Result<Database, Pr
         return Err(Problem::new(what).because(why).next("run `makegood migrate` first"));
     }
     database.engine()
+}
+
+/// What the cell is meant to have: without any table of the shop's it is the engine's alone.
+pub(crate) async fn part(
+    conn: &mut PgConnection,
+    database: &DatabaseSettings,
+) -> Result<Part, Problem> {
+    Ok(Part::of(&files(conn, database).await?))
+}
+
+async fn files(
+    conn: &mut PgConnection,
+    database: &DatabaseSettings,
+) -> Result<Vec<FileStatus>, Problem> {
+    migrations::status(conn, &database.cell).await.map_err(|error| {
+        Problem::new("the cell cannot be used").because(error).next("run `makegood doctor`")
+    })
 }
 
 /// What to do about a refused connection, by what the server or the system said.

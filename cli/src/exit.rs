@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use makegood::database_words;
+
 use crate::output;
 
 /// The exit codes, the same for every command.
@@ -91,11 +93,11 @@ impl From<sqlx::Error> for Problem {
             .is_some_and(|c| c == "42P01");
         if missing {
             return Self::new("the cell has no tables, or not all of them")
-                .because(error)
+                .because(database_words(&error))
                 .next("run `makegood migrate`, or name another cell with --cell");
         }
         Self::new("the database refused a statement, or went away")
-            .because(error)
+            .because(database_words(&error))
             .next("try again; `makegood doctor` checks the database")
     }
 }

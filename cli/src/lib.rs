@@ -16,6 +16,7 @@ mod recorder;
 mod secrets;
 mod settings;
 mod signals;
+mod signing;
 
 use std::process::ExitCode;
 

@@ -4,8 +4,9 @@
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::ValueEnum;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use serde::Serialize;
 
 /// How data is shown.
@@ -43,6 +44,10 @@ pub(crate) fn json(value: &impl Serialize) {
     }
 }
 
+/// A word of at most so many characters, such as an id, is never broken over two lines: it could
+/// be neither read nor copied.
+const UNBROKEN: usize = 36;
+
 /// A table with these columns.
 pub(crate) fn table(columns: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
     let mut table = Table::new();
@@ -53,13 +58,40 @@ pub(crate) fn table(columns: &[&str], rows: impl IntoIterator<Item = Vec<String>
         table.load_style(presets::NOTHING);
     }
     table.set_header(columns.iter().map(|column| column.to_uppercase()));
-    for row in rows {
-        table.add_row(row);
+    let rows: Vec<_> = rows.into_iter().collect();
+    for (index, column) in table.column_iter_mut().enumerate() {
+        let mut cells = rows.iter().filter_map(|row| row.get(index));
+        if cells.all(|cell| cell.len() <= UNBROKEN && !cell.contains(' ')) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
+    table.add_rows(rows);
     data(&table.trim_fmt());
 }
 
 /// The line that says, to a program, that a server listens and where.
 pub(crate) fn listening(addr: SocketAddr, role: &str) {
     data(&serde_json::json!({"listening": addr.to_string(), "role": role}).to_string());
+}
+
+/// An empty screen to draw on anew.
+pub(crate) fn clear() {
+    let _ = write!(std::io::stdout().lock(), "\u{1b}[H\u{1b}[2J");
+}
+
+/// A time to the second.
+pub(crate) fn time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// How long ago it was, or how far ahead it is, in the largest unit that fits.
+pub(crate) fn ago(at: DateTime<Utc>) -> String {
+    let secs = Utc::now().signed_duration_since(at).num_seconds();
+    let (number, unit) = match secs.unsigned_abs() {
+        secs @ 0..120 => (secs, "s"),
+        secs @ 120..7_200 => (secs / 60, "min"),
+        secs @ 7_200..172_800 => (secs / 3_600, "h"),
+        secs => (secs / 86_400, "days"),
+    };
+    if secs < 0 { format!("in {number} {unit}") } else { format!("{number} {unit} ago") }
 }

@@ -163,3 +163,17 @@ fn an_interrupted_measurement_leaves_no_cell_and_no_worker() {
     let alive = std::path::Path::new("/proc").join(pid).exists();
     assert!(!alive, "its worker has ended");
 }
+
+#[test]
+fn every_page_of_the_console_is_timed_over_runs_that_are_there() {
+    let report = measured(&["console", "--runs", "2000", "--requests", "2"]);
+    assert_eq!(
+        (&report["work"], &report["runs_in_the_tables"]),
+        (&"console".into(), &2_000.into())
+    );
+    for page in ["overview", "all runs", "runs stuck", "runs by a text that none has", "one run"] {
+        let [p50, p95, max] =
+            ["p50", "p95", "max"].map(|which| number(&report, &format!("/{page}/{which}")));
+        assert!(0.0 < p50 && p50 <= p95 && p95 <= max, "{page}: {report}");
+    }
+}

@@ -24,10 +24,10 @@ pub use order_number::OrderNumber;
 pub use policy::{Capture, LateMoney, Terms};
 pub use pricing::{CartLine, PricedLine, PricedOrder, PricingError, Quantity, QuantityError};
 pub use records::{
-    Disposition, FindingOutcome, HoldState, PayoutKind, ReportKind, ReportOutcome, Role,
+    Disposition, FindingOutcome, HoldState, PayoutKind, Rank, ReportKind, ReportOutcome, Role,
     WebhookState,
 };
-pub use refund::{RefundStatus, SMALLEST_REFUND_MINOR, Sale};
+pub use refund::{RefundStatus, SMALLEST_PAYMENT_MINOR, SMALLEST_REFUND_MINOR, Sale};
 pub use refund_policy::{OutsidePolicy, RefundPolicy, RefundWish};
 pub use status::{OrderStatus, PaymentStatus};
 pub use words::UnknownWord;

@@ -100,3 +100,15 @@ words! {
         Service = "service",
     }
 }
+
+words! {
+    /// What somebody may do in the console; each may do what those before it may.
+    pub enum Rank("rank") {
+        /// Looks; sees no personal data.
+        Viewer = "viewer",
+        /// Also mends runs, one or many.
+        Operator = "operator",
+        /// Also ends runs without undoing them, and others' sessions.
+        Admin = "admin",
+    }
+}

@@ -21,6 +21,9 @@ words! {
 /// The gateway gives no less than this back at a time, in minor units (INR 1.00).
 pub const SMALLEST_REFUND_MINOR: i64 = 100;
 
+/// The least that the gateway takes, in the smallest unit.
+pub const SMALLEST_PAYMENT_MINOR: i64 = 100;
+
 impl RefundStatus {
     /// Whether this status may directly become `other`.
     pub fn may_become(self, other: Self) -> bool {

@@ -113,8 +113,8 @@ impl Call {
     }
 
     pub(crate) fn idempotency_key(&self, run_id: Uuid) -> String {
-        let suffix = if self.role == Role::Undo { ":undo" } else { "" };
-        format!("{run_id}:{}:{}{suffix}", self.step, self.occurrence)
+        let suffix = if self.role == Role::Undo { UNDO_SUFFIX } else { "" };
+        idempotency_key(run_id, &self.step, self.occurrence, suffix)
     }
 
     /// Under which its attempts are counted, unique in its run.
@@ -122,6 +122,14 @@ impl Call {
         let prefix = if self.role.is_compensation() { "undo " } else { "" };
         format!("{prefix}{}#{}", self.step, self.occurrence)
     }
+}
+
+/// What tells the key of an undo from that of its step.
+pub(crate) const UNDO_SUFFIX: &str = ":undo";
+
+/// The key of a call, the same for each of its attempts.
+pub(crate) fn idempotency_key(run_id: Uuid, step: &str, occurrence: i32, suffix: &str) -> String {
+    format!("{run_id}:{step}:{occurrence}{suffix}")
 }
 
 /// The failed attempts of a step that is not done yet.

@@ -16,6 +16,7 @@ use sqlx::PgConnection;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+use crate::database_words::words;
 use crate::retry::RetryPolicy;
 
 /// A named piece of code with an effect.
@@ -231,7 +232,7 @@ impl ActivityError {
             | Self::NotTried { message, .. }
             | Self::Unknown { message }
             | Self::Review { message, .. } => message.clone(),
-            Self::Unclassified(error) => error.to_string(),
+            Self::Unclassified(error) => words(error.as_ref()),
         }
     }
 }

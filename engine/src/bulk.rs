@@ -223,16 +223,43 @@ impl Client {
         bulk_id: Uuid,
         mut progress: impl FnMut(&Progress),
     ) -> Result<Progress, Error> {
+        let go_on = |now: &Progress| {
+            progress(now);
+            true
+        };
+        self.bulk_run_while(bulk_id, go_on).await
+    }
+
+    /// Like [`Client::bulk_run`], and returns after any run at which `go_on` says no. What is left
+    /// is carried out by the next call, in this process or another.
+    ///
+    /// ```no_run
+    /// # async fn example(client: &makegood::Client, bulk_id: uuid::Uuid, stopping: bool)
+    /// # -> Result<(), makegood::Error> {
+    /// client.bulk_run_while(bulk_id, |_| !stopping).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Client::bulk_run`].
+    pub async fn bulk_run_while(
+        &self,
+        bulk_id: Uuid,
+        mut go_on: impl FnMut(&Progress) -> bool,
+    ) -> Result<Progress, Error> {
         let mut conn = self.connections().acquire().await?;
         let order = bulk::start(&mut conn, bulk_id).await?;
         let order = order.ok_or(Error::BulkNotFound(bulk_id))?;
         let verb: Verb = serde_json::from_str(&order.verb)
             .map_err(|source| Error::Json { what: "the verb".to_owned(), source })?;
         let signature = Signature { actor: order.actor, reason: order.reason };
-        let signed = Signed { signature: &signature, bulk_id: Some(bulk_id) };
+        let signed = Signed::in_bulk(&signature, bulk_id);
         let mut now = standing(&mut conn, bulk_id).await?;
         drop(conn);
-        progress(&now);
+        if !go_on(&now) {
+            return Ok(now);
+        }
         let per_second = u32::try_from(order.per_second).unwrap_or(1).max(1);
         let mut pace = tokio::time::interval(Duration::from_secs(1) / per_second);
         // After a slow one the pace goes on, it does not catch up.
@@ -255,8 +282,37 @@ impl Client {
                 Settled::Refused => now.refused = now.refused.saturating_add(1),
                 Settled::Failed => now.failed = now.failed.saturating_add(1),
             }
-            progress(&now);
+            if !go_on(&now) {
+                return Ok(now);
+            }
         }
+    }
+
+    /// Begins a frozen bulk action, in the caller's transaction: `keeper` will see it to its end, in
+    /// whatever process, with [`Client::bulk_run_while`] and
+    /// [`abandoned_bulks`](crate::inspect::abandoned_bulks). Nothing is done to any run by this.
+    ///
+    /// ```no_run
+    /// # async fn example(
+    /// #     client: &makegood::Client, tx: &mut sqlx::PgConnection, bulk_id: uuid::Uuid,
+    /// # ) -> Result<(), makegood::Error> {
+    /// client.bulk_begin(tx, bulk_id, "console").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::BulkNotFound`] when it was begun before, is over, or never was.
+    pub async fn bulk_begin(
+        &self,
+        conn: &mut PgConnection,
+        bulk_id: Uuid,
+        keeper: &str,
+    ) -> Result<(), Error> {
+        if bulk::begin(conn, bulk_id, keeper).await? {
+            return Ok(());
+        }
+        Err(Error::BulkNotFound(bulk_id))
     }
 
     /// Stops a bulk action: runs whose turn has not come are left as they are.
@@ -294,6 +350,7 @@ impl Client {
                 return Ok(None);
             };
             let item = (bulk_id, run_id);
+            let mut told = None;
             let settled = match carry_out(&mut tx, signed, run_id, verb).await {
                 Ok(acted) => {
                     let outcome = match acted.carried {
@@ -301,7 +358,9 @@ impl Client {
                         Carried::Ordered => "ordered",
                     };
                     bulk::settle(&mut tx, item, outcome, None, Some(acted.action_id)).await?;
-                    Settled::Carried(acted.carried)
+                    let carried = acted.carried;
+                    told = Some(acted);
+                    Settled::Carried(carried)
                 }
                 Err(Error::Refused { refusal, .. }) => {
                     let why = format!("{refusal}; {}", refusal.next());
@@ -327,6 +386,9 @@ impl Client {
                 }
             };
             tx.commit().await?;
+            if let Some(acted) = told {
+                acted.tell(signed.signature, run_id, verb.kind());
+            }
             self.wake();
             return Ok(Some(settled));
         }

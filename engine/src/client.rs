@@ -26,7 +26,7 @@ use crate::run::CANCEL;
 use crate::store::runs::{self, NewRun};
 use crate::store::tasks::by_operator;
 use crate::store::whole::Whole;
-use crate::store::{signals, steps, tasks};
+use crate::store::{migrated, signals, steps, tasks};
 use crate::wake::Hints;
 use crate::workflow::{Cause, Workflow};
 
@@ -182,9 +182,11 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Database`] when it does not answer.
+    /// [`Error::Database`] when it does not answer; [`Error::NotMigrated`] when the cell has not the
+    /// engine's tables.
     pub async fn connect(database: &Database) -> Result<Self, Error> {
         let pool = database.pool("makegood-client", 4).await?;
+        migrated::check(&pool, database.cell()).await?;
         // Two desks commit; ends are listened for, and read.
         let hot = database.hot_pool("makegood-desks", 4).await?;
         let hints = Hints::start(database.lazy_pool("makegood-hints", 1).await?, database.cell());
@@ -575,7 +577,7 @@ async fn addressee(
     workflow_id: &str,
 ) -> Result<(Uuid, String), Error> {
     let found = signals::addressee(conn, workflow, workflow_id).await?;
-    found.ok_or_else(|| Error::RunNotFound(format!("{workflow} {workflow_id}")))
+    found.ok_or_else(|| Error::RunNotFound(format!("of {workflow} with the id {workflow_id:?}")))
 }
 
 fn decode<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, Error> {

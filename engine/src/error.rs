@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::database_words::database_words;
 use crate::operator::{Refusal, VerbKind};
 
 /// An error of the engine's client or worker.
@@ -24,7 +25,9 @@ use crate::operator::{Refusal, VerbKind};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The same workflow id was started before with another input: choose another id.
-    #[error("{workflow} {workflow_id} was started with another input; its run is {run_id}")]
+    #[error(
+        "the id {workflow_id:?} of {workflow} was started with another input; its run is {run_id}"
+    )]
     InputConflict {
         /// The workflow's name.
         workflow: String,
@@ -91,8 +94,17 @@ pub enum Error {
     /// The worker's settings or surroundings do not allow it to run.
     #[error("{0}")]
     Unfit(String),
+    /// The cell has no tables of the engine, or not all of them: migrate it.
+    #[error(
+        "the cell {cell} has no tables of the engine, or not all of them: run `makegood migrate \
+         --cell {cell}`"
+    )]
+    NotMigrated {
+        /// The cell.
+        cell: String,
+    },
     /// The database answered with an error, or did not answer.
-    #[error("database: {0}")]
+    #[error("database: {}", database_words(.0))]
     Database(#[from] sqlx::Error),
 }
 

@@ -2,6 +2,7 @@
 //!
 //! To be read in this order by whoever writes a first saga; later, each page stands for itself.
 //!
+//! - In a project of your own: [begin].
 //! - A saga: [steps] and [undo], the [pivot], [signals], [timers], several things [together],
 //!   [children].
 //! - Under load and in trouble: [batches], [retries], [cancel], [incidents], [operators].
@@ -12,6 +13,9 @@
 //! it, a *step* one recorded call in a run, an *activity* the code that a step calls, and an
 //! *attempt* one try of it. What a run has done is its *record*. To *make good* is to end a run by
 //! undoing what it did.
+
+#[doc = include_str!("guide/begin.md")]
+pub mod begin {}
 
 #[doc = include_str!("guide/steps.md")]
 pub mod steps {}

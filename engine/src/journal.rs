@@ -157,6 +157,17 @@ impl RowKind {
         }
     }
 
+    /// The kind of this spelling.
+    ///
+    /// ```
+    /// use makegood::inspect::RowKind;
+    ///
+    /// assert_eq!(RowKind::read("undone"), Some(RowKind::Undone));
+    /// ```
+    pub fn read(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
     /// The spelling in the table.
     ///
     /// ```

@@ -5,11 +5,15 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use parking_lot::RwLock;
+use serde_json::json;
 use sqlx::PgPool;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use crate::clock::Clock;
+use crate::config::WorkerConfig;
+use crate::note::notes;
+use crate::store::workers::Newcomer;
 use crate::store::{tasks, workers};
 use crate::watchdog::Watchdog;
 
@@ -20,8 +24,7 @@ const SOON: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Lease {
     pool: PgPool,
-    name: String,
-    host: String,
+    who: Newcomer,
     length: Duration,
     current: RwLock<Option<Held>>,
     retire: Notify,
@@ -39,15 +42,17 @@ struct Held {
 impl Lease {
     /// Registers the first incarnation. The pool is the keeper's own: a renewal never queues
     /// behind work.
-    pub(crate) async fn register(
-        pool: PgPool,
-        name: &str,
-        length: Duration,
-    ) -> Result<Self, sqlx::Error> {
+    pub(crate) async fn register(pool: PgPool, config: &WorkerConfig) -> Result<Self, sqlx::Error> {
+        let length = config.lease;
+        let about = json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "in_flight": config.in_flight,
+            "queues": config.queues,
+        });
+        let (name, host) = (config.name.clone(), hostname());
         let lease = Self {
             pool,
-            name: name.to_owned(),
-            host: hostname(),
+            who: Newcomer { name, host, about: about.to_string() },
             length,
             current: RwLock::new(None),
             retire: Notify::new(),
@@ -143,7 +148,8 @@ impl Lease {
     async fn renew_or_replace(&self, incarnation: Option<Uuid>) -> Result<(), sqlx::Error> {
         let asked = Instant::now();
         if let Some(incarnation) = incarnation {
-            if let Some(now) = workers::renew(&self.pool, incarnation, self.length).await? {
+            if let Some(now) = workers::renew(&self.pool, incarnation, self.length, notes()).await?
+            {
                 if self.extend(incarnation, asked, now) {
                     return Ok(());
                 }
@@ -155,7 +161,7 @@ impl Lease {
         }
         let mut conn = self.pool.acquire().await?;
         let fresh = Uuid::now_v7();
-        let now = workers::register(&mut conn, fresh, &self.name, &self.host, self.length).await?;
+        let now = workers::register(&mut conn, fresh, &self.who, self.length).await?;
         self.hold(fresh, asked, now);
         Ok(())
     }
@@ -168,7 +174,7 @@ impl Lease {
         workers::lock(&mut tx, old).await?;
         workers::bury(&mut tx, &[old]).await?;
         let freed = tasks::free_all(&mut tx, &[old], false).await?;
-        let now = workers::register(&mut tx, fresh, &self.name, &self.host, self.length).await?;
+        let now = workers::register(&mut tx, fresh, &self.who, self.length).await?;
         tx.commit().await?;
         metrics::counter!("makegood_leases_lost_total").increment(1);
         tracing::warn!(

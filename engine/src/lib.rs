@@ -108,7 +108,7 @@
 //! # Where to read on
 //!
 //! - The [`guide`]: a page for each concept, with what happens on a crash, and the pitfalls. Begin
-//!   with [steps](guide::steps).
+//!   with [a project of your own](guide::begin).
 //! - What one writes: [`Workflow`], [`Ctx`], [`Activity`], [`Signal`].
 //! - What one calls: [`Client`] and [`Operator`], [`inspect`] to read.
 //! - What one runs: [`Worker`], with a [`Registry`] and a [`WorkerConfig`].
@@ -134,6 +134,7 @@ mod commit;
 mod compensate;
 mod config;
 mod ctx;
+mod database_words;
 mod error;
 mod fault;
 mod flight;
@@ -144,6 +145,11 @@ mod lane;
 mod late;
 mod lease;
 mod life;
+#[cfg(feature = "microbench")]
+#[doc(hidden)]
+pub mod microbench;
+mod next;
+mod note;
 pub mod operator;
 mod parts;
 mod queue;
@@ -153,6 +159,7 @@ mod replay_check;
 mod retention;
 mod retry;
 mod run;
+mod run_filter;
 mod runtime;
 mod schedule;
 mod store;
@@ -176,14 +183,20 @@ pub use ctx::{
     Before, Behind, CHILD_NOT_COMPLETED, Child, Ctx, First, Forward, Signal, Sleep, Step, Wait,
     WaitFor,
 };
+pub use database_words::database_words;
 pub use error::Error;
 pub use incident::IncidentClass;
 pub use lane::{Priority, StartOptions};
-pub use operator::{Carried, Cut, GivenUndo, Operator, Refusal, RunState, StepId, Verb, VerbKind};
+pub use note::note;
+pub use operator::{
+    Carried, Change, Cut, Foreseen, GivenUndo, Operator, Refusal, RunState, Setting, StepId,
+    StuckAt, Verb, VerbKind,
+};
 pub use registry::Registry;
 pub use replay_check::{Misfit, ReplayCheck, replay_check};
 pub use retention::Retention;
 pub use retry::RetryPolicy;
+pub use run_filter::{FilterError, Order, RunFilter, Shown, Term, What, When};
 pub use runtime::Worker;
 pub use schedule::{CatchUp, Kept, Overlap, Schedule, ScheduleView, Scheduled};
 pub use store::inspect;

@@ -8,13 +8,16 @@
 mod act;
 mod child;
 mod ending;
+mod foresee;
 mod fork;
 mod kin;
 mod record;
 mod refusal;
+mod setting;
 mod stuck;
 mod verb;
 
+use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -22,7 +25,9 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::run::Signature;
 
+pub use self::foresee::{Foreseen, StuckAt};
 pub use self::refusal::{Refusal, Standing, refusal};
+pub use self::setting::{Change, Setting};
 pub use self::verb::{Cut, GivenUndo, RunState, StepId, Verb, VerbKind};
 
 pub use crate::store::tasks::by_operator::Way;
@@ -52,6 +57,9 @@ pub(crate) use self::act::{Acted, Signed, carry_out, standing};
 pub struct Operator {
     pub(crate) client: Client,
     pub(crate) signature: Signature,
+    /// The run as it was when the operator looked.
+    expected: Option<String>,
+    request_id: Option<String>,
 }
 
 /// How far a verb has come with its commit.
@@ -67,7 +75,8 @@ pub struct Operator {
 /// }
 /// assert_eq!(words(Carried::Done), "done");
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Carried {
     /// It is done.
     Done,
@@ -84,7 +93,39 @@ impl Operator {
             }
         }
         let (actor, reason) = (actor.trim().to_owned(), reason.trim().to_owned());
-        Ok(Self { client, signature: Signature { actor, reason } })
+        let signature = Signature { actor, reason };
+        Ok(Self { client, signature, expected: None, request_id: None })
+    }
+
+    /// Acts only on a run that stands as it did when it was looked at: its version is that of
+    /// [`Foreseen`]. Another is refused, in the transaction that would have changed it.
+    ///
+    /// ```no_run
+    /// # async fn example(ada: makegood::Operator, run_id: uuid::Uuid) -> Result<(), makegood::Error> {
+    /// # use makegood::Verb;
+    /// let seen = ada.foresee(run_id, &Verb::Compensate).await?;
+    /// // ... a person looks, and decides ...
+    /// ada.expecting(&seen.version).compensate(run_id).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn expecting(self, version: &str) -> Self {
+        Self { expected: Some(version.to_owned()), ..self }
+    }
+
+    /// Says in the record which request asked for it, so that the log has the rest.
+    ///
+    /// ```no_run
+    /// # fn example(ada: makegood::Operator) {
+    /// let ada = ada.in_request("0192f0c1");
+    /// # let _ = ada;
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn in_request(self, request_id: &str) -> Self {
+        let request_id = Some(request_id.to_owned()).filter(|id| !id.is_empty());
+        Self { request_id, ..self }
     }
 
     /// Who acts, and why.
@@ -324,8 +365,7 @@ impl Operator {
     async fn act(&self, run_id: Uuid, verb: &Verb) -> Result<Acted, Error> {
         verb.check_size(self.client.payload_limit())?;
         let mut tx = self.client.connections().begin().await?;
-        let signed = Signed { signature: &self.signature, bulk_id: None };
-        let acted = match carry_out(&mut tx, signed, run_id, verb).await {
+        let acted = match carry_out(&mut tx, self.signed(), run_id, verb).await {
             Ok(acted) => acted,
             Err(error) => {
                 tx.rollback().await?;
@@ -333,7 +373,14 @@ impl Operator {
             }
         };
         tx.commit().await?;
+        acted.tell(&self.signature, run_id, verb.kind());
         self.client.wake();
         Ok(acted)
+    }
+
+    fn signed(&self) -> Signed<'_> {
+        let Self { signature, expected, request_id, .. } = self;
+        let (expected, request_id) = (expected.as_deref(), request_id.as_deref());
+        Signed { signature, bulk_id: None, expected, request_id }
     }
 }

@@ -29,6 +29,7 @@ use crate::registry::Registry;
 use crate::retention::Janitor;
 use crate::run::Run;
 use crate::schedule::Ticker;
+use crate::store::migrated;
 use crate::turn::drive;
 use crate::wake::{self, Bells};
 
@@ -123,6 +124,7 @@ impl Worker {
     /// # Errors
     /// [`Error::Unfit`] when a setting is out of its range, two types were registered by one name, or the
     /// connection does not keep the settings that it needs;
+    /// [`Error::NotMigrated`] when the cell has not the engine's tables;
     /// [`Error::Database`] when the database does not answer.
     pub async fn start(
         database: &Database,
@@ -146,7 +148,8 @@ impl Worker {
         let post = database.pool("makegood-post", 2).await?;
         let upkeep = database.hot_pool("makegood-upkeep", 3).await?;
         check_pins(&hot).await?;
-        let lease = Arc::new(Lease::register(keeper, &config.name, config.lease).await?);
+        migrated::check(&hot, database.cell()).await?;
+        let lease = Arc::new(Lease::register(keeper, &config).await?);
         let bells = Bells::default();
         let registry = registry.activity(CancelChild::new(post, bells.clone()));
         let batch = config.flush_batch;

@@ -372,7 +372,13 @@ impl std::fmt::Display for Cause {
             Self::Rejected(Rejection { step, code, message }) => {
                 write!(f, "{step} was refused: {code}: {message}")
             }
-            Self::Cancelled { reason } => write!(f, "it was cancelled: {reason}"),
+            Self::Cancelled { reason } => {
+                let said = |key| reason.get(key).and_then(Value::as_str);
+                match (said("actor"), said("reason")) {
+                    (Some(actor), Some(why)) => write!(f, "{actor} cancelled it: {why}"),
+                    _ => write!(f, "it was cancelled: {reason}"),
+                }
+            }
             Self::Operator { actor, reason } => write!(f, "{actor} decided so: {reason}"),
         }
     }

@@ -47,7 +47,7 @@ pub enum Error {
 ///
 /// ```no_run
 /// # async fn example(conn: &mut sqlx::PgConnection) -> Result<(), Box<dyn std::error::Error>> {
-/// migrations::run(conn, &migrations::Cell::default()).await?; // leaves the connection in the cell
+/// migrations::engine(conn, &migrations::Cell::default()).await?; // leaves the connection in the cell
 /// makegood_examples::stage::create_tables(conn).await?;
 /// # Ok(())
 /// # }
@@ -103,7 +103,7 @@ impl Stage {
     /// The first thing that cannot be had.
     pub async fn at(url: &str, cell: &Cell) -> Result<Self, Error> {
         let mut conn = PgConnection::connect(url).await?;
-        migrations::run(&mut conn, cell).await?; // leaves the connection in the cell
+        migrations::engine(&mut conn, cell).await?; // leaves the connection in the cell
         create_tables(&mut conn).await?;
         conn.close().await?;
         let database = Database::new(url, cell.name())?;

@@ -46,15 +46,17 @@ pub(crate) async fn state(State(app): State<Shared>) -> Json<Value> {
             "refunds": state.refunds.rows().collect::<Vec<_>>(),
         })
     };
-    let (calls, refused) = {
+    let (calls, refused, met, keys) = {
         let faults = app.faults();
-        (faults.counts.clone(), faults.refused)
+        (faults.counts.clone(), faults.refused, faults.met.clone(), faults.refund_keys.clone())
     };
     let mut all = books;
     if let Some(fields) = all.as_object_mut() {
         fields.insert("webhooks".into(), json!(app.webhooks.deliveries()));
         fields.insert("calls".into(), json!(calls));
         fields.insert("refused_calls".into(), json!(refused));
+        fields.insert("faults_met".into(), json!(met));
+        fields.insert("refund_keys".into(), json!(keys));
     }
     Json(all)
 }
@@ -167,10 +169,13 @@ pub(crate) async fn lapse(
 
 #[derive(Deserialize)]
 pub(crate) struct Ageing {
+    #[serde(default)]
     days: u64,
+    #[serde(default)]
+    hours: u64,
 }
 
-/// `POST /sandbox/payments/{id}/age`: makes a payment this many days older.
+/// `POST /sandbox/payments/{id}/age`: makes a payment this many days and hours older.
 pub(crate) async fn age(
     State(app): State<Shared>,
     Path(id): Path<String>,
@@ -178,7 +183,9 @@ pub(crate) async fn age(
 ) -> Result<Json<Payment>, Refusal> {
     app.change(|state, _| {
         let payment = state.payment_mut(&id)?;
-        payment.created_at = payment.created_at.saturating_sub(ageing.days.saturating_mul(86_400));
+        let Ageing { days, hours } = ageing;
+        let secs = days.saturating_mul(86_400).saturating_add(hours.saturating_mul(3_600));
+        payment.created_at = payment.created_at.saturating_sub(secs);
         Ok(Json(payment.clone()))
     })
 }

@@ -38,6 +38,10 @@ pub(crate) struct Faults {
     pub(crate) counts: BTreeMap<Operation, u64>,
     /// Calls that met an outage.
     pub(crate) refused: u64,
+    /// The idempotency key of each call for a refund that arrived.
+    pub(crate) refund_keys: Vec<String>,
+    /// Faults that calls and webhooks met, scripted or by the seed, by what they did.
+    pub(crate) met: BTreeMap<&'static str, u64>,
     attempts: HashMap<(&'static str, String), u32>,
 }
 
@@ -51,6 +55,8 @@ impl Faults {
             outage_until: None,
             counts: BTreeMap::new(),
             refused: 0,
+            refund_keys: Vec::new(),
+            met: BTreeMap::new(),
             attempts: HashMap::new(),
         }
     }
@@ -76,7 +82,9 @@ impl Faults {
         let key = subject.receipt.as_ref().or(subject.id.as_ref()).cloned().unwrap_or_default();
         let attempt = self.attempt(subject.operation.name(), &key);
         let scripted = take_first(&mut self.calls, |meets| meets.fits(subject));
-        scripted.or_else(|| self.seeded_call(subject.operation, &key, &attempt))
+        let fault = scripted.or_else(|| self.seeded_call(subject.operation, &key, &attempt));
+        self.count(fault.as_ref().map(CallAction::name));
+        fault
     }
 
     /// Says what is to go wrong with the webhook of `event`.
@@ -84,7 +92,16 @@ impl Faults {
         let key = event.receipt.as_ref().unwrap_or(&event.order_id).clone();
         let attempt = self.attempt(event.name.name(), &key);
         let scripted = take_first(&mut self.webhooks, |meets| meets.fits(event));
-        scripted.or_else(|| self.seeded_webhook(event.name, &key, &attempt))
+        let fault = scripted.or_else(|| self.seeded_webhook(event.name, &key, &attempt));
+        self.count(fault.as_ref().map(WebhookAction::name));
+        fault
+    }
+
+    fn count(&mut self, fault: Option<&'static str>) {
+        if let Some(fault) = fault {
+            let met = self.met.entry(fault).or_default();
+            *met = met.saturating_add(1);
+        }
     }
 
     fn attempt(&mut self, what: &'static str, key: &str) -> String {

@@ -44,6 +44,9 @@ pub(crate) async fn faults(
     let bytes = to_bytes(body, LARGEST_BODY)
         .await
         .map_err(|_| Refusal::invalid("The body could not be read or is too large"))?;
+    if let Some(key) = parts.headers.get("x-refund-idempotency") {
+        app.faults().refund_keys.push(String::from_utf8_lossy(key.as_bytes()).into_owned());
+    }
     let request = Request::from_parts(parts, HttpBody::from(bytes.clone()));
     let fault = subject(&app, &request, &bytes).and_then(|call| app.faults().meet_call(&call));
     let Some(fault) = fault else { return Ok(next.run(request).await) };

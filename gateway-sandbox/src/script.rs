@@ -95,6 +95,19 @@ pub(crate) enum CallAction {
     HangAfter { ms: u64 },
 }
 
+impl CallAction {
+    /// Its name in the counts.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Delay { .. } => "call_delayed",
+            Self::Error { .. } => "call_failed",
+            Self::DropBefore => "call_lost",
+            Self::DropAfter => "answer_lost",
+            Self::HangAfter { .. } => "answer_late",
+        }
+    }
+}
+
 /// How an error looks: the gateway's own object, or a proxy's page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -126,6 +139,19 @@ pub(crate) enum WebhookAction {
         #[serde(default = "reorder_wait_ms")]
         max_wait_ms: u64,
     },
+}
+
+impl WebhookAction {
+    /// Its name in the counts.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Lose => "webhook_lost",
+            Self::Duplicate { .. } => "webhook_duplicated",
+            Self::Delay { .. } => "webhook_delayed",
+            Self::Forge => "webhook_forged",
+            Self::Reorder { .. } => "webhook_reordered",
+        }
+    }
 }
 
 /// Uses up one time of the first script that fits.

@@ -58,6 +58,9 @@ create index tasks_due on tasks (lane, part, due_at) where due_at is not null;
 
 create index tasks_owned on tasks (owner, lane) where owner is not null;
 
+-- For people alone: the runs with a failed step are few, and the first that they ask for.
+create index tasks_tried on tasks (run_id) where tries is not null;
+
 -- What a run has done, in the order in which it was recorded. Rows are only ever added.
 -- `next` holds the outside steps about to be tried: their intents ride on the row before them.
 -- `skipped`, `waived`, `edited`, `restarted`, `resumed` and `forked` are written by operators, never by workers.
@@ -110,6 +113,7 @@ create table published (
 );
 
 -- A worker's life under one id, its incarnation. Once dead it never writes again.
+-- `about` and `notes` are what it says of itself, at its beginning and with each renewal, for people alone.
 create table workers (
   incarnation uuid primary key,
   name text not null,
@@ -118,7 +122,9 @@ create table workers (
   alive boolean not null default true,
   lease_until timestamptz not null,
   started_at timestamptz not null default now(),
-  ended_at timestamptz
+  ended_at timestamptz,
+  about jsonb,
+  notes jsonb
 ) with (fillfactor = 10);
 
 -- A run's recorded need of a person. `call` is the step's input, its undo, and whether it is the
@@ -152,10 +158,15 @@ create table operator_actions (
   before jsonb not null,
   after jsonb not null,
   bulk_id uuid,
+  request_id text,
   at timestamptz not null default now()
 );
 
 create index operator_actions_by_run on operator_actions (run_id, at);
+
+create index operator_actions_by_time on operator_actions (at, action_id);
+
+create index operator_actions_by_actor on operator_actions (actor, at, action_id);
 
 -- Live runs that are being made good, or were told to before their pivot with nothing under way that may be it: they
 -- can be undone by what is recorded alone, without the code that they were started with. `offset 0` keeps each look to

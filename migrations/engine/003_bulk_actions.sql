@@ -14,6 +14,9 @@ create table bulk_actions (
   state text not null default 'FROZEN'
     check (state in ('FROZEN', 'RUNNING', 'DONE', 'CANCELLED')),
   created_at timestamptz not null default now(),
+  -- Who goes on with it when the process that carries it out is gone; nobody does by himself if there is none.
+  keeper text,
+  begun_at timestamptz,
   ended_at timestamptz,
   cancelled_by text,
   cancelled_why text,

@@ -38,6 +38,33 @@ pub struct FileStatus {
     pub state: FileState,
 }
 
+/// How much of Makegood a cell has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The engine's tables alone: for a program with workflows and tables of its own.
+    Engine,
+    /// The engine's and the shop's.
+    Whole,
+}
+
+impl Part {
+    /// What a cell with these files is meant to have: one without any of the shop's may be a cell
+    /// for the engine alone.
+    pub fn of(files: &[FileStatus]) -> Self {
+        let shop = |f: &&FileStatus| !is_engine(f.file) && f.state != FileState::Pending;
+        if files.iter().any(|file| shop(&file)) { Self::Whole } else { Self::Engine }
+    }
+
+    /// Whether a file belongs to it.
+    pub fn has(self, file: &str) -> bool {
+        self == Self::Whole || is_engine(file)
+    }
+}
+
+fn is_engine(file: &str) -> bool {
+    file.starts_with("engine/")
+}
+
 /// Brings `cell` up to date, creating its schema when missing; a second run does nothing.
 ///
 /// Leaves the connection's `search_path` at the cell.
@@ -45,6 +72,19 @@ pub struct FileStatus {
 /// # Errors
 /// An unsupported server, a changed or unknown file, or a failing statement; whole files only stay.
 pub async fn run(conn: &mut PgConnection, cell: &Cell) -> Result<Report, Error> {
+    migrate(conn, cell, Part::Whole).await
+}
+
+/// Brings the engine's tables in `cell` up to date, as [`run`] does, and makes none of the shop's:
+/// their names are free for tables of your own.
+///
+/// # Errors
+/// As of [`run`].
+pub async fn engine(conn: &mut PgConnection, cell: &Cell) -> Result<Report, Error> {
+    migrate(conn, cell, Part::Engine).await
+}
+
+async fn migrate(conn: &mut PgConnection, cell: &Cell, part: Part) -> Result<Report, Error> {
     check_server(conn).await?;
     sqlx::query("select set_config('lock_timeout', '60s', false)").execute(&mut *conn).await?;
     let key = format!("makegood.migrate.{cell}");
@@ -52,7 +92,7 @@ pub async fn run(conn: &mut PgConnection, cell: &Cell) -> Result<Report, Error> 
         .bind(&key)
         .execute(&mut *conn)
         .await?;
-    let report = run_locked(conn, cell).await;
+    let report = run_locked(conn, cell, part).await;
     sqlx::query("select pg_advisory_unlock(hashtextextended($1, 0))")
         .bind(&key)
         .execute(&mut *conn)
@@ -77,7 +117,7 @@ pub async fn status(conn: &mut PgConnection, cell: &Cell) -> Result<Vec<FileStat
     Ok(FILES.iter().map(|file| FileStatus { file: file.name, state: state(file) }).collect())
 }
 
-async fn run_locked(conn: &mut PgConnection, cell: &Cell) -> Result<Report, Error> {
+async fn run_locked(conn: &mut PgConnection, cell: &Cell, part: Part) -> Result<Report, Error> {
     // A cell's name needs no quoting, which `Cell` has checked.
     if !exists(conn, cell).await? {
         let create = format!("create schema {cell}");
@@ -98,7 +138,7 @@ async fn run_locked(conn: &mut PgConnection, cell: &Cell) -> Result<Report, Erro
         return Err(Error::Unknown { file: unknown.clone() });
     }
     let mut report = Report { applied: Vec::new(), already: 0, role: RoleState::Missing };
-    for file in FILES {
+    for file in FILES.iter().filter(|file| part.has(file.name)) {
         match before.get(file.name) {
             Some(checksum) if *checksum == file.checksum() => report.already += 1,
             Some(_) => return Err(Error::Changed { file: file.name.to_owned() }),

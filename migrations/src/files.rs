@@ -32,6 +32,7 @@ pub const FILES: &[File] = &files![
     "engine/003_bulk_actions.sql",
     "engine/004_schedules.sql",
     "engine/005_retention.sql",
+    "engine/006_setting_actions.sql",
     "shop/001_tenants_and_users.sql",
     "shop/002_products_and_stock.sql",
     "shop/003_orders.sql",
@@ -39,6 +40,8 @@ pub const FILES: &[File] = &files![
     "shop/005_ledger.sql",
     "shop/006_webhooks_and_outbox.sql",
     "shop/007_reconciliation.sql",
+    "shop/008_console.sql",
+    "shop/009_console_views.sql",
 ];
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ mod role;
 pub mod rules;
 mod statements;
 
-pub use apply::{FileState, FileStatus, Report, run, status};
+pub use apply::{FileState, FileStatus, Part, Report, engine, run, status};
 pub use cell::{Cell, InvalidCell};
 pub use error::Error;
 pub use files::{FILES, File};

@@ -5,10 +5,14 @@
 
 pub mod audit;
 pub mod captures;
+pub mod console_actions;
+pub mod console_sessions;
+pub mod console_views;
 mod error;
 pub mod health;
 pub mod holds;
 pub mod ledger;
+pub mod operators;
 pub mod orders;
 pub mod outbox;
 pub mod payments;
@@ -19,6 +23,7 @@ pub mod refund_policies;
 pub mod refunds;
 mod row;
 pub mod settlements;
+pub mod sign_in_attempts;
 pub mod stock;
 pub mod tenants;
 pub mod users;

@@ -8,4 +8,6 @@ pub use looks::{
     Awaited, Owner, Seen, awaited_payments, late_orders, leftover_holds, orders_without_run,
     owners, unknown_captures,
 };
-pub use reports::{Begun, Finding, Report, add_findings, begin, end, findings, report, reports};
+pub use reports::{
+    Begun, Finding, Reach, Reaches, Report, add_findings, begin, end, findings, report, reports,
+};

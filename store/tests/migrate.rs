@@ -3,7 +3,7 @@
 
 mod support;
 
-use migrations::{Cell, Error, FILES, FileState};
+use migrations::{Cell, Error, FILES, FileState, Part};
 use sqlx::{Connection, PgConnection};
 use support::{drop_cell, server, unique_cell};
 
@@ -95,4 +95,29 @@ async fn two_cells_share_nothing() {
     migrations::run(&mut conn, &two.0).await.unwrap();
     let retail = store::tenants::get(&mut conn, &support::tenant()).await;
     assert!(retail.is_ok(), "the other cell has its own default tenant");
+}
+
+#[tokio::test]
+async fn a_cell_of_the_engine_alone_leaves_every_other_name_free_and_may_become_whole() {
+    let cell = Empty::new();
+    let mut conn = Empty::conn().await;
+    let engine = migrations::engine(&mut conn, &cell.0).await.unwrap();
+    assert!(engine.applied.iter().all(|file| file.starts_with("engine/")), "{engine:?}");
+    let own: Vec<String> = sqlx::query_scalar(
+        "select tablename::text from pg_tables where schemaname = $1 and tablename = any($2)",
+    )
+    .bind(cell.0.name())
+    .bind(["orders", "users", "products", "payments", "tenants", "outbox"].as_slice())
+    .fetch_all(&mut conn)
+    .await
+    .unwrap();
+    assert_eq!(own, Vec::<String>::new(), "a shop of one's own may use these");
+    let states = migrations::status(&mut conn, &cell.0).await.unwrap();
+    assert_eq!(Part::of(&states), Part::Engine);
+    let again = migrations::engine(&mut conn, &cell.0).await.unwrap();
+    assert_eq!(again.applied, Vec::<&str>::new(), "a second run does nothing");
+    let whole = migrations::run(&mut conn, &cell.0).await.unwrap();
+    assert_eq!(whole.applied.len() + engine.applied.len(), FILES.len());
+    let states = migrations::status(&mut conn, &cell.0).await.unwrap();
+    assert_eq!(Part::of(&states), Part::Whole);
 }

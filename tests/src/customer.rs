@@ -2,6 +2,7 @@
 
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
 use crate::http::{Answer, Web};
@@ -41,6 +42,22 @@ impl Customer {
             lines.iter().map(|(sku, quantity)| json!({"sku": sku, "quantity": quantity})).collect();
         let request = self.post("/api/v1/orders").header("idempotency-key", key);
         Answer::of(request.json(&json!({ "lines": lines }))).await
+    }
+
+    /// Sends an order off and is gone before any answer.
+    pub async fn place_and_leave(&self, key: &str, sku: &str) {
+        let body = json!({"lines": [{"sku": sku, "quantity": 1}]}).to_string();
+        let host = self.api.trim_start_matches("http://");
+        let request = format!(
+            "POST /api/v1/orders HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {}\r\n\
+             idempotency-key: {key}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{body}",
+            self.token,
+            body.len()
+        );
+        let mut connection = tokio::net::TcpStream::connect(host).await.expect("the API listens");
+        connection.write_all(request.as_bytes()).await.expect("it takes the request");
+        connection.flush().await.expect("it takes the request");
     }
 
     /// The order as the customer sees it.

@@ -17,6 +17,8 @@ pub struct Truth {
     pub calls: BTreeMap<String, u64>,
     /// Calls that met an outage, besides.
     pub refused_calls: u64,
+    /// The idempotency keys of the calls for refunds that arrived, the first first.
+    pub refund_keys: Vec<String>,
 }
 
 /// An order at the gateway.

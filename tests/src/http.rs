@@ -38,6 +38,11 @@ impl Web {
         Self(client.unwrap())
     }
 
+    /// What sends the requests.
+    pub(crate) fn client(&self) -> Client {
+        self.0.clone()
+    }
+
     /// A request to read an address.
     pub fn get(&self, url: &str) -> RequestBuilder {
         self.0.get(url)

@@ -12,10 +12,13 @@
 )]
 
 pub mod books;
+mod browser;
 mod customer;
 mod database;
 mod gateway;
 mod http;
+mod operators;
+mod parcels;
 mod plan;
 mod process;
 mod questions;
@@ -24,10 +27,13 @@ mod shop;
 mod wait;
 
 pub use books::{Stock, Summary};
+pub use browser::{Browser, Finding, View, is_installed};
 pub use customer::{Customer, Session};
 pub use database::{Place, unique_cell};
 pub use gateway::{GatewayOrder, GatewayPayment, GatewayRefund, Truth};
 pub use http::{Answer, Web};
+pub use operators::PASSPHRASE;
+pub use parcels::{Depot, Parcel};
 pub use plan::Plan;
 pub use process::{Env, Process};
 pub use shop::Shop;

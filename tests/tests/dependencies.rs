@@ -56,8 +56,8 @@ fn no_manifest_lists_what_its_crate_does_not_use() {
     for package in packages() {
         let root = package.manifest_path.parent().unwrap().as_std_path().to_owned();
         let shipped = rust_of(&root.join("src"));
-        let all =
-            shipped.clone() + &rust_of(&root.join("tests")) + &rust_of(&root.join("examples"));
+        let beside = ["tests", "examples", "benches"].map(|folder| rust_of(&root.join(folder)));
+        let all = shipped.clone() + &beside.concat();
         for dependency in &package.dependencies {
             let text = match dependency.kind {
                 DependencyKind::Development => &all,

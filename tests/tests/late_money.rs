@@ -173,6 +173,36 @@ async fn edge_50_a_late_authorization_is_left_to_lapse_where_late_money_goes_bac
 
 // PAY-15
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn edge_50_a_late_authorization_that_waits_for_a_person_is_not_taken_meanwhile() {
+    let (shop, customer, session) = expired(Shop::plan().late_money("manual_review")).await;
+    customer.try_pay(&session, json!({"outcome": "authorized"})).await.expect(200);
+    let held = "select exists (select from incidents where class = 'late_money')";
+    shop.holds("a person is asked", held).await;
+    assert_eq!(shop.count("gateway_captures").await, 0, "no money is ours");
+    assert_eq!(shop.gateway_truth().await.calls_of("capture"), 0, "and none is taken");
+    decide(&shop, "\"fulfil\"").await;
+    fulfilled(&shop, &session.order_id, "EXPIRED").await;
+    assert_eq!(shop.gateway_truth().await.calls_of("capture"), 1, "now it is");
+}
+
+// PAY-14, PAY-15
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn edge_46_another_amount_that_comes_late_goes_back_whatever_the_policy() {
+    for policy in ["rereserve_then_fulfil", "manual_review"] {
+        let (shop, customer, session) = expired(Shop::plan().late_money(policy)).await;
+        customer.try_pay(&session, json!({"amount": 1_100})).await.expect(200);
+        let back = "select exists (select from gateway_captures where disposition = 'REFUNDED')";
+        shop.holds("the money goes back", back).await;
+        shop.audit().await;
+        assert_eq!(customer.status(&session.order_id).await, "EXPIRED", "{policy}");
+        assert_eq!(shop.gateway_truth().await.refunds[0].amount, 1_100, "all of it: {policy}");
+        assert_eq!(shop.count("incidents").await, 0, "nobody has to decide: {policy}");
+        assert_eq!(shop.stock("tea").await, UNSOLD, "{policy}");
+    }
+}
+
+// PAY-15
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_that_nobody_reported_is_found_when_its_order_expires_and_pays_it() {
     let shop = Shop::plan().hold_secs(3).without_webhooks().open().await;
     shop.product("tea", 10).await;
@@ -204,11 +234,18 @@ async fn decided(verdict: &str) -> (Shop, Session) {
     let undo = ["runs", "compensate", &run, "--reason", "away with it"];
     let refused = shop.command(&undo).output().await.unwrap();
     assert!(!refused.status.success(), "that it came cannot be undone: it pays or goes back");
+    decide(&shop, verdict).await;
+    (shop, session)
+}
+
+/// What the person says.
+async fn decide(shop: &Shop, verdict: &str) {
+    let run: String =
+        shop.read("select run_id::text from incidents where class = 'late_money'").await;
     let skip =
         ["runs", "skip", &run, "--step", "ask_person", "--result", verdict, "--reason", "decided"];
     let done = shop.command(&skip).output().await.unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    (shop, session)
 }
 
 // PAY-15
@@ -216,6 +253,30 @@ async fn decided(verdict: &str) -> (Shop, Session) {
 async fn edge_49_a_person_may_have_the_late_money_pay_its_order() {
     let (shop, session) = decided("\"fulfil\"").await;
     fulfilled(&shop, &session.order_id, "EXPIRED").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn edge_85_a_persons_decision_bears_name_and_reason_is_taken_once_and_makes_no_money() {
+    let (shop, session) = decided("\"fulfil\"").await;
+    fulfilled(&shop, &session.order_id, "EXPIRED").await;
+    let run: String =
+        shop.read("select run_id::text from incidents where class = 'late_money'").await;
+    let said = ["--step", "ask_person", "--result", "\"fulfil\"", "--actor", "meera"];
+    let skip = [&["runs", "skip", &run], &said[..]].concat();
+    let nameless = shop.command(&skip).output().await.unwrap();
+    assert_eq!(nameless.status.code(), Some(2), "nothing is decided without a reason");
+    let again = [&skip[..], &["--reason", "once more"]].concat();
+    let again = shop.command(&again).output().await.unwrap();
+    assert_eq!(again.status.code(), Some(4), "a decision is taken once");
+    let shown = shop.command(&["runs", "show", &run, "-o", "json"]).output().await.unwrap();
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let actions = shown["actions"].as_array().unwrap();
+    assert_eq!(actions.len(), 1, "{shown}");
+    assert_eq!(actions[0]["reason"], "decided", "the run shows who decided, and why: {shown}");
+    assert!(actions[0]["actor"].as_str().is_some_and(|actor| !actor.is_empty()), "{shown}");
+    let summary = shop.summary(&session.order_id).await;
+    assert_eq!(summary.ledger, ["CAPTURE GATEWAY 1000 0", "CAPTURE SALES 0 1000"]);
+    assert_eq!(shop.gateway_truth().await.payments.len(), 1, "what came in is what was booked");
 }
 
 // PAY-15

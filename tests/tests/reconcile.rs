@@ -87,6 +87,40 @@ async fn money_that_came_after_its_order_had_ended_is_found_without_any_webhook(
     assert_eq!((tally(&report), code), ([0, 0, 0], Some(0)), "and known from then on: {report}");
 }
 
+// REC-05, D49
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn late_money_of_a_payment_that_began_hours_ago_is_found_by_the_next_hourly_look() {
+    let yearly = Shop::plan().worker_env("MAKEGOOD_RECONCILE_CRON", "0 0 1 1 *");
+    let shop = yearly.worker_env("MAKEGOOD_RECONCILE_AGE_SECS", "0").without_webhooks();
+    let shop = shop.open().await;
+    shop.product("tea", 10).await;
+    let customer = shop.customer().await;
+    let order = customer.place(&[("tea", 1)]).await;
+    let session = customer.session(&order).await;
+    customer.cancel(&order).await.expect(202);
+    customer.wait_for(&order, "CANCELLED").await;
+    let first = shop.fire("reconcile").await;
+    customer.pay(&session).await; // Nobody tells the shop.
+    let payment = shop.gateway_truth().await.payments[0].id.clone();
+    shop.meddle(&format!("payments/{payment}/age"), &json!({"hours": 20})).await.expect(200);
+    let soon = shop.fire("reconcile").await;
+    for early in [&first, &soon] {
+        assert_eq!(early["found"], 0, "each look goes back an hour: {early}");
+    }
+    let an_hour_later = "update reconcile_reports
+        set started_at = started_at - interval '61 minutes',
+            looked_since = looked_since - interval '61 minutes'";
+    shop.run(an_hour_later).await;
+    let hourly = shop.fire("reconcile").await;
+    let latest = "select looked_since > now() - interval '25 hours'
+                  from reconcile_reports order by started_at desc limit 1";
+    assert!(shop.read::<bool>(latest).await, "it looks a day back, not at all five days");
+    assert_eq!((&hourly["found"], &hourly["fixed"]), (&1.into(), &1.into()), "{hourly}");
+    let back = "select exists (select from gateway_captures where disposition = 'REFUNDED')";
+    shop.holds("the money goes back", back).await;
+    shop.audit().await;
+}
+
 // REC-04, G82, D60
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn money_for_nobody_is_flagged_and_another_environments_is_none_of_our_business() {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// A family of requirements with the numbers that have a row.
 const REQUIRED: &[(&str, &[u32])] = &[
-    ("SAGA", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15, 17]),
+    ("SAGA", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17]),
     ("INV", &[1, 2, 3, 4, 5, 6, 7, 8, 13, 14]),
     ("PAY", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19, 20, 21, 22]),
     ("REF", &[1, 2, 3, 4, 5, 6]),
@@ -19,6 +19,7 @@ const REQUIRED: &[(&str, &[u32])] = &[
     ("REC", &[1, 2, 4, 5, 6, 7]),
     ("RES", &[1, 2, 3, 4, 5, 6]),
     ("OBS", &[1, 2, 3]),
+    ("AUD", &[1]),
 ];
 
 /// One row of the document.
@@ -146,8 +147,11 @@ fn planted_claims_are_found() {
     }
 }
 
-/// What is wrong with the table of edge cases: its order, and tests that are none.
-fn disorder(document: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String> {
+/// How many edge cases are known.
+const EDGE_CASES: u32 = 86;
+
+/// What is wrong with the table of edge cases: those that are missing, and tests that are none.
+fn disorder(document: &str, all: u32, read: impl Fn(&str) -> Option<String>) -> Vec<String> {
     let (mut faults, mut last) = (Vec::new(), 0);
     for row in document.lines().filter_map(|line| line.strip_prefix("| ")) {
         let mut cells = row.trim_end_matches(" |").splitn(3, " | ");
@@ -156,7 +160,7 @@ fn disorder(document: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String
             continue;
         };
         let Ok(case) = case.parse::<u32>() else { continue };
-        if case <= last {
+        if case != last + 1 {
             faults.push(format!("{case} comes after {last}"));
         }
         last = case;
@@ -167,13 +171,17 @@ fn disorder(document: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String
         let missing = named.into_iter().filter(|test| !exists(test, &read));
         faults.extend(missing.map(|test| format!("{case} names {test}, which is no test")));
     }
+    if last != all {
+        faults.push(format!("{last} is the last of {all}"));
+    }
     faults
 }
 
 #[test]
 fn every_edge_case_has_one_row_and_names_tests_that_exist() {
     let document = fs::read_to_string(root().join("docs/edge-cases.md")).unwrap();
-    let found = disorder(&document, |file| fs::read_to_string(root().join(file)).ok());
+    let read = |file: &str| fs::read_to_string(root().join(file)).ok();
+    let found = disorder(&document, EDGE_CASES, read);
     assert_eq!(found, Vec::<String>::new());
 }
 
@@ -181,9 +189,10 @@ fn every_edge_case_has_one_row_and_names_tests_that_exist() {
 fn planted_edge_cases_are_found() {
     let read = |file: &str| (file == "a.rs").then(|| "#[test]\nfn it_holds() {}".to_owned());
     let good = "| case | what happens | test |\n| 1 | a | `a.rs::it_holds` |\n| 2 | none | - |";
-    assert_eq!(disorder(good, read), Vec::<String>::new(), "nothing is wrong");
-    for (from, to) in [("it_holds", "it_hold"), ("| 2", "| 1"), ("| - |", "| later |")] {
-        assert_eq!(disorder(&good.replacen(from, to, 1), read).len(), 1, "{to} for {from}");
+    assert_eq!(disorder(good, 2, read), Vec::<String>::new(), "nothing is wrong");
+    assert_eq!(disorder(good, 3, read), ["2 is the last of 3"]);
+    for (from, to) in [("it_holds", "it_hold"), ("| - |", "| later |"), ("| 1", "| 0")] {
+        assert!(!disorder(&good.replacen(from, to, 1), 2, read).is_empty(), "{to} for {from}");
     }
 }
 
@@ -211,15 +220,15 @@ fn planted_faults_in_the_document_are_found() {
     };
     assert_eq!(faults(&good.join("\n"), read), Vec::<String>::new(), "nothing is wrong");
     for (from, to, fault) in [
-        ("a.rs::it_holds", "a.rs::it_hold", "CFG-01 names a.rs::it_hold, which is no test"),
-        ("a.rs::it_holds", "a.rs::helper", "CFG-01 names a.rs::helper, which is no test"),
-        ("a.rs::it_holds", "a.rs::left_out", "CFG-01 names a.rs::left_out, which is no test"),
-        ("a.rs::it_holds", "b.rs::it_holds", "CFG-01 names b.rs::it_holds, which is no test"),
-        ("a.rs::it_holds", "it_holds", "CFG-01 names it_holds, which is no test"),
+        ("a.rs::it_holds", "a.rs::it_hold", "AUD-01 names a.rs::it_hold, which is no test"),
+        ("a.rs::it_holds", "a.rs::helper", "AUD-01 names a.rs::helper, which is no test"),
+        ("a.rs::it_holds", "a.rs::left_out", "AUD-01 names a.rs::left_out, which is no test"),
+        ("a.rs::it_holds", "b.rs::it_holds", "AUD-01 names b.rs::it_holds, which is no test"),
+        ("a.rs::it_holds", "it_holds", "AUD-01 names it_holds, which is no test"),
         ("| OBS-03 |", "| three |", "OBS-03 has no row"),
         ("| OBS-03 |", "| OBS-02 |", "OBS-02 has two rows"),
         ("| OBS-03 |", "| OBS-99 |", "OBS-99 is not asked for here"),
-        ("`a.rs::it_holds`<br>`a.rs::it_waits`", "some", "CFG-01 says nothing, or names no test"),
+        ("`a.rs::it_holds`<br>`a.rs::it_waits`", "some", "AUD-01 says nothing, or names no test"),
     ] {
         let found = with(from, to);
         assert!(found.contains(&fault.to_owned()), "{fault}: {found:?}");

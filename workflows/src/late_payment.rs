@@ -15,7 +15,7 @@ use crate::Checkout;
 pub struct LatePayment;
 
 /// When money that is still under way is looked at again: another attempt that may want it ends
-/// soon, a payment or a refund may take days.
+/// soon, a payment may take days. A refund that has not left yet is the sweep's business.
 const LOOK_AGAIN_SECS: [u64; 10] = [2, 10, 60, 600, 3_600, 43_200, 86_400, 86_400, 86_400, 86_400];
 
 impl Workflow for LatePayment {
@@ -75,8 +75,7 @@ async fn fulfil(ctx: &Forward, late: &Late) -> WorkflowResult<Verdict> {
 async fn give_back(ctx: &Forward, order: &PlacedOrder) -> WorkflowResult<Verdict> {
     let kept = ctx.step::<FindKept>(order).await?;
     let found = ctx.step::<ReturnStrays>(&Stray { receipt: order.receipt.clone(), kept }).await?;
-    let is_under_way = found.is_under_way();
     let returns = Returns { order: order.clone(), returned: found.returned };
     ctx.step::<RecordReturns>(&returns).await?;
-    Ok(if is_under_way { Verdict::Wait } else { Verdict::Done })
+    Ok(if found.open { Verdict::Wait } else { Verdict::Done })
 }

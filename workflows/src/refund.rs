@@ -13,7 +13,7 @@ use makegood::{Closing, Ctx, Forward, Late, LateSignal, Workflow, WorkflowResult
 pub struct Refund;
 
 /// When a refund that is under way is looked at again, and how often after that, without end.
-const LOOK_AGAIN_SECS: [u64; 4] = [60, 600, 3_600, 21_600];
+const LOOK_AGAIN_SECS: [u64; 6] = [60, 120, 300, 900, 3_600, 21_600];
 const THEN_EVERY_SECS: u64 = 43_200;
 
 impl Workflow for Refund {
@@ -25,14 +25,17 @@ impl Workflow for Refund {
         let mut asking = Asking { refund, round: 0 };
         let (mut news, ctx) = ctx.pivot::<AskRefund>(&asking).await?;
         let mut pauses = LOOK_AGAIN_SECS.into_iter();
+        let mut pause = pauses.next().unwrap_or(THEN_EVERY_SECS);
         loop {
             let booking = Booking { refund: asking.refund.clone(), news };
             let status = ctx.step::<BookRefund>(&booking).await?;
             if status != RefundStatus::Pending {
                 return look_after(&ctx, &asking.refund, status).await;
             }
-            let pause = Duration::from_secs(pauses.next().unwrap_or(THEN_EVERY_SECS));
-            ctx.signal::<RefundHint>().within(pause).await?;
+            // News does not make the next look later: it may be that nothing is decided yet.
+            if ctx.signal::<RefundHint>().within(Duration::from_secs(pause)).await?.is_none() {
+                pause = pauses.next().unwrap_or(THEN_EVERY_SECS);
+            }
             news = match booking.news {
                 News::Stands(standing) => {
                     let names = (standing.gateway_payment_id, standing.gateway_refund_id);

@@ -145,6 +145,7 @@ impl Drop for Pass<'_> {
 
 fn show(is_open: bool) {
     gauge!("makegood_gateway_circuit_open").set(if is_open { 1.0 } else { 0.0 });
+    makegood::note("gateway", is_open.then_some("it does not answer, or asks for a pause"));
 }
 
 #[cfg(test)]

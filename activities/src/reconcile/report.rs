@@ -5,11 +5,14 @@ use domain::ReportKind;
 use makegood::{Activity, ActivityResult, InTransaction};
 use serde::{Deserialize, Serialize};
 use store::Conn;
-use store::reconciliation::{self, Begun, Finding};
+use store::reconciliation::{self, Begun, Finding, Reach, Reaches};
 use uuid::Uuid;
 
 /// For how long money may come late, in days: three by most of the gateway's pages, five by one.
 const LATE_MONEY_SECS: i64 = 5 * 86_400;
+
+/// Most late money belongs to payments that began within a day: those are looked at hourly.
+const WIDE: Reach = Reach { back_secs: 86_400, every_secs: 3_600 };
 
 /// A report to open.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -47,9 +50,10 @@ impl Activity for OpenReport {
     type Output = Opened;
 
     async fn run(&self, tx: &mut Conn, opening: Opening) -> ActivityResult<Opened> {
-        let every = i64::from(opening.deep_every_secs);
-        let begun =
-            reconciliation::begin(tx, opening.report_id, opening.kind, (LATE_MONEY_SECS, every));
+        let every_secs = i64::from(opening.deep_every_secs);
+        let deep = Reach { back_secs: LATE_MONEY_SECS, every_secs };
+        let reaches = Reaches { deep, wide: WIDE };
+        let begun = reconciliation::begin(tx, opening.report_id, opening.kind, reaches);
         Ok(match begun.await? {
             Begun::Open { since, is_deep } => Opened::Open { since, is_deep },
             Begun::Busy => Opened::Busy,

@@ -1,6 +1,6 @@
 //! What a customer asks for, and what it costs: prices come from the catalogue, never from outside.
 
-use domain::{CartLine, PricedLine, PricedOrder, Quantity, Sku};
+use domain::{CartLine, PricedLine, PricedOrder, Quantity, SMALLEST_PAYMENT_MINOR, Sku};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use store::tenants::Tenant;
@@ -38,7 +38,7 @@ impl Cart {
 /// The lines at the catalogue's prices, with the shop's tax.
 ///
 /// # Errors
-/// Names every SKU that is not on sale.
+/// Names every SKU that is not on sale, or says that the gateway takes no sum as small as this.
 pub(crate) async fn price(
     conn: &mut Conn,
     tenant: &Tenant,
@@ -64,5 +64,9 @@ pub(crate) async fn price(
     let rate = Decimal::new(tenant.tax_basis_points, 4);
     let order = PricedOrder::price(priced, tenant.currency, rate)
         .map_err(|error| ApiError::field("lines", error.to_string()))?;
-    if order.total().minor() > 0 { Ok(order) } else { Err(ApiError::NothingToPay) }
+    match order.total().minor() {
+        ..=0 => Err(ApiError::NothingToPay),
+        1..SMALLEST_PAYMENT_MINOR => Err(ApiError::TooLittleToPay(order.total())),
+        _ => Ok(order),
+    }
 }

@@ -94,9 +94,16 @@ pub(crate) async fn start_checkout(
     terms: Terms,
 ) -> ApiResult<()> {
     let placed = PlacedOrder::of(order, HoldId::from(Uuid::now_v7()), lines, terms);
-    let found_by = StartOptions::new().attribute("customer", order.user_id.to_string());
-    app.client.start_with::<Checkout>(conn, &order.workflow_id, &placed, &found_by).await?;
+    app.client.start_with::<Checkout>(conn, &order.workflow_id, &placed, &found_by(order)).await?;
     Ok(())
+}
+
+/// What a person who asks where an order is may know of it.
+pub(crate) fn found_by(order: &Order) -> StartOptions {
+    StartOptions::new()
+        .attribute("tenant", order.tenant_id.as_str())
+        .attribute("order", &order.order_number)
+        .attribute("customer", order.user_id.to_string())
 }
 
 async fn placed_before(

@@ -9,7 +9,6 @@ use domain::{
     GatewayRefundId, Money, OrderId, OutsidePolicy, RefundId, RefundStatus, RefundWish, Role,
     SMALLEST_REFUND_MINOR,
 };
-use makegood::StartOptions;
 use serde::{Deserialize, Serialize};
 use store::orders::Order;
 use store::payments::Payment;
@@ -18,7 +17,7 @@ use store::{Conn, orders, payments, refund_policies, refunds};
 use uuid::Uuid;
 use workflows::Refunding;
 
-use super::orders::actor;
+use super::orders::{actor, found_by};
 use crate::app::{App, Shared};
 use crate::body::{Body, IdempotencyKey, OrderPath};
 use crate::envelope::Answer;
@@ -163,6 +162,9 @@ async fn ask_once(
     if amount.minor() > left.minor() {
         return Err(ApiError::RefundTooLarge(left));
     }
+    if left.minor() < SMALLEST_REFUND_MINOR {
+        return Err(ApiError::RefundTooSmall(left));
+    }
     if wish.override_reason.is_none() {
         permitted(&mut tx, who, &payment, amount, left).await?;
     }
@@ -184,10 +186,9 @@ async fn ask_once(
         Asked::Known(known) => return repeated(wish, order.order_id, known),
         Asked::TooMuch(left) => return Err(ApiError::RefundTooLarge(left)),
     };
-    let found_by = StartOptions::new().attribute("order", order.order_id.to_string());
     let refunding = Refunding::from(refund.clone());
     let id = workflow_id(refund.refund_id);
-    app.client.start_with::<workflows::Refund>(&mut tx, &id, &refunding, &found_by).await?;
+    app.client.start_with::<workflows::Refund>(&mut tx, &id, &refunding, &found_by(&order)).await?;
     tx.commit().await?;
     app.client.wake();
     Ok((refund, true))

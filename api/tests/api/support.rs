@@ -266,7 +266,7 @@ fn metrics() -> PrometheusHandle {
     HANDLE.get_or_init(install).clone()
 }
 
-/// A client for plain HTTP that gives up after 30 s.
+/// A client for plain HTTP that gives up after 30 s, and goes where it is told and nowhere else.
 pub(crate) fn client() -> Client {
     let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -274,6 +274,7 @@ pub(crate) fn client() -> Client {
         .with_root_certificates(RootCertStore::empty())
         .with_no_client_auth();
     let builder = Client::builder().tls_backend_preconfigured(tls).no_proxy();
+    let builder = builder.redirect(reqwest::redirect::Policy::none());
     builder.timeout(Duration::from_secs(30)).build().unwrap()
 }
 

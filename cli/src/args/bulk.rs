@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand, ValueEnum};
 use uuid::Uuid;
 
-use super::SignedArgs;
-use super::operate::{OutputArgs, RunState};
+use super::operate::OutputArgs;
+use super::{RunState, SignedArgs};
 
 /// What an operator does to many runs.
 #[derive(Debug, Clone, Subcommand)]
@@ -25,6 +25,8 @@ pub(crate) enum BulkVerb {
         bulk_id: Uuid,
         #[command(flatten)]
         signed: SignedArgs,
+        #[command(flatten)]
+        output: OutputArgs,
     },
     /// Show how far a bulk action is, what was refused, and whether it helped.
     BulkShow {
@@ -48,12 +50,6 @@ pub(crate) struct BulkArgs {
     #[arg(long, value_name = "RUNS", default_value_t = 10)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(crate) rate: u32,
-    /// Only show what matches; nothing is kept.
-    #[arg(long, conflicts_with = "yes")]
-    pub(crate) dry_run: bool,
-    /// Do not ask.
-    #[arg(long)]
-    pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -71,7 +67,7 @@ pub(crate) struct SelectionArgs {
     /// Only runs with an open incident of this class, such as `retries_used_up`.
     #[arg(long, value_name = "CLASS")]
     pub(crate) class: Option<String>,
-    /// Only runs whose open incident has this fingerprint; `runs incidents` shows them.
+    /// Only runs whose open incident has this fingerprint; `incidents list` shows them.
     #[arg(long, value_name = "HEX")]
     pub(crate) fingerprint: Option<String>,
     /// Only runs started at this time or later, such as `2026-01-31T12:00:00Z`.

@@ -20,9 +20,9 @@ pub(crate) enum MendVerb {
         one: OneArgs,
         #[command(flatten)]
         at: StepArgs,
-        /// What the activity would have answered, as JSON.
+        /// What the activity would have answered, as JSON; not needed for an undo.
         #[arg(long, value_name = "JSON", value_parser = json, allow_hyphen_values = true)]
-        result: Value,
+        result: Option<Value>,
         /// The step did not happen: it is not undone if the run is made good.
         #[arg(long)]
         forget_undo: bool,
@@ -37,9 +37,9 @@ pub(crate) enum MendVerb {
         #[arg(long, value_name = "JSON", value_parser = json, allow_hyphen_values = true)]
         input: Value,
     },
-    /// Have a run made good: everything it did is undone.
+    /// Have a run made good: what its steps did is undone.
     Compensate(OneArgs),
-    /// Cancel a run for whoever asked for it: everything it did is undone.
+    /// Cancel a run for whoever asked for it: what its steps did is undone.
     Cancel(OneArgs),
     /// End a live run as it stands: nothing is undone.
     Terminate(OneArgs),
@@ -72,23 +72,30 @@ pub(crate) struct OneArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// Who does it and why.
+/// Who does it and why, and whether it is meant.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SignedArgs {
     /// Why: what was wrong and what was done about it.
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) reason: String,
-    /// Who does it [default: the user of this system].
+    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
+    pub(crate) reason: Option<String>,
+    /// Who does it [default: whoever is logged in to this system].
     #[arg(long, value_name = "NAME")]
     pub(crate) actor: Option<String>,
+    /// Only show what would change; nothing is changed.
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) dry_run: bool,
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 /// A step of a run.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct StepArgs {
-    /// The step at which the run is stuck, such as charge, or charge#1 for its second call.
+    /// The step at which the run is stuck, such as charge, or charge#1 for its second call
+    /// [default: wherever it is stuck].
     #[arg(long, value_name = "STEP")]
-    pub(crate) step: StepId,
+    pub(crate) step: Option<StepId>,
 }
 
 /// Where a record is cut.

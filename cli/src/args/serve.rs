@@ -92,7 +92,8 @@ pub(crate) struct WorkerArgs {
     #[arg(long, env = "MAKEGOOD_GATEWAY_BREAKER_PAUSE_MS", value_name = "MILLISECONDS")]
     #[arg(default_value = "30000")]
     pub(crate) gateway_breaker_pause_ms: String,
-    /// When the books are compared with the gateway: a cron expression in UTC, or `never`.
+    /// When the books are compared with the gateway: a cron expression in UTC, or `never`. Refunds
+    /// are looked through whatever this says, every ten minutes.
     #[arg(
         long,
         env = "MAKEGOOD_RECONCILE_CRON",

@@ -37,6 +37,8 @@ pub(crate) enum LoadArgs {
     Recovery(RecoveryArgs),
     /// The shop's own checkout over HTTP: placed, paid, verified, settled.
     Checkout(CheckoutArgs),
+    /// The console's pages over very many runs: how long does each take?
+    Console(ConsoleArgs),
 }
 
 #[derive(Debug, Clone, Args)]
@@ -145,6 +147,20 @@ pub(crate) struct CheckoutArgs {
     pub(crate) site: SiteArgs,
 }
 
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConsoleArgs {
+    /// Runs in the tables, 1000 to 10000000; a million takes 3 GB of disk.
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    #[arg(value_parser = value_parser!(u64).range(1_000..=10_000_000))]
+    pub(crate) runs: u64,
+    /// Requests of each page, 1 to 10000.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(value_parser = value_parser!(u32).range(1..=10_000))]
+    pub(crate) requests: u32,
+    #[command(flatten)]
+    pub(crate) site: SiteArgs,
+}
+
 /// The programs, by the names that people give them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum WorkArg {
@@ -192,6 +208,7 @@ impl LoadArgs {
             Self::Waiting(_) => "waiting",
             Self::Recovery(_) => "recovery",
             Self::Checkout(_) => "checkout",
+            Self::Console(_) => "console",
         }
     }
 
@@ -206,6 +223,7 @@ impl LoadArgs {
             Self::Waiting(args) => &args.site,
             Self::Recovery(args) => &args.site,
             Self::Checkout(args) => &args.site,
+            Self::Console(args) => &args.site,
         }
     }
 
@@ -219,7 +237,8 @@ impl LoadArgs {
             | Self::FlashSale(_)
             | Self::Timers(_)
             | Self::Waiting(_)
-            | Self::Recovery(_) => None,
+            | Self::Recovery(_)
+            | Self::Console(_) => None,
         }
     }
 }

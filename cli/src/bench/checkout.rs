@@ -73,6 +73,7 @@ async fn open(args: &CheckoutArgs, parts: &mut Parts, site: &mut Site) -> anyhow
         seed: 1,
         odds: "",
         profile: "test",
+        workers: &[],
     };
     let api = parts.api.insert(plan.start_api(store, &logs).await?).url();
     let gateway = parts.sandbox.insert(plan.start_sandbox(&api, &logs).await?).url();

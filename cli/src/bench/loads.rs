@@ -17,8 +17,8 @@ pub(super) async fn drive(load: &LoadArgs, site: &Site) -> Result<Measured, Erro
         LoadArgs::FlashSale(args) => flash_sale(args, site).await,
         LoadArgs::Timers(args) => ring(args.runs, site).await,
         LoadArgs::Waiting(args) => beside(args.runs, site).await,
-        LoadArgs::Recovery(_) | LoadArgs::Checkout(_) => {
-            Err(Error::Wrong("this load starts workers of its own".to_owned()))
+        LoadArgs::Recovery(_) | LoadArgs::Checkout(_) | LoadArgs::Console(_) => {
+            Err(Error::Wrong("this load starts processes of its own".to_owned()))
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod args;
 mod checkout;
+mod console;
 mod loads;
 mod recovery;
 mod stage;
@@ -67,6 +68,7 @@ async fn story(load: &LoadArgs, parts: &mut Parts) -> anyhow::Result<Report> {
     let measured = match load {
         LoadArgs::Recovery(args) => recovery::drive(args, parts, &mut site).await?,
         LoadArgs::Checkout(args) => checkout::drive(args, parts, &mut site).await?,
+        LoadArgs::Console(args) => console::drive(args, parts, &mut site).await?,
         _ => {
             for _ in 0..load.site().workers {
                 stage::start_worker(parts, &mut site, stage::Traits::default()).await?;

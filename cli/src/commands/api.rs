@@ -34,6 +34,7 @@ async fn start(settings: ApiSettings) -> Result<Api, Problem> {
         bind: settings.bind,
         token_ttl: settings.token_ttl,
         connections: settings.connections,
+        secure_cookies: settings.secure_cookies,
         migrations: FILES.iter().map(|file| file.name).collect(),
         ..Config::new(tenant, keys, recorder::install()?)
     };

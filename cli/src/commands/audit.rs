@@ -20,7 +20,8 @@ pub(crate) async fn run(args: &AuditArgs) -> Result<Exit, Problem> {
     let (database, surroundings) = DatabaseSettings::of_operator(&args.database)?;
     logging::start(&surroundings.log);
     let mut conn = connect::connection(&database).await?;
-    let audit = audit(&mut conn).await.map_err(refused)?;
+    let part = connect::part(&mut conn, &database).await?;
+    let audit = audit(&mut conn, part).await.map_err(refused)?;
     let (number, found) = (audit.invariants.len(), audit.violations.len());
     let cell = database.cell.to_string();
     match args.output.output {

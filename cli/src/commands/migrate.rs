@@ -1,6 +1,6 @@
 //! `makegood migrate`: brings a cell up to date, or shows where it stands.
 
-use migrations::{FileState, RoleState};
+use migrations::{FileState, Part, RoleState};
 use serde_json::json;
 
 use crate::args::{MigrateArgs, MigrateVerb};
@@ -13,14 +13,21 @@ pub(crate) async fn run(args: &MigrateArgs) -> Result<Exit, Problem> {
     let (database, surroundings) = DatabaseSettings::of_operator(&args.database)?;
     logging::start(&surroundings.log);
     match &args.verb {
-        None => apply(&database).await,
+        None => {
+            let part = if args.engine_only { Part::Engine } else { Part::Whole };
+            apply(&database, part).await
+        }
         Some(MigrateVerb::Status { output }) => status(&database, output.output).await,
     }
 }
 
-async fn apply(database: &DatabaseSettings) -> Result<Exit, Problem> {
+async fn apply(database: &DatabaseSettings, part: Part) -> Result<Exit, Problem> {
     let mut conn = connect::connection(database).await?;
-    let report = migrations::run(&mut conn, &database.cell).await.map_err(refused)?;
+    let migrated = match part {
+        Part::Whole => migrations::run(&mut conn, &database.cell).await,
+        Part::Engine => migrations::engine(&mut conn, &database.cell).await,
+    };
+    let report = migrated.map_err(refused)?;
     for file in &report.applied {
         output::data(&format!("applied  {file}"));
     }

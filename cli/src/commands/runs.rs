@@ -1,15 +1,18 @@
-//! `makegood runs`: lists, shows and mends runs.
+//! `makegood runs`: lists, shows, follows and mends runs.
 
 mod bulk;
+pub(super) mod list;
 mod mend;
+mod next;
+mod record;
 mod show;
+mod watch;
 
-use makegood::{Attributes, inspect};
+use makegood::inspect;
 use sqlx::PgConnection;
 
-use crate::args::{RunState, RunsArgs, RunsVerb};
+use crate::args::{RunsArgs, RunsVerb};
 use crate::exit::{Exit, Problem};
-use crate::output::{self, Format};
 use crate::settings::DatabaseSettings;
 use crate::{connect, logging};
 
@@ -18,69 +21,19 @@ pub(crate) async fn run(args: &RunsArgs) -> Result<Exit, Problem> {
     logging::start(&surroundings.log);
     let mut conn = connect::connection(&database).await?;
     match &args.verb {
-        RunsVerb::List { state, workflow, attribute, limit, output } => {
-            let (state, workflow) = (state.map(RunState::as_str), workflow.as_deref());
-            let with = |all: Attributes, (name, value): &(String, String)| all.with(name, value);
-            let attributes = attribute.iter().fold(Attributes::new(), with);
-            let runs = inspect::list(&mut conn, state, workflow, &attributes, *limit).await?;
-            list(&runs, *limit, output.output);
-        }
-        RunsVerb::Show { id, output } => {
+        RunsVerb::List(args) => list::run(&mut conn, args).await?,
+        RunsVerb::Show { id, full, output } => {
             let run = find(&mut conn, id).await?;
-            show::show(&mut conn, run, output.output).await?;
+            show::show(&mut conn, &database, run, record::width(*full), output.output).await?;
         }
-        RunsVerb::Incidents { output } => {
-            let groups = inspect::incident_groups(&mut conn, 1_000).await?;
-            incidents(&groups, output.output);
+        RunsVerb::Watch { id, pace, output } => {
+            let run = find(&mut conn, id).await?;
+            return watch::watch(&mut conn, run, pace.every, output.output).await;
         }
         RunsVerb::Mend(verb) => mend::mend(&mut conn, &database, verb).await?,
         RunsVerb::Bulk(verb) => return bulk::bulk(&mut conn, &database, verb).await,
     }
     Ok(Exit::Done)
-}
-
-fn list(runs: &[inspect::RunSummary], limit: i64, format: Format) {
-    if format == Format::Json {
-        return output::json(&runs);
-    }
-    if runs.is_empty() {
-        return output::say("No run is like that.");
-    }
-    let rows = runs.iter().map(|run| {
-        vec![
-            run.run_id.to_string(),
-            run.workflow.clone(),
-            run.state.clone(),
-            show::time(run.started_at),
-            run.incident.clone().unwrap_or_default(),
-            run.workflow_id.clone(),
-        ]
-    });
-    output::table(&["run", "workflow", "state", "started", "incident", "workflow id"], rows);
-    if i64::try_from(runs.len()) == Ok(limit) {
-        output::say(&format!("The newest {limit}; there may be more (--limit)."));
-    }
-}
-
-fn incidents(groups: &[inspect::IncidentGroup], format: Format) {
-    if format == Format::Json {
-        return output::json(&groups);
-    }
-    if groups.is_empty() {
-        return output::say("No run needs a person.");
-    }
-    let rows = groups.iter().map(|group| {
-        vec![
-            group.count.to_string(),
-            group.class.clone(),
-            group.step.clone().unwrap_or_default(),
-            show::time(group.first_at),
-            show::time(group.last_at),
-            group.fingerprint.clone(),
-            group.message.clone(),
-        ]
-    });
-    output::table(&["runs", "class", "step", "first", "last", "fingerprint", "such as"], rows);
 }
 
 /// The run of a run id or a workflow id, or of a part of that: for a look at it.

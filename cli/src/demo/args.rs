@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, value_parser};
+use clap::{Args, builder::ArgPredicate, value_parser};
 use secrecy::SecretString;
+
+use super::scenario::Crowd;
 
 /// Drive a crowd of checkouts through crashes and faults, then audit what became of each.
 ///
@@ -11,8 +13,15 @@ use secrecy::SecretString;
 /// held. The seed decides what each customer does; races between them stay races.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DemoArgs {
+    /// Everything that can go wrong with money, all at once: every fault of the gateway, webhooks
+    /// lost for a while, the gateway down for a while, changing policies, refunds of every kind.
+    /// At least 60 checkouts; 1000 unless --checkouts says otherwise.
+    #[arg(long)]
+    pub(crate) chaos: bool,
+
     /// How many checkouts to drive, 10 to 100000.
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = value_parser!(u32).range(10..=100_000))]
+    #[arg(default_value_if("chaos", ArgPredicate::IsPresent, "1000"))]
     pub(crate) checkouts: u32,
 
     /// Decides what each customer does and which faults the gateway has.
@@ -40,6 +49,13 @@ pub(crate) struct DemoArgs {
     /// Leave everything up after the report, until Ctrl-C.
     #[arg(long)]
     pub(crate) keep: bool,
+}
+
+impl DemoArgs {
+    /// Who comes to the shop.
+    pub(crate) fn crowd(&self) -> Crowd {
+        if self.chaos { Crowd::Chaos } else { Crowd::Ordinary }
+    }
 }
 
 /// A database URL, checked.

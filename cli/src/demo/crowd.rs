@@ -37,10 +37,11 @@ pub(crate) async fn drive(
     for index in 0..args.checkouts {
         let entry = Arc::clone(&doors).acquire_owned().await?;
         let Some(token) = tokens.next() else { break };
-        let (web, seed) = (web.clone(), args.seed);
+        let (web, number) = (web.clone(), (args.seed, index));
+        let scenario = args.crowd().scenario(args.seed, index);
         inside.spawn(async move {
             // Whoever only waits makes room for the next customer.
-            Journey::make(&web, &token, seed, index, move || drop(entry)).await
+            Journey::of(&web, &token, scenario, number, move || drop(entry)).await
         });
         while let Some(journey) = inside.try_join_next() {
             journeys.push(journey?);

@@ -1,14 +1,15 @@
 //! A customer's browser: calls of the shop's API and of the gateway's checkout page, over HTTP.
-//! It knows no database and no secret.
+//! It knows no database, and no secret but the one for the gateway's dashboard, if it is given.
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, anyhow, bail};
-use reqwest::{Client, RequestBuilder, StatusCode, redirect::Policy};
+use anyhow::{Context, anyhow, bail, ensure};
+use reqwest::{Client, Method, RequestBuilder, StatusCode, redirect::Policy};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -22,6 +23,8 @@ pub(crate) struct Web {
     http: Client,
     shop: String,
     gateway: String,
+    /// What the gateway's dashboard is opened with.
+    keys: Option<(String, SecretString)>,
 }
 
 /// What an address answered.
@@ -76,21 +79,32 @@ pub(crate) struct Call<'a> {
     pub(crate) key: Option<&'a str>,
 }
 
+/// A client for plain HTTP that goes where it is told and nowhere else.
+pub(crate) fn plain_http() -> anyhow::Result<Client> {
+    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let http = Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(Policy::none())
+        .connect_timeout(Duration::from_secs(5))
+        .no_proxy()
+        .build()?;
+    Ok(http)
+}
+
 impl Web {
     /// The shop at `shop`, the gateway at `gateway`.
     pub(crate) fn new(shop: String, gateway: String) -> anyhow::Result<Self> {
         // Plain HTTP on this machine: no authority is trusted, so none need be installed.
-        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(RootCertStore::empty())
-            .with_no_client_auth();
-        let http = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(Policy::none())
-            .connect_timeout(Duration::from_secs(5))
-            .no_proxy()
-            .build()?;
-        Ok(Self { http, shop, gateway })
+        let http = plain_http()?;
+        Ok(Self { http, shop, gateway, keys: None })
+    }
+
+    /// The same for somebody who may use the gateway's dashboard.
+    pub(crate) fn with_dashboard(self, key_id: String, key_secret: SecretString) -> Self {
+        Self { keys: Some((key_id, key_secret)), ..self }
     }
 
     /// A request for a path of the shop, not yet sent.
@@ -138,8 +152,8 @@ impl Web {
 
     /// A webhook that nobody but the gateway could have signed, signed by somebody else.
     pub(crate) async fn forge_webhook(&self, body: &Value) -> anyhow::Result<Answer> {
-        let path = format!("{}/api/v1/webhooks/razorpay", self.shop);
-        let forged = self.http.post(path).header("x-razorpay-signature", "0".repeat(64));
+        let forged =
+            self.http.post(self.webhook_url()).header("x-razorpay-signature", "0".repeat(64));
         answer(forged.header("x-razorpay-event-id", "evt_forged").json(body)).await
     }
 
@@ -150,9 +164,34 @@ impl Web {
 
     /// Plants a fault in the gateway.
     pub(crate) async fn plant(&self, fault: &Value) -> anyhow::Result<()> {
-        let planted = self.http.post(format!("{}/sandbox/faults", self.gateway)).json(fault);
-        answer(planted).await?.expect(StatusCode::NO_CONTENT, "plant a fault")?;
+        self.meddle(Method::POST, "faults", fault).await
+    }
+
+    /// The hand behind the gateway's curtain moves.
+    pub(crate) async fn meddle(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> anyhow::Result<()> {
+        let call = self.http.request(method, format!("{}/sandbox/{path}", self.gateway));
+        let done = answer(call.json(body)).await?;
+        ensure!(done.status.is_success(), "/sandbox/{path}: {done}");
         Ok(())
+    }
+
+    /// A call of the gateway's own API, as its dashboard makes them.
+    pub(crate) fn dashboard(&self, path: &str) -> RequestBuilder {
+        let call = self.http.post(format!("{}/v1/{path}", self.gateway));
+        match &self.keys {
+            Some((key_id, secret)) => call.basic_auth(key_id, Some(secret.expose_secret())),
+            None => call,
+        }
+    }
+
+    /// Where the gateway's webhooks belong.
+    pub(crate) fn webhook_url(&self) -> String {
+        format!("{}/api/v1/webhooks/razorpay", self.shop)
     }
 
     /// The gateway's own books.
@@ -163,7 +202,8 @@ impl Web {
     }
 }
 
-async fn answer(request: RequestBuilder) -> anyhow::Result<Answer> {
+/// Sends a request and reads its answer.
+pub(crate) async fn answer(request: RequestBuilder) -> anyhow::Result<Answer> {
     let response = request.timeout(CALL_LIMIT).send().await?;
     let status = response.status();
     let text = response.text().await?;

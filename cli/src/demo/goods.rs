@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use domain::{Currency, Money, Quantity, Sku, TenantId};
+use domain::{Currency, Money, Quantity, Sku, TenantId, Terms};
 use sqlx::PgPool;
 use store::{products::Product, stock, tenants};
 
@@ -29,6 +29,15 @@ pub(crate) struct Stocking {
     pub(crate) scarce: i64,
     /// How long stock is held for an unpaid order.
     pub(crate) hold: Duration,
+}
+
+/// From now on orders are placed under these terms.
+pub(crate) async fn place_under(pool: &PgPool, terms: Terms) -> anyhow::Result<()> {
+    let mut tx = pool.begin().await?;
+    let presets = tenants::get(&mut tx, &TENANT.parse()?).await.context("the shop is missing")?;
+    tenants::upsert(&mut tx, &tenants::Tenant { terms, ..presets }).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Sets the shop's presets and puts the products on sale. Stock is only added where there is none.

@@ -12,14 +12,19 @@ use tokio::time::sleep;
 
 use super::{
     customer::{Answer, Call, Web},
+    ends::{Attempt, Deeds, Timing},
     goods::{GOODS, SCARCE},
-    scenario::{Attempt, Deeds, Scenario, Timing, draw},
+    scenario::{Scenario, draw},
     session::{self, Session},
     watch::Watch,
 };
 
 /// The longest that a customer looks at the page before complaining.
 const LOOK: Duration = Duration::from_mins(1);
+
+/// How long a slow bank takes, and one that thinks again.
+const SLOWNESS: Duration = Duration::from_millis(1_500);
+const SECOND_THOUGHT: Duration = Duration::from_millis(400);
 
 /// What one customer saw and did.
 #[derive(Debug)]
@@ -54,19 +59,8 @@ pub(super) struct Visit<'a> {
 }
 
 impl Journey {
-    /// Does everything that customer number `index` does. `leave` is called when the customer only
-    /// waits from then on.
-    pub(crate) async fn make(
-        web: &Web,
-        token: &str,
-        seed: u64,
-        index: u32,
-        leave: impl FnOnce() + Send,
-    ) -> Self {
-        Self::of(web, token, Scenario::of(seed, index), (seed, index), leave).await
-    }
-
-    /// Does what a customer in this scenario does.
+    /// Does what a customer in this scenario does. `leave` is called when the customer only waits
+    /// from then on.
     pub(crate) async fn of(
         web: &Web,
         token: &str,
@@ -125,13 +119,15 @@ impl Journey {
             }
             Scenario::ForgedWebhook => visit.forge_webhook(&session).await,
             Scenario::Declined | Scenario::DeclinedThenCaptured => {
-                let late = json!({"after_ms": 400, "status": "captured"});
-                let late = (self.scenario == Scenario::DeclinedThenCaptured).then_some(late);
-                let attempt = json!({"order_id": session.gateway_order_id, "outcome": "failed",
-                    "reason": "insufficient_funds", "late": late});
-                let refused = visit.web.pay(&attempt).await?;
-                ensure!(refused.status.is_client_error(), "the bank said {refused}");
+                let comes_late = self.scenario == Scenario::DeclinedThenCaptured;
+                visit.be_refused(&session, comes_late.then_some(SECOND_THOUGHT)).await?;
                 self.deeds.attempt = Attempt::Refused(visit.timing());
+                Ok(())
+            }
+            Scenario::TriedAgain => self.try_again(visit, &session, &mut watch).await,
+            Scenario::SlowBank => {
+                visit.pay_slowly(&session, SLOWNESS).await?;
+                self.deeds.attempt = Attempt::Captured(visit.timing_in(SLOWNESS));
                 Ok(())
             }
             Scenario::CancelledWhilePaying => {
@@ -154,7 +150,16 @@ impl Journey {
             | Scenario::DelayedWebhooks
             | Scenario::GatewayTimesOut
             | Scenario::ReadsFail
-            | Scenario::OutOfStock => self.pay(visit, &session, &mut watch).await,
+            | Scenario::OutOfStock
+            | Scenario::Authorized
+            | Scenario::PaidTwice
+            | Scenario::OtherAmount
+            | Scenario::RefundedInFull
+            | Scenario::RefundedInParts
+            | Scenario::RefundsAtOnce
+            | Scenario::RefundTooLarge
+            | Scenario::RefundSentBack
+            | Scenario::RefundedByHand => self.pay(visit, &session, &mut watch).await,
         }
     }
 
@@ -173,6 +178,9 @@ impl Journey {
         watch: &mut Watch<'_>,
     ) -> anyhow::Result<()> {
         let proof = visit.pay(session).await?;
+        if self.scenario == Scenario::PaidTwice {
+            visit.pay_again(session).await?;
+        }
         let paid = Instant::now();
         self.deeds.attempt = Attempt::Captured(visit.timing());
         match self.scenario {
@@ -192,8 +200,29 @@ impl Journey {
         if watch.leave(&open, LOOK).await? == OrderStatus::Paid {
             self.settled_after = Some(paid.elapsed());
             self.paid_after = Some(visit.begun.elapsed());
+            self.deeds.back = visit.ask_back(session, &proof).await?;
         }
         Ok(())
+    }
+
+    /// The bank refuses, the customer tries the order again and pays.
+    async fn try_again(
+        &mut self,
+        visit: &mut Visit<'_>,
+        session: &Session,
+        watch: &mut Watch<'_>,
+    ) -> anyhow::Result<()> {
+        visit.be_refused(session, None).await?;
+        self.deeds.attempt = Attempt::Refused(visit.timing());
+        let open = [OrderStatus::Pending, OrderStatus::Reserved];
+        if watch.leave(&open, LOOK).await? != OrderStatus::Failed
+            || !visit.retry(&session.order_id).await?
+        {
+            return Ok(());
+        }
+        watch.leave(&[OrderStatus::Failed, OrderStatus::Pending], LOOK).await?;
+        let Some(session) = visit.open_session(&session.order_id).await? else { return Ok(()) };
+        self.pay(visit, &session, watch).await
     }
 
     async fn pay_too_late(&mut self, visit: &Visit<'_>, session: &Session) -> anyhow::Result<()> {
@@ -217,7 +246,12 @@ impl Journey {
 impl Visit<'_> {
     /// How the present moment stands to the order's deadline.
     pub(super) fn timing(&self) -> Timing {
-        let margin = TimeDelta::seconds(1);
+        self.timing_in(Duration::ZERO)
+    }
+
+    /// The same for a moment to come.
+    fn timing_in(&self, after: Duration) -> Timing {
+        let margin = TimeDelta::seconds(1) + TimeDelta::from_std(after).unwrap_or_default();
         let in_time = Utc::now() + margin < self.expires_at;
         if in_time { Timing::InTime } else { Timing::LastMoment }
     }
@@ -247,6 +281,20 @@ impl Visit<'_> {
             lines.push(json!({"sku": "TEA-GREEN", "quantity": 1}));
         }
         lines
+    }
+
+    /// Tries a failed order again; `false` when that cannot be.
+    async fn retry(&mut self, order_id: &str) -> anyhow::Result<bool> {
+        let path = format!("/api/v1/orders/{order_id}/retry");
+        let key = format!("retry-{}-{}", self.seed, self.index);
+        let call = Call { path: &path, token: Some(self.token), key: Some(&key) };
+        let answer = self.web.post(call, &json!({})).await?;
+        if answer.status == StatusCode::CONFLICT {
+            return Ok(false);
+        }
+        let answer = answer.expect(StatusCode::ACCEPTED, "try an order again")?;
+        self.expires_at = answer.text("/data/order/expires_at")?.parse()?;
+        Ok(true)
     }
 
     /// Asks for a cancellation; `false` when the order had ended, or was paid, before.

@@ -1,15 +1,21 @@
 //! `makegood demo`: everything on one machine, a crowd of customers, and death in the middle.
 //!
 //! Start the parts, drive the crowd and kill a worker on the way, wait until every saga has ended,
-//! audit, compare with the gateway's books, stop the parts. Whatever happens in between, nothing
+//! audit, compare with the gateway's books, stop the parts. With `--chaos`, `troubles` come over the
+//! crowd meanwhile and `desk` decides what is left to a person. Whatever happens in between, nothing
 //! is left behind: every part ends when this process does.
 
+mod aftermath;
 mod args;
 mod chaos;
 pub(crate) mod child;
+mod comparison;
 mod crowd;
 pub(crate) mod customer;
+mod desk;
+mod ends;
 mod figures;
+mod gateway_books;
 pub(crate) mod goods;
 pub(crate) mod journey;
 pub(crate) mod parts;
@@ -21,6 +27,7 @@ mod session;
 mod settle;
 mod stage;
 pub(crate) mod tables;
+mod troubles;
 mod truth;
 mod watch;
 
@@ -33,10 +40,14 @@ use crate::audit::audit;
 
 use self::{
     chaos::{Chaos, Toll, kills_for},
+    comparison::Compared,
+    desk::Desk,
     parts::Parts,
     progress::{Step, say},
-    report::{Findings, Report},
+    report::{ChaosReport, Findings, Report},
+    settle::Settled,
     stage::Stage,
+    troubles::Troubles,
 };
 
 pub(crate) use self::{
@@ -110,6 +121,13 @@ async fn story(args: &DemoArgs, parts: &mut Parts) -> anyhow::Result<Report> {
 
     let toll = Toll::default();
     let (gateway_url, checkouts, toll) = (gateway_url.as_str(), args.checkouts, &toll);
+    let client = store.client().await?;
+    let desk = Desk::new(&store.pool, &client);
+    let troubles = Troubles::new(&store.pool, web, checkouts);
+    let is_calm = |settled: &Settled| {
+        let has_chaos_ended = troubles.are_over() && settled.stuck == 0;
+        toll.kills() >= kills_for(checkouts) && (!args.chaos || has_chaos_ended)
+    };
     let chaos = Chaos { plan, store, web, gateway_url, logs, checkouts, toll };
     let driven = Step::of("checkouts", checkouts.into());
     let crowded = async {
@@ -120,21 +138,28 @@ async fn story(args: &DemoArgs, parts: &mut Parts) -> anyhow::Result<Report> {
         driven.note(&format!("all {checkouts} checkouts driven; waiting for every saga to end"));
         driven.step_aside();
         let ended = Step::of("sagas ended", checkouts.into());
-        let is_calm = || toll.kills() >= kills_for(checkouts);
-        let settled = settle::settle(&store.pool, web, checkouts, &ended, is_calm).await?;
+        let settle = async || settle::settle(&store.pool, web, checkouts, &ended, is_calm).await;
+        let mut settled = settle().await?;
+        let mut compared = Compared::default();
+        while args.chaos && settled.listed.is_empty() && compared.may_go_on() {
+            compared.once_more(&client, &store.pool).await?;
+            settled = settle().await?;
+        }
         ended.done(&format!("{} sagas have ended", settled.started.saturating_sub(settled.open)));
-        anyhow::Ok((journeys, crowd, server_commits, settled))
+        anyhow::Ok((journeys, crowd, server_commits, settled, compared))
     };
-    let (journeys, crowd, server_commits, settled) = select! {
+    let (journeys, crowd, server_commits, settled, compared) = select! {
         crowded = Box::pin(crowded) => crowded?,
         error = Box::pin(chaos.reign(workers, &driven)) => return Err(error),
+        error = troubles.reign(&driven), if args.chaos => return Err(error),
+        error = desk.sit(), if args.chaos => return Err(error),
         error = api.died() => return Err(error.context("the API died")),
         error = sandbox.died() => return Err(error.context("the gateway sandbox died")),
     };
     driven.done(&format!("{checkouts} checkouts driven, workers killed: {}", toll.kills()));
 
     let step = Step::begin("auditing every promise, and the gateway's books against ours");
-    let audit = audit(&mut *store.pool.acquire().await?).await?;
+    let audit = audit(&mut *store.pool.acquire().await?, migrations::Part::Whole).await?;
     let books = web.gateway_books().await?;
     let verdict = truth::compare(&store.pool, &books, &journeys).await?;
     step.done(&format!("{} promises audited", audit.invariants.len()));
@@ -147,6 +172,7 @@ async fn story(args: &DemoArgs, parts: &mut Parts) -> anyhow::Result<Report> {
         settled,
         audit,
         verdict,
+        chaos: args.chaos.then(|| ChaosReport::of(&books, desk.decided(), compared)),
         commits: figures::carrying_commits(&store.pool).await?,
         server_commits,
         crowd,

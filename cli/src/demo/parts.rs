@@ -36,6 +36,12 @@ impl Store {
         Ok(())
     }
 
+    /// The engine's client in the cell.
+    pub(crate) async fn client(&self) -> anyhow::Result<makegood::Client> {
+        let database = makegood::Database::new(&self.url, self.cell.name())?;
+        Ok(makegood::Client::connect(&database).await?)
+    }
+
     /// The cell's name.
     pub(crate) fn cell(&self) -> &str {
         self.cell.name()

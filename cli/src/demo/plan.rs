@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use secrecy::SecretString;
+
 use super::{
     child::{Child, Settings},
     parts::Store,
@@ -24,6 +26,11 @@ impl Keys {
         let (key_secret, webhook_secret) = (random_hex(), random_hex());
         Self { key_id, key_secret, webhook_secret, jwt_secret: random_hex() }
     }
+
+    /// Those of the gateway's API.
+    pub(crate) fn of_gateway(&self) -> (String, SecretString) {
+        (self.key_id.clone(), self.key_secret.clone().into())
+    }
 }
 
 /// How the parts are set up.
@@ -43,6 +50,8 @@ pub(crate) struct Plan {
     pub(crate) odds: &'static str,
     /// `test` or `development`.
     pub(crate) profile: &'static str,
+    /// Further settings of the workers.
+    pub(crate) workers: &'static [(&'static str, &'static str)],
 }
 
 /// Where each part listens.
@@ -107,10 +116,11 @@ impl Plan {
             ("MAKEGOOD_DRAIN_SECS", "5".to_owned()),
             ("MAKEGOOD_GATEWAY_URL", gateway_url.to_owned()),
             ("MAKEGOOD_GATEWAY_TIMEOUT_MS", self.gateway_timeout_ms.to_string()),
-            // The crowd's runs are counted: no others begin by the clock.
+            // The crowd's runs are counted: unless asked for, no others begin by the clock.
             ("MAKEGOOD_RECONCILE_CRON", "never".to_owned()),
             ("MAKEGOOD_PAYOUT_CRON", "never".to_owned()),
         ]);
+        settings.extend(self.workers.iter().map(|(name, value)| (*name, (*value).to_owned())));
         Child::start("worker", name, &settings, logs).await
     }
 

@@ -17,8 +17,11 @@ use crate::audit::Audit;
 use super::{
     args::DemoArgs,
     chaos::{Toll, kills_for},
+    comparison::Compared,
+    ends::End,
+    gateway_books::GatewayBooks,
     journey::Journey,
-    scenario::{End, Scenario},
+    scenario::Scenario,
     settle::Settled,
     truth::Verdict,
 };
@@ -35,6 +38,8 @@ pub(crate) struct Report {
     pub(crate) runs_taken_over: u64,
     pub(crate) audit: AuditReport,
     pub(crate) gateway: GatewayReport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) chaos: Option<ChaosReport>,
     pub(crate) latency_ms: Percentiles,
     pub(crate) reserve_ms: Percentiles,
     pub(crate) settle_ms: Percentiles,
@@ -64,6 +69,67 @@ pub(crate) struct GatewayReport {
     pub(crate) captured_payments: u64,
     pub(crate) kept_minor: i64,
     pub(crate) returned_minor: i64,
+    /// What of that went back because somebody asked for it back from a paid order.
+    pub(crate) asked_back_minor: i64,
+    /// Refunds that failed, or that a bank sent to the shop again.
+    pub(crate) refunds_failed: u64,
+}
+
+/// What went wrong by order, and who put it right.
+#[derive(Debug, Serialize)]
+pub(crate) struct ChaosReport {
+    /// Faults of calls and webhooks at the gateway, by what they did.
+    pub(crate) faults_met: BTreeMap<String, u64>,
+    /// Calls that met the outage.
+    pub(crate) calls_refused: u64,
+    /// Webhooks of the time in which none was sent.
+    pub(crate) webhooks_unsent: u64,
+    /// What a person decided, by the kind of incident.
+    pub(crate) decided: BTreeMap<String, u64>,
+    /// What the comparisons at the end found.
+    pub(crate) compared: Compared,
+}
+
+impl ChaosReport {
+    /// Puts it together.
+    pub(crate) fn of(
+        books: &GatewayBooks,
+        decided: BTreeMap<String, u64>,
+        compared: Compared,
+    ) -> Self {
+        Self {
+            faults_met: books.faults_met.clone(),
+            calls_refused: books.refused_calls,
+            webhooks_unsent: books.webhooks_without_target(),
+            decided,
+            compared,
+        }
+    }
+
+    /// What must not be, in words: above all, chaos that did not come.
+    fn faults(&self, checkouts: u32) -> Vec<String> {
+        let mut faults = Vec::new();
+        let Compared { comparisons, flagged, is_clean, .. } = self.compared;
+        if !is_clean {
+            faults.push(format!("after {comparisons} comparisons the books still differ"));
+        }
+        if flagged > 0 {
+            faults.push(format!("the last comparison left {flagged} findings to a person"));
+        }
+        let came = [
+            ("calls refused in the outage", self.calls_refused),
+            ("webhooks unsent", self.webhooks_unsent),
+            ("decisions of a person", self.decided.values().sum()),
+        ];
+        let missing = came.into_iter().filter(|(_, count)| *count == 0);
+        faults
+            .extend(missing.map(|(what, _)| format!("no {what}: too little chaos to prove much")));
+        let kinds = self.faults_met.len();
+        if checkouts >= 500 && kinds < 10 {
+            faults.push(format!("the gateway had only {kinds} of its 10 kinds of faults"));
+        }
+        faults
+    }
 }
 
 /// What was found, before it is put in order.
@@ -74,6 +140,7 @@ pub(crate) struct Findings<'a> {
     pub(crate) settled: Settled,
     pub(crate) audit: Audit,
     pub(crate) verdict: Verdict,
+    pub(crate) chaos: Option<ChaosReport>,
     pub(crate) commits: u64,
     pub(crate) server_commits: u64,
     pub(crate) crowd: Duration,
@@ -84,7 +151,7 @@ impl Report {
     /// Puts the findings in order and judges them.
     pub(crate) fn of(findings: Findings<'_>) -> Self {
         let faults = findings.faults();
-        let Findings { args, journeys, toll, settled, audit, verdict, .. } = findings;
+        let Findings { args, journeys, toll, settled, audit, verdict, chaos, .. } = findings;
         let mut outcomes: BTreeMap<End, u64> = BTreeMap::new();
         for (end, count) in verdict.ends.values().flatten() {
             let sum = outcomes.entry(*end).or_default();
@@ -113,7 +180,10 @@ impl Report {
                 captured_payments: verdict.captured,
                 kept_minor: verdict.kept_minor,
                 returned_minor: verdict.returned_minor,
+                asked_back_minor: verdict.asked_back_minor,
+                refunds_failed: verdict.refunds_failed,
             },
+            chaos,
             latency_ms: waits(|journey| journey.paid_after),
             reserve_ms: waits(|journey| journey.reserved_after),
             settle_ms: waits(|journey| journey.settled_after),
@@ -155,7 +225,11 @@ impl Findings<'_> {
         if kills.0 < kills.1 {
             faults.push(format!("{} workers were killed, not {}", kills.0, kills.1));
         }
-        let paid = self.verdict.ends.values().flatten().filter(|(end, _)| **end == End::Paid);
+        let chaos = self.chaos.as_ref().map(|chaos| chaos.faults(self.args.checkouts));
+        faults.extend(chaos.unwrap_or_default());
+        let was_paid = [End::Paid, End::RefundedInPart, End::Refunded];
+        let ends = self.verdict.ends.values().flatten();
+        let paid = ends.filter(|(end, _)| was_paid.contains(end));
         let paid: u64 = paid.map(|(_, count)| count).sum();
         if paid.saturating_mul(3) < u64::from(self.args.checkouts) {
             let all = self.args.checkouts;

@@ -1,5 +1,4 @@
-//! What a customer may do, how likely each is, and how each must end.
-//! It never looks at how anything did end: that is `truth`.
+//! What a customer may do, and how likely each is. How each must end is in `ends`.
 
 use std::fmt;
 
@@ -45,10 +44,34 @@ pub(crate) enum Scenario {
     OutOfStock,
     /// Pays at the gateway after the order has expired.
     PaidTooLate,
+    /// Pays, and the money is only set aside: somebody has to take it.
+    Authorized,
+    /// Pays, and the bank says yes only after a while.
+    SlowBank,
+    /// The bank refuses; the customer tries again and pays.
+    TriedAgain,
+    /// Pays twice in one session.
+    PaidTwice,
+    /// Pays another amount than asked.
+    OtherAmount,
+    /// Pays, and wants all of it back.
+    RefundedInFull,
+    /// Pays, and wants two parts of it back.
+    RefundedInParts,
+    /// Pays, and asks three times at once for more than half of it.
+    RefundsAtOnce,
+    /// Pays, and asks for more than that.
+    RefundTooLarge,
+    /// Pays, gets all of it back, and the bank sends it to the shop again.
+    RefundSentBack,
+    /// Pays, and somebody gives a part back in the gateway's dashboard.
+    RefundedByHand,
 }
 
-/// All scenarios with their chances in a thousand.
-const CHANCES: [(Scenario, u64); 18] = [
+/// Scenarios with their chances in a thousand.
+type Chances = [(Scenario, u64)];
+
+const ORDINARY: &Chances = &[
     (Scenario::PaidByBoth, 160),
     (Scenario::PaidByVerify, 100),
     (Scenario::PaidByWebhook, 100),
@@ -69,46 +92,69 @@ const CHANCES: [(Scenario, u64); 18] = [
     (Scenario::PaidTooLate, 20),
 ];
 
-impl Scenario {
-    /// What customer number `index` of a crowd does.
-    pub(crate) fn of(seed: u64, index: u32) -> Self {
-        let mut left = draw(seed, index, "scenario") % 1_000;
-        for (scenario, chances) in CHANCES {
-            match left.checked_sub(chances) {
-                Some(rest) => left = rest,
-                None => return scenario,
-            }
-        }
-        Self::PaidByBoth
-    }
+const CHAOS: &Chances = &[
+    (Scenario::PaidByBoth, 40),
+    (Scenario::PaidByVerify, 40),
+    (Scenario::PaidByWebhook, 50),
+    (Scenario::DoubleClick, 30),
+    (Scenario::DuplicatedWebhooks, 40),
+    (Scenario::ReorderedWebhooks, 30),
+    (Scenario::DelayedWebhooks, 30),
+    (Scenario::GatewayTimesOut, 40),
+    (Scenario::ReadsFail, 30),
+    (Scenario::Declined, 30),
+    (Scenario::DeclinedThenCaptured, 40),
+    (Scenario::Abandoned, 30),
+    (Scenario::Cancelled, 30),
+    (Scenario::CancelledWhilePaying, 40),
+    (Scenario::ForgedVerify, 30),
+    (Scenario::ForgedWebhook, 30),
+    (Scenario::OutOfStock, 30),
+    (Scenario::PaidTooLate, 40),
+    (Scenario::Authorized, 40),
+    (Scenario::SlowBank, 30),
+    (Scenario::TriedAgain, 40),
+    (Scenario::PaidTwice, 40),
+    (Scenario::OtherAmount, 30),
+    (Scenario::RefundedInFull, 30),
+    (Scenario::RefundedInParts, 30),
+    (Scenario::RefundsAtOnce, 30),
+    (Scenario::RefundTooLarge, 30),
+    (Scenario::RefundSentBack, 40),
+    (Scenario::RefundedByHand, 30),
+];
 
-    /// The ends that this scenario may have after what the customer got done.
-    pub(crate) fn allowed(self, deeds: Deeds) -> &'static [End] {
-        use Scenario as S;
-        use Timing::{AfterTheEnd, InTime, LastMoment};
-        match (self, deeds.attempt) {
-            // Whoever never got as far as paying is cancelled on request, and expires otherwise.
-            (S::OutOfStock, Attempt::None) => &[End::OutOfStock, End::Expired],
-            // The last piece may be gone when late money asks for it again.
-            (S::OutOfStock, Attempt::Captured(LastMoment | AfterTheEnd)) => {
-                &[End::Paid, End::OutOfStockRefunded]
+/// Who comes to the shop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Crowd {
+    /// Mostly people who pay, drawn one by one.
+    Ordinary,
+    /// Everything that can go wrong, each thing about as often. Even a small crowd has all of it.
+    Chaos,
+}
+
+impl Crowd {
+    /// What customer number `index` does.
+    pub(crate) fn scenario(self, seed: u64, index: u32) -> Scenario {
+        match self {
+            Self::Ordinary => pick(ORDINARY, draw(seed, index, "scenario") % 1_000),
+            // Steps of the golden section of a thousand leave no gap as wide as any chance.
+            Self::Chaos => {
+                let start = draw(seed, 0, "crowd") % 1_000;
+                pick(CHAOS, (start + u64::from(index) * 618) % 1_000)
             }
-            (S::Cancelled, _) | (S::CancelledWhilePaying, Attempt::None) => match deeds.cancel {
-                Some(InTime) => &[End::Cancelled],
-                Some(LastMoment | AfterTheEnd) => &[End::Cancelled, End::Expired],
-                None => &[End::Expired],
-            },
-            (_, Attempt::None) => &[End::Expired],
-            (S::CancelledWhilePaying, _) => &[End::Paid, End::CancelledRefunded],
-            // What comes while the order is being undone goes back with the rest.
-            (S::DeclinedThenCaptured, _) => &[End::Paid, End::DeclinedRefunded],
-            (_, Attempt::Captured(LastMoment)) => &[End::Paid, End::ExpiredRefunded],
-            // Whatever comes late pays its order, as long as there is stock.
-            (_, Attempt::Captured(_)) => &[End::Paid],
-            (_, Attempt::Refused(InTime)) => &[End::Declined],
-            (_, Attempt::Refused(LastMoment | AfterTheEnd)) => &[End::Declined, End::Expired],
         }
     }
+}
+
+fn pick(chances: &Chances, mut left: u64) -> Scenario {
+    for (scenario, chances) in chances {
+        match left.checked_sub(*chances) {
+            Some(rest) => left = rest,
+            None => return *scenario,
+        }
+    }
+    Scenario::PaidByBoth
 }
 
 impl fmt::Display for Scenario {
@@ -132,81 +178,17 @@ impl fmt::Display for Scenario {
             Self::ForgedWebhook => "forged webhook",
             Self::OutOfStock => "wants the scarce product",
             Self::PaidTooLate => "paid too late",
-        })
-    }
-}
-
-/// When something happened, beside the order's deadline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Timing {
-    /// Well before it.
-    InTime,
-    /// Too close to it to tell.
-    LastMoment,
-    /// After the order had ended.
-    AfterTheEnd,
-}
-
-/// What the customer got done at the gateway.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Attempt {
-    /// Nothing.
-    #[default]
-    None,
-    /// The bank refused, or the proof was forged.
-    Refused(Timing),
-    /// The gateway has the money.
-    Captured(Timing),
-}
-
-/// What the customer got done, as far as it decides which ends are right.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Deeds {
-    /// The payment.
-    pub(crate) attempt: Attempt,
-    /// When a cancellation was accepted.
-    pub(crate) cancel: Option<Timing>,
-}
-
-/// How a checkout ended, in our books.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum End {
-    /// PAID, by exactly one payment.
-    Paid,
-    /// FAILED for stock, no money taken.
-    OutOfStock,
-    /// FAILED for stock, late money returned.
-    OutOfStockRefunded,
-    /// FAILED by the bank or a forged proof, no money taken.
-    Declined,
-    /// FAILED by the bank, money returned.
-    DeclinedRefunded,
-    /// EXPIRED, no money taken.
-    Expired,
-    /// EXPIRED, money returned.
-    ExpiredRefunded,
-    /// CANCELLED, no money taken.
-    Cancelled,
-    /// CANCELLED, money returned.
-    CancelledRefunded,
-    /// None of these: no end at all, or one that must not be.
-    Wrong,
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Paid => "paid",
-            Self::OutOfStock => "out of stock",
-            Self::OutOfStockRefunded => "out of stock, refunded",
-            Self::Declined => "declined",
-            Self::DeclinedRefunded => "declined, refunded",
-            Self::Expired => "expired",
-            Self::ExpiredRefunded => "expired, refunded",
-            Self::Cancelled => "cancelled",
-            Self::CancelledRefunded => "cancelled, refunded",
-            Self::Wrong => "WRONG",
+            Self::Authorized => "paid, only authorized",
+            Self::SlowBank => "paid, bank slow to say yes",
+            Self::TriedAgain => "declined, tried again",
+            Self::PaidTwice => "paid twice",
+            Self::OtherAmount => "paid another amount",
+            Self::RefundedInFull => "paid, all asked back",
+            Self::RefundedInParts => "paid, two parts asked back",
+            Self::RefundsAtOnce => "paid, asked back thrice at once",
+            Self::RefundTooLarge => "paid, more than that asked back",
+            Self::RefundSentBack => "paid, refund sent back by the bank",
+            Self::RefundedByHand => "paid, a part given back by hand",
         })
     }
 }
@@ -227,66 +209,36 @@ const fn mix(state: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
+    fn crowd(crowd: Crowd, seed: u64, size: u32) -> Vec<Scenario> {
+        (0..size).map(|index| crowd.scenario(seed, index)).collect()
+    }
+
     #[test]
-    fn the_chances_add_up_and_most_customers_pay() {
-        assert_eq!(CHANCES.iter().map(|(_, chances)| chances).sum::<u64>(), 1_000);
-        let pays = |scenario: Scenario| {
-            let paid = Deeds { attempt: Attempt::Captured(Timing::InTime), cancel: None };
-            scenario.allowed(paid) == [End::Paid] && scenario < Scenario::Declined
-        };
-        let paying = (0..10_000).filter(|index| pays(Scenario::of(7, *index))).count();
-        assert!((5_500..6_600).contains(&paying), "{paying} of 10000 customers mean to pay");
+    fn the_chances_add_up() {
+        for chances in [ORDINARY, CHAOS] {
+            assert_eq!(chances.iter().map(|(_, chances)| chances).sum::<u64>(), 1_000);
+        }
     }
 
     #[test]
     fn the_same_seed_gives_the_same_crowd_and_another_seed_another() {
-        let crowd = |seed| (0..200).map(|index| Scenario::of(seed, index)).collect::<Vec<_>>();
-        assert_eq!(crowd(1), crowd(1));
-        assert_ne!(crowd(1), crowd(2));
+        for kind in [Crowd::Ordinary, Crowd::Chaos] {
+            assert_eq!(crowd(kind, 1, 200), crowd(kind, 1, 200));
+            assert_ne!(crowd(kind, 1, 200), crowd(kind, 2, 200));
+        }
     }
 
     #[test]
     fn every_scenario_occurs() {
-        for (scenario, _) in CHANCES {
-            let occurs = (0..2_000).any(|index| Scenario::of(1, index) == scenario);
-            assert!(occurs, "nobody in a crowd of 2000 plays {scenario:?}");
-        }
-    }
-
-    #[test]
-    fn money_taken_is_either_for_the_order_or_returned() {
-        use Timing::{AfterTheEnd, InTime, LastMoment};
-        let keeps_or_returns = |end: &End| {
-            [
-                End::Paid,
-                End::OutOfStockRefunded,
-                End::DeclinedRefunded,
-                End::ExpiredRefunded,
-                End::CancelledRefunded,
-            ]
-            .contains(end)
-        };
-        for (scenario, _) in CHANCES.iter().filter(|(scenario, _)| *scenario != Scenario::Cancelled)
-        {
-            for timing in [InTime, LastMoment, AfterTheEnd] {
-                let deeds = Deeds { attempt: Attempt::Captured(timing), cancel: Some(timing) };
-                let allowed = scenario.allowed(deeds);
-                assert!(
-                    allowed.iter().all(keeps_or_returns),
-                    "captured money of {scenario:?} may end as {allowed:?}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn an_order_that_nobody_paid_must_not_end_paid() {
-        for (scenario, _) in CHANCES {
-            let allowed = scenario.allowed(Deeds::default());
-            assert!(!allowed.contains(&End::Paid), "{scenario:?} cannot be paid by nobody");
-            assert!(!allowed.contains(&End::Wrong), "{scenario:?} must end");
+        let all = |chances: &Chances| chances.iter().map(|(s, _)| *s).collect::<BTreeSet<_>>();
+        let seen = |kind, seed, size| crowd(kind, seed, size).into_iter().collect::<BTreeSet<_>>();
+        assert_eq!(seen(Crowd::Ordinary, 1, 2_000), all(ORDINARY));
+        for seed in 0..100 {
+            assert_eq!(seen(Crowd::Chaos, seed, 60), all(CHAOS), "seed {seed}, sixty customers");
         }
     }
 }

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 pub(super) struct Session {
     pub(super) order_id: String,
     pub(super) gateway_order_id: String,
-    amount_minor: i64,
+    pub(super) amount_minor: i64,
 }
 
 /// The order's status in an answer.
@@ -57,8 +57,11 @@ impl Visit<'_> {
         let fault = match self.scenario {
             Scenario::PaidByVerify => webhooks(None, 100, json!({"kind": "lose"})),
             Scenario::DuplicatedWebhooks => {
-                let new_event_id = draw(self.seed, self.index, "event id").is_multiple_of(2);
-                let action = json!({"kind": "duplicate", "n": 3, "new_event_id": new_event_id});
+                let action = match draw(self.seed, self.index, "copies") % 3 {
+                    0 => json!({"kind": "duplicate", "n": 3, "new_event_id": false}),
+                    1 => json!({"kind": "duplicate", "n": 3, "new_event_id": true}),
+                    _ => json!({"kind": "forge"}),
+                };
                 webhooks(None, 3, action)
             }
             Scenario::ReorderedWebhooks => {
@@ -101,11 +104,60 @@ impl Visit<'_> {
         }
     }
 
-    /// Pays at the gateway and answers its proof, which the browser gets to carry back.
+    /// Pays at the gateway and answers its proof, which the browser gets to carry back. Where the
+    /// scenario does not say more, the shop's setting decides whether that takes the money at once.
     pub(super) async fn pay(&self, session: &Session) -> anyhow::Result<Value> {
-        let attempt = json!({"order_id": session.gateway_order_id, "outcome": "captured"});
-        let paid = self.web.pay(&attempt).await?.expect(StatusCode::OK, "pay at the gateway")?;
-        Ok(paid.body)
+        let order = &session.gateway_order_id;
+        let attempt = match self.scenario {
+            Scenario::Authorized => json!({"order_id": order, "outcome": "authorized"}),
+            Scenario::OtherAmount => {
+                let amount = session.amount_minor.saturating_add(100);
+                json!({"order_id": order, "outcome": "captured", "amount": amount})
+            }
+            Scenario::CancelledWhilePaying
+            | Scenario::OutOfStock
+            | Scenario::PaidTooLate
+            | Scenario::PaidTwice => json!({"order_id": order, "outcome": "captured"}),
+            _ => json!({"order_id": order}),
+        };
+        self.pay_as(&attempt).await
+    }
+
+    /// The same once more, beside the payment that the gateway has.
+    pub(super) async fn pay_again(&self, session: &Session) -> anyhow::Result<Value> {
+        let order = &session.gateway_order_id;
+        self.pay_as(&json!({"order_id": order, "outcome": "captured", "beside": true})).await
+    }
+
+    async fn pay_as(&self, attempt: &Value) -> anyhow::Result<Value> {
+        Ok(self.web.pay(attempt).await?.expect(StatusCode::OK, "pay at the gateway")?.body)
+    }
+
+    /// Pays by a bank that says yes only after a while; nothing proves it to the browser.
+    pub(super) async fn pay_slowly(
+        &self,
+        session: &Session,
+        after: Duration,
+    ) -> anyhow::Result<()> {
+        let late = json!({"after_ms": after.as_millis(), "status": "captured"});
+        let order = &session.gateway_order_id;
+        let attempt = json!({"order_id": order, "outcome": "pending", "late": late});
+        self.web.pay(&attempt).await?.expect(StatusCode::ACCEPTED, "pay by a slow bank")?;
+        Ok(())
+    }
+
+    /// The bank refuses; it takes the money after all, `late` after that.
+    pub(super) async fn be_refused(
+        &self,
+        session: &Session,
+        late: Option<Duration>,
+    ) -> anyhow::Result<()> {
+        let late = late.map(|after| json!({"after_ms": after.as_millis(), "status": "captured"}));
+        let attempt = json!({"order_id": session.gateway_order_id, "outcome": "failed",
+            "reason": "insufficient_funds", "late": late});
+        let refused = self.web.pay(&attempt).await?;
+        ensure!(refused.status.is_client_error(), "the bank said {refused}");
+        Ok(())
     }
 
     /// The browser hands the proof to the shop, which may need a moment to settle.

@@ -2,15 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use makegood::{Attributes, inspect};
+use makegood::{RunFilter, inspect};
 use sqlx::PgPool;
 use tokio::time::sleep;
 
-use super::{customer::Web, progress::Step, truth::GatewayBooks};
+use super::{customer::Web, gateway_books::GatewayBooks, progress::Step};
 
 const LOOK: Duration = Duration::from_millis(200);
 /// Without any run ending for this long, plus a second for fifty checkouts, nothing will.
 const STILLNESS: Duration = Duration::from_mins(2);
+/// However much goes on by the clock, such as comparisons of the books, it takes no longer than this.
+const LONGEST: Duration = Duration::from_mins(15);
 /// Stored webhooks that match nothing yet may hold things up no longer than this.
 const STRAGGLERS: Duration = Duration::from_secs(15);
 const LISTED: i64 = 50;
@@ -28,16 +30,16 @@ pub(crate) struct Settled {
     pub(crate) listed: Vec<String>,
 }
 
-/// Waits until all runs have ended or are parked; `is_calm` says whether the crowd's troubles are
-/// over too.
+/// Waits until all runs have ended or are parked, and `is_calm` says that nobody will move one.
 pub(crate) async fn settle(
     pool: &PgPool,
     web: &Web,
     checkouts: u32,
     step: &Step,
-    is_calm: impl Fn() -> bool,
+    is_calm: impl Fn(&Settled) -> bool,
 ) -> anyhow::Result<Settled> {
     let patience = STILLNESS.saturating_add(Duration::from_secs(u64::from(checkouts / 50)));
+    let begun = Instant::now();
     let mut moved = (0, Instant::now());
     let mut calm_since: Option<Instant> = None;
     let mut quiet_looks = 0_u32;
@@ -49,10 +51,10 @@ pub(crate) async fn settle(
         if ended != moved.0 {
             moved = (ended, Instant::now());
         }
-        if moved.1.elapsed() > patience {
+        if moved.1.elapsed() > patience || begun.elapsed() > LONGEST {
             return list(pool, settled).await;
         }
-        let calm = settled.open == 0 && is_calm();
+        let calm = settled.open == 0 && is_calm(&settled);
         let since = *calm_since.get_or_insert_with(Instant::now);
         if !calm {
             (calm_since, quiet_looks) = (None, 0);
@@ -97,8 +99,9 @@ async fn list(pool: &PgPool, settled: Settled) -> anyhow::Result<Settled> {
     let mut listed = Vec::new();
     let mut conn = pool.acquire().await?;
     for state in ["RUNNING", "WAITING", "COMPENSATING", "PAUSED", "STUCK"] {
-        for run in inspect::list(&mut conn, Some(state), None, &Attributes::new(), LISTED).await? {
-            let why = run.incident.unwrap_or_else(|| "no incident".to_owned());
+        let filter: RunFilter = format!("state={state}&limit={LISTED}").parse()?;
+        for run in inspect::list(&mut conn, &filter).await?.runs {
+            let why = run.class.unwrap_or_else(|| "no incident".to_owned());
             listed.push(format!("{} is {state} ({why})", run.workflow_id));
         }
     }

@@ -24,6 +24,21 @@ const HOLD: Duration = Duration::from_secs(10);
 /// Faults that the gateway draws by the seed, beside those that scenarios plant.
 const ODDS: &str = "create_order.drop_after=15,create_order.hang_after=10,create_order.error=15,\
                     create_order.hang_ms=2500,order_payments.error=20,refund.drop_after=100";
+/// The same for chaos: every fault that the gateway knows, in calls and in webhooks.
+const CHAOS_ODDS: &str = "calls.drop_before=10,calls.drop_after=10,calls.hang_after=5,\
+    calls.hang_ms=1500,calls.error=20,calls.delay=30,calls.delay_min_ms=20,calls.delay_max_ms=400,\
+    create_order.drop_before=15,create_order.drop_after=20,create_order.hang_after=10,\
+    create_order.hang_ms=2500,create_order.error=20,refund.drop_before=20,refund.drop_after=100,\
+    refund.hang_after=20,refund.hang_ms=1500,refund.error=30,webhooks.lose=60,\
+    webhooks.duplicate=60,webhooks.reorder=40,webhooks.delay=60,webhooks.delay_min_ms=50,\
+    webhooks.delay_max_ms=2000";
+/// In chaos the books are compared by the clock, as often as a clock can say, and an outage of the
+/// gateway is noticed to be over soon.
+const CHAOS_WORKERS: &[(&str, &str)] = &[
+    ("MAKEGOOD_RECONCILE_CRON", "* * * * *"),
+    ("MAKEGOOD_RECONCILE_AGE_SECS", "15"),
+    ("MAKEGOOD_GATEWAY_BREAKER_PAUSE_MS", "3000"),
+];
 
 /// What the story needs to know of its stage.
 pub(super) struct Stage {
@@ -56,8 +71,9 @@ impl Stage {
             lease_secs: 2,
             gateway_timeout_ms: 1_000,
             seed: args.seed,
-            odds: ODDS,
+            odds: if args.chaos { CHAOS_ODDS } else { ODDS },
             profile: "test",
+            workers: if args.chaos { CHAOS_WORKERS } else { &[] },
         };
         let api = parts.api.insert(plan.start_api(store, &logs).await?).url();
         let sandbox = plan.start_sandbox(&api, &logs).await?;
@@ -68,7 +84,8 @@ impl Stage {
             parts.workers.push(worker);
         }
         step.done(&format!("API at {api}, gateway at {gateway_url}, {} workers", args.workers));
-        let web = Web::new(api, gateway_url.clone())?;
+        let (key_id, key_secret) = plan.keys.of_gateway();
+        let web = Web::new(api, gateway_url.clone())?.with_dashboard(key_id, key_secret);
         Ok(Self { plan, logs, web, gateway_url })
     }
 }

@@ -3,7 +3,11 @@
 use comfy_table::{CellAlignment, Table, presets::UTF8_BORDERS_ONLY};
 use makegood_bench::figures::Percentiles;
 
-use super::{report::Report, scenario::End};
+use super::{
+    comparison::Compared,
+    ends::End,
+    report::{ChaosReport, Report},
+};
 use crate::output::data;
 
 const LISTED: usize = 40;
@@ -14,6 +18,10 @@ pub(crate) fn print(report: &Report) {
     data(&outcomes(report).to_string());
     data("\nFigures");
     data(&figures(report).to_string());
+    if let Some(chaos) = &report.chaos {
+        data("\nChaos");
+        data(&troubles(report, chaos).to_string());
+    }
     data("\nAudit: each promise, and how often it is broken");
     data(&audit(report).to_string());
 }
@@ -73,6 +81,10 @@ fn figures(report: &Report) -> Table {
     let mut table = table(&["figure", "value", "meaning"]);
     let waits = |wait: Percentiles| format!("p50 {:.0} ms, p99 {:.0} ms", wait.p50, wait.p99);
     let paid = report.outcomes.get(&End::Paid).copied().unwrap_or(0);
+    let returned = match report.chaos {
+        Some(_) => "late, beside, or asked back",
+        None => "late, or beside a cancellation",
+    };
     let rows = [
         ("placed to reserved", waits(report.reserve_ms), "as the customer's browser sees it"),
         ("paid to settled", waits(report.settle_ms), "from the gateway's receipt to PAID"),
@@ -88,13 +100,39 @@ fn figures(report: &Report) -> Table {
         ("workers killed", report.worker_kills.to_string(), "by SIGKILL, in the middle of work"),
         ("runs taken over", report.runs_taken_over.to_string(), "held by them at that moment"),
         ("money kept", rupees(report.gateway.kept_minor), "equal in the gateway's books and ours"),
-        ("money returned", rupees(report.gateway.returned_minor), "late, or beside a cancellation"),
+        ("money returned", rupees(report.gateway.returned_minor), returned),
         ("not ended", report.stuck.to_string(), "sagas parked or still open"),
         ("elapsed", format!("{} s", report.elapsed_s), "from the first start to the audit"),
     ];
     for (figure, value, meaning) in rows {
         table.add_row([figure.to_owned(), value, meaning.to_owned()]);
     }
+    align_right(&mut table, 1);
+    table
+}
+
+fn troubles(report: &Report, chaos: &ChaosReport) -> Table {
+    let mut table = table(&["what went wrong", "times"]);
+    let mut row = |what: &str, times: u64| {
+        table.add_row([what.replace('_', " "), times.to_string()]);
+    };
+    for (fault, times) in &chaos.faults_met {
+        row(fault, *times);
+    }
+    row("call refused in the outage", chaos.calls_refused);
+    row("webhook unsent while none was", chaos.webhooks_unsent);
+    for (incident, times) in &chaos.decided {
+        row(&format!("{incident}, decided by a person"), *times);
+    }
+    let Compared { reports, payments_found, .. } = chaos.compared;
+    let payments = format!("payment found by one of {reports} comparisons");
+    row(&payments, u64::try_from(payments_found).unwrap_or_default());
+    let Compared { refunds_unwatched, refunds_differing, .. } = chaos.compared;
+    let refunds = refunds_unwatched.saturating_add(refunds_differing);
+    row("refund found by a sweep at the end", u64::try_from(refunds).unwrap_or_default());
+    row("refund failed, or sent back by a bank", report.gateway.refunds_failed);
+    let asked_back = rupees(report.gateway.asked_back_minor);
+    table.add_row(["money asked back from paid orders, of what was returned", &asked_back]);
     align_right(&mut table, 1);
     table
 }

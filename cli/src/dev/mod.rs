@@ -8,9 +8,11 @@ use std::{net::TcpListener, path::Path, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use devpg::Options;
+use domain::Rank;
 use migrations::Cell;
 use tokio::{select, time::sleep};
 
+use crate::commands::operators::{self, Password};
 use crate::demo::{
     child::Child,
     customer::Web,
@@ -76,6 +78,10 @@ async fn serve(args: &DevArgs, parts: &mut Parts) -> anyhow::Result<()> {
     }
     store.migrate().await?;
     goods::put_on_sale(&store.pool, STOCKING).await?;
+    let password = Password::made_up();
+    let mut conn = store.pool.acquire().await?;
+    operators::give(&mut conn, welcome::OPERATOR, Rank::Admin, &password).await?;
+    drop(conn);
     step.done("products on sale");
 
     let step = Step::begin("starting the API, the gateway sandbox and the worker");
@@ -87,6 +93,7 @@ async fn serve(args: &DevArgs, parts: &mut Parts) -> anyhow::Result<()> {
         seed: rand::random(),
         odds: "",
         profile: "development",
+        workers: &[],
     };
     let api = parts.api.insert(plan.start_api(store, &logs).await?);
     let sandbox = parts.sandbox.insert(plan.start_sandbox(&api.url(), &logs).await?);
@@ -101,6 +108,7 @@ async fn serve(args: &DevArgs, parts: &mut Parts) -> anyhow::Result<()> {
         sandbox: sandbox.url(),
         database: url,
         logs: logs.clone(),
+        password,
     };
     welcome::print(&addresses, parts.workers.first());
     let gateway_url = sandbox.url();

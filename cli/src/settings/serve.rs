@@ -10,7 +10,7 @@ use worker::Reconciling;
 
 use super::faults::Wanted;
 use super::gateway::{GatewayKeys, gateway};
-use super::{DatabaseSettings, Faults, SERVER_LOG, Surroundings, odds};
+use super::{DatabaseSettings, Faults, Profile, SERVER_LOG, Surroundings, odds};
 use crate::args::{ApiArgs, SandboxArgs, WorkerArgs};
 use crate::exit::Problem;
 
@@ -45,6 +45,8 @@ pub(crate) struct ApiSettings {
     pub(crate) webhook_secret: SecretString,
     pub(crate) webhook_secret_previous: Option<SecretString>,
     pub(crate) connections: u32,
+    /// Whether the console's cookie is for https alone.
+    pub(crate) secure_cookies: bool,
 }
 
 impl ApiSettings {
@@ -81,6 +83,8 @@ impl ApiSettings {
             webhook_secret: webhook_secret?,
             webhook_secret_previous,
             connections: connections?,
+            // On this machine alone there may be no proxy that speaks https.
+            secure_cookies: profile == Profile::Production || !bind?.ip().is_loopback(),
         })
     }
 }

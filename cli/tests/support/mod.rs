@@ -10,6 +10,7 @@
 pub mod cell;
 pub mod process;
 pub mod shop;
+pub mod terminal;
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

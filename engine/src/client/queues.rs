@@ -75,7 +75,7 @@ impl QueueLimits {
         self
     }
 
-    fn stored(self) -> Result<StoredLimits, Error> {
+    pub(crate) fn stored(self) -> Result<StoredLimits, Error> {
         let number = |what: &str, number: u32| match i32::try_from(number) {
             Ok(number) if number > 0 => Ok(number),
             Ok(_) | Err(_) => {
@@ -147,7 +147,8 @@ impl Client {
     /// ```
     pub async fn set_queue(&self, name: &str, limits: QueueLimits) -> Result<(), Error> {
         check_queue(name)?;
-        queues::set(&self.0.pool, name, limits.stored()?).await?;
+        let limits = limits.stored()?;
+        queues::set(&mut *self.0.pool.acquire().await?, name, limits).await?;
         self.wake();
         Ok(())
     }
@@ -166,7 +167,7 @@ impl Client {
     /// ```
     pub async fn pause_queue(&self, name: &str) -> Result<(), Error> {
         check_queue(name)?;
-        Ok(queues::set_paused(&self.0.pool, name, true).await?)
+        Ok(queues::set_paused(&mut *self.0.pool.acquire().await?, name, true).await?)
     }
 
     /// Lets workers claim from a paused queue again.
@@ -182,7 +183,7 @@ impl Client {
     /// ```
     pub async fn resume_queue(&self, name: &str) -> Result<(), Error> {
         check_queue(name)?;
-        queues::set_paused(&self.0.pool, name, false).await?;
+        queues::set_paused(&mut *self.0.pool.acquire().await?, name, false).await?;
         self.wake();
         Ok(())
     }

@@ -19,6 +19,17 @@ use crate::store::{incidents, signals, tasks};
 pub(crate) struct Signed<'a> {
     pub(crate) signature: &'a Signature,
     pub(crate) bulk_id: Option<Uuid>,
+    /// The run as it was when the operator looked.
+    pub(crate) expected: Option<&'a str>,
+    /// The request that asked for it.
+    pub(crate) request_id: Option<&'a str>,
+}
+
+impl<'a> Signed<'a> {
+    /// As a part of a bulk action.
+    pub(crate) fn in_bulk(signature: &'a Signature, bulk_id: Uuid) -> Self {
+        Self { signature, bulk_id: Some(bulk_id), expected: None, request_id: None }
+    }
 }
 
 /// What was done.
@@ -27,6 +38,23 @@ pub(crate) struct Acted {
     pub(crate) carried: Carried,
     /// The new run of a fork.
     pub(crate) forked: Option<Uuid>,
+    pub(crate) after: Value,
+}
+
+impl Acted {
+    /// Says in log and metrics what was done; after its commit.
+    pub(crate) fn tell(&self, signature: &Signature, run_id: Uuid, verb: VerbKind) {
+        let Signature { actor, reason } = signature;
+        metrics::counter!("makegood_operator_actions_total", "verb" => verb.as_str()).increment(1);
+        tracing::info!(
+            run.id = %run_id, operator.verb = verb.as_str(), operator.actor = actor,
+            operator.reason = reason, "an operator acted",
+        );
+        let closes = matches!(verb, VerbKind::Terminate | VerbKind::Close);
+        if closes && self.carried == Carried::Done {
+            metrics::counter!("makegood_runs_ended_total", "state" => "CLOSED").increment(1);
+        }
+    }
 }
 
 /// A run under the lock of its row, and who acts on it.
@@ -80,6 +108,9 @@ pub(crate) async fn carry_out(
     let facts = look(&mut *conn, run_id).await?;
     let standing = standing(run_id, &facts)?;
     let refused = |refusal| Error::Refused { run_id, verb: kind, refusal: Box::new(refusal) };
+    if signed.expected.is_some_and(|expected| expected != facts.version()) {
+        return Err(refused(Refusal::MovedOn { state: standing.state }));
+    }
     if let Some(refusal) = refusal(kind, standing) {
         return Err(refused(refusal));
     }
@@ -99,18 +130,15 @@ pub(crate) async fn carry_out(
         before: &subject.facts.standing,
         after: &effect.after.to_string(),
         bulk_id: signed.bulk_id,
+        request_id: signed.request_id,
     };
     operator_actions::insert(conn, &action).await?;
-    metrics::counter!("makegood_operator_actions_total", "verb" => kind.as_str()).increment(1);
-    tracing::info!(
-        run.id = %run_id, operator.verb = kind.as_str(), operator.actor = signature.actor,
-        operator.reason = signature.reason, "an operator acted",
-    );
-    Ok(Acted { action_id, carried: effect.carried, forked: effect.forked })
+    let Effect { carried, after, forked } = effect;
+    Ok(Acted { action_id, carried, forked, after })
 }
 
 /// The run, its row in the queue locked if it lives.
-async fn look(conn: &mut PgConnection, run_id: Uuid) -> Result<Facts, Error> {
+pub(super) async fn look(conn: &mut PgConnection, run_id: Uuid) -> Result<Facts, Error> {
     by_operator::lock(&mut *conn, run_id).await?;
     let facts = by_operator::facts(conn, run_id).await?;
     facts.ok_or_else(|| Error::RunNotFound(run_id.to_string()))

@@ -9,7 +9,7 @@ use super::Carried;
 use super::act::{Effect, Subject, Undone};
 use super::record;
 use super::refusal::Refusal;
-use super::verb::{StepId, VerbKind};
+use super::verb::{RunState, StepId, VerbKind};
 use crate::ctx::{ChildId, child_workflow_id};
 use crate::error::Error;
 use crate::journal::{RowKind, StepRow};
@@ -27,6 +27,10 @@ pub(super) async fn restart(
 ) -> Result<Effect, Undone> {
     let gone = || Refusal::ChildGone { child };
     let facts = by_operator::facts(&mut *conn, child).await?.ok_or_else(gone)?;
+    // Of one that a person closed as it stood, nothing is undone: the same again would do it twice.
+    if input.is_none() && facts.state != RunState::Compensated.as_str() {
+        return Err(Refusal::ChildNotUndone { child }.into());
+    }
     let row = record::row(subject, RowKind::Restarted, Some(step));
     let first = child_workflow_id(subject.run_id, &step.name, step.occurrence);
     let workflow_id = format!("{first}:{}", row.seq);

@@ -46,6 +46,5 @@ pub(super) async fn close(
         mail::send_one(&mut *conn, &children::letter(parent, run_id, &end)).await?;
     }
     let untaken = signals::untaken(conn, run_id).await?;
-    metrics::counter!("makegood_runs_ended_total", "state" => "CLOSED").increment(1);
     Ok(Effect::done(json!({ "state": "CLOSED", "untaken_signals": untaken })))
 }

@@ -63,6 +63,7 @@ pub(super) async fn retry(
     if let Some(incident) = incident.filter(|incident| incident.class == past_pivot.as_str()) {
         let journal = subject.journal(&mut *conn).await?;
         if let Some(Place::Child(step, run)) = stuck::place(&journal, &incident) {
+            let run = run.ok_or(Refusal::ChildPassedBy)?;
             return child::restart(conn, subject, (&step, run), None, VerbKind::Retry).await;
         }
     }
@@ -101,7 +102,8 @@ pub(super) async fn edit_input(
 ) -> Result<Effect, Undone> {
     let place = stuck_at(&mut *conn, subject, step).await?;
     if let Place::Child(step, run) = &place {
-        return child::restart(conn, subject, (step, *run), Some(input), VerbKind::EditInput).await;
+        let run = run.ok_or(Refusal::ChildPassedBy)?;
+        return child::restart(conn, subject, (step, run), Some(input), VerbKind::EditInput).await;
     }
     let row = row(subject, RowKind::Edited, Some(step));
     let row = StepRow { input: Some(payload(input)?), ..row };

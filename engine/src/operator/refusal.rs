@@ -17,6 +17,12 @@ use crate::store::tasks::by_operator::Way;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(tag = "why", rename_all = "snake_case")]
 pub enum Refusal {
+    /// It is no longer as it was when the operator looked.
+    #[error("it has moved on since you looked, and is {} now", state.as_str())]
+    MovedOn {
+        /// Its state now.
+        state: RunState,
+    },
     /// It has ended.
     #[error("it has ended as {}", state.as_str())]
     Ended {
@@ -114,6 +120,15 @@ pub enum Refusal {
         /// Its run.
         child: Uuid,
     },
+    /// The child that failed was closed as it stood.
+    #[error("the child that failed, run {child}, was closed, and nothing of it is undone")]
+    ChildNotUndone {
+        /// Its run.
+        child: Uuid,
+    },
+    /// The program went on after it learnt of the child's failure.
+    #[error("its program went on after the child had failed, so that another run comes too late")]
+    ChildPassedBy,
     /// Another run has the new workflow id.
     #[error("the new workflow id belongs to run {run_id}")]
     WorkflowIdTaken {
@@ -130,6 +145,7 @@ impl Refusal {
     /// ```
     pub fn next(&self) -> &'static str {
         match self {
+            Self::MovedOn { .. } => "look at it again, and decide anew",
             Self::Ended { .. } => "fork it, or start it anew under another id",
             Self::Lives => "wait until it ends, or terminate it first",
             Self::NotStuck => {
@@ -157,7 +173,12 @@ impl Refusal {
             Self::ForkWouldUndo { .. } => {
                 "wait until that run ends, or close it first, or cut before that step"
             }
-            Self::ChildGone { .. } => "give the child's output as the step's result",
+            Self::ChildGone { .. } | Self::ChildPassedBy => {
+                "give the child's output as the step's result"
+            }
+            Self::ChildNotUndone { .. } => {
+                "give the child's output as the step's result; another input starts it anew all the same"
+            }
             Self::WorkflowIdTaken { .. } => "choose another workflow id",
         }
     }

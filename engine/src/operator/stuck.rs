@@ -15,8 +15,8 @@ pub(super) enum Place {
     Step(Intent),
     /// The undo of a step, or the closing.
     Back(StepId),
-    /// A child that did not complete.
-    Child(StepId, Uuid),
+    /// A child that did not complete; its run, if another can stand in its place.
+    Child(StepId, Option<Uuid>),
 }
 
 impl Place {
@@ -62,7 +62,8 @@ pub(super) fn place(journal: &Journal, incident: &OpenIncident) -> Option<Place>
 }
 
 /// The child whose failure the program passed on behind its pivot. If the program did more after it
-/// learnt of that, another output can stand in its place, another run cannot.
+/// learnt of that, another output can stand in its place, another run cannot: what it asked for
+/// before may have been answered since, as other children's ends are.
 fn child(journal: &Journal, incident: &OpenIncident) -> Option<Place> {
     if incident.class != IncidentClass::RejectedPastPivot.as_str() {
         return None;
@@ -71,15 +72,21 @@ fn child(journal: &Journal, incident: &OpenIncident) -> Option<Place> {
     let failed = |r: &Recorded| r.kind == RowKind::Ended && r.name == *name && !is_completed(r);
     let at = journal.recorded.iter().rposition(failed)?;
     let occurrence = journal.recorded.get(at)?.occurrence;
-    if at.saturating_add(1) < journal.recorded.len() {
-        let (name, input) = (name.clone(), RawValue::NULL.to_owned());
-        return Some(Place::Step(Intent { name, occurrence, input, undo: None, pivot: false }));
+    let started_before = |name: &str, occurrence: i32| {
+        let before = journal.recorded.iter().take(at);
+        before
+            .rev()
+            .find(|r| r.kind == RowKind::Started && r.name == name && r.occurrence == occurrence)
+    };
+    let is_asked_before =
+        |r: &Recorded| r.kind == RowKind::Ended && started_before(&r.name, r.occurrence).is_some();
+    let step = StepId { name: name.clone(), occurrence };
+    if !journal.recorded.iter().skip(at.saturating_add(1)).all(is_asked_before) {
+        return Some(Place::Child(step, None));
     }
-    let is_start =
-        |r: &&Recorded| r.kind == RowKind::Started && r.name == *name && r.occurrence == occurrence;
-    let started = journal.recorded.iter().find(is_start)?.result.as_ref()?;
+    let started = started_before(name, occurrence)?.result.as_ref()?;
     let child: ChildId = serde_json::from_str(started.get()).ok()?;
-    Some(Place::Child(StepId { name: name.clone(), occurrence }, child.run_id))
+    Some(Place::Child(step, Some(child.run_id)))
 }
 
 fn is_completed(ended: &Recorded) -> bool {

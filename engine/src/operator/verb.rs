@@ -288,7 +288,12 @@ impl RunState {
         }
     }
 
-    pub(crate) fn read(text: &str) -> Option<Self> {
+    /// The state of this spelling.
+    ///
+    /// ```
+    /// assert_eq!(makegood::RunState::read("STUCK"), Some(makegood::RunState::Stuck));
+    /// ```
+    pub fn read(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == text)
     }
 }

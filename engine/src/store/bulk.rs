@@ -110,6 +110,24 @@ pub(crate) async fn start(
     .await
 }
 
+/// Begins a frozen bulk action that `keeper` will see to its end; `false` when it is not frozen.
+pub(crate) async fn begin(
+    conn: &mut PgConnection,
+    bulk_id: Uuid,
+    keeper: &str,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query(
+        "update bulk_actions
+         set state = 'RUNNING', begun_at = now(), keeper = $2
+         where bulk_id = $1 and state = 'FROZEN'",
+    )
+    .bind(bulk_id)
+    .bind(keeper)
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1)
+}
+
 /// The next run to act on, its item locked; `None` when none is left, the bulk action is cancelled,
 /// or somebody else is at the last ones.
 pub(crate) async fn next(

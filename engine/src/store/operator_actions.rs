@@ -16,6 +16,7 @@ pub(crate) struct NewAction<'a> {
     pub(crate) after: &'a str,
     /// The bulk action that it is a part of.
     pub(crate) bulk_id: Option<Uuid>,
+    pub(crate) request_id: Option<&'a str>,
 }
 
 /// Writes an action down.
@@ -25,8 +26,8 @@ pub(crate) async fn insert(
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into operator_actions (action_id, run_id, verb, actor, reason, before, after,
-           bulk_id)
-         values ($1, $2, $3, $4, $5, $6::jsonb, $7::jsonb, $8)",
+           bulk_id, request_id)
+         values ($1, $2, $3, $4, $5, $6::jsonb, $7::jsonb, $8, $9)",
     )
     .bind(action.action_id)
     .bind(action.run_id)
@@ -36,6 +37,7 @@ pub(crate) async fn insert(
     .bind(action.before)
     .bind(action.after)
     .bind(action.bulk_id)
+    .bind(action.request_id)
     .execute(conn)
     .await
     .map(|_| ())

@@ -1,5 +1,6 @@
 //! Queues: their limits, and what a claim from a limited one may take.
 
+use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool, Row};
 
 /// A queue's limits as stored: concurrency, rate, and the rate's period.
@@ -7,7 +8,7 @@ pub(crate) type StoredLimits = (Option<i32>, Option<i32>, Option<i64>);
 
 /// Sets a queue's limits.
 pub(crate) async fn set(
-    pool: &PgPool,
+    conn: &mut PgConnection,
     queue: &str,
     (concurrency, rate, per_ms): StoredLimits,
 ) -> Result<(), sqlx::Error> {
@@ -24,14 +25,14 @@ pub(crate) async fn set(
     .bind(concurrency)
     .bind(rate)
     .bind(per_ms)
-    .execute(pool)
+    .execute(conn)
     .await
     .map(|_| ())
 }
 
 /// Pauses a queue, or resumes it.
 pub(crate) async fn set_paused(
-    pool: &PgPool,
+    conn: &mut PgConnection,
     queue: &str,
     paused: bool,
 ) -> Result<(), sqlx::Error> {
@@ -44,9 +45,31 @@ pub(crate) async fn set_paused(
     )
     .bind(queue)
     .bind(paused)
-    .execute(pool)
+    .execute(conn)
     .await
     .map(|_| ())
+}
+
+/// A queue as it was set, its row locked; `None` when it never was.
+pub(crate) async fn standing(
+    conn: &mut PgConnection,
+    queue: &str,
+) -> Result<Option<Value>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select jsonb_build_object(
+           'concurrency', concurrency, 'rate', rate, 'per_ms', per_ms, 'paused', paused)
+         from queues
+         where queue = $1
+         for update",
+    )
+    .bind(queue)
+    .fetch_optional(conn)
+    .await
+}
+
+/// A queue that was never set.
+pub(crate) fn unlimited() -> Value {
+    json!({ "concurrency": null, "rate": null, "per_ms": null, "paused": false })
 }
 
 /// Locks a limited queue for a claim; `false` when it is paused or somebody else claims from it.

@@ -109,6 +109,24 @@ pub(crate) async fn lock(
     .await
 }
 
+/// A schedule as people may change it, its row locked; `None` when there is none of this name.
+pub(crate) async fn standing(
+    conn: &mut PgConnection,
+    name: &str,
+) -> Result<Option<serde_json::Value>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select jsonb_build_object(
+           'paused', paused, 'next_at', next_at, 'fired_at', fired_at, 'fired', fired,
+           'run_id', run_id)
+         from schedules
+         where name = $1
+         for update",
+    )
+    .bind(name)
+    .fetch_optional(conn)
+    .await
+}
+
 /// Whether a locked schedule has this input.
 pub(crate) async fn has_input(
     conn: &mut PgConnection,

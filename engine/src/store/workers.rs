@@ -12,42 +12,54 @@ use uuid::Uuid;
 
 use super::millis;
 
+/// What a worker says of itself when it begins.
+#[derive(Debug)]
+pub(crate) struct Newcomer {
+    pub(crate) name: String,
+    pub(crate) host: String,
+    /// As JSON, for people: its version, how many runs it takes, its queues.
+    pub(crate) about: String,
+}
+
 /// Registers a new incarnation and returns the database's time.
 pub(crate) async fn register(
     conn: &mut PgConnection,
     incarnation: Uuid,
-    name: &str,
-    host: &str,
+    who: &Newcomer,
     lease: Duration,
 ) -> Result<DateTime<Utc>, sqlx::Error> {
     sqlx::query_scalar(
-        "insert into workers (incarnation, name, host, pid, lease_until)
-         values ($1, $2, $3, $4, now() + $5 * interval '1 ms')
+        "insert into workers (incarnation, name, host, pid, about, lease_until)
+         values ($1, $2, $3, $4, $5::jsonb, now() + $6 * interval '1 ms')
          returning now()",
     )
     .bind(incarnation)
-    .bind(name)
-    .bind(host)
+    .bind(&who.name)
+    .bind(&who.host)
     .bind(i32::try_from(std::process::id()).unwrap_or_default())
+    .bind(&who.about)
     .bind(millis(lease))
     .fetch_one(conn)
     .await
 }
 
-/// Renews a lease and returns the database's time; `None` when the incarnation is dead.
+/// Renews a lease and returns the database's time; `None` when the incarnation is dead. `notes` is
+/// what its process says of itself, as JSON.
 pub(crate) async fn renew(
     pool: &PgPool,
     incarnation: Uuid,
     lease: Duration,
+    notes: Option<String>,
 ) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
     sqlx::query_scalar(
         "update workers
-         set lease_until = now() + $2 * interval '1 ms'
+         set lease_until = now() + $2 * interval '1 ms', notes = $3::jsonb
          where incarnation = $1 and alive
          returning now()",
     )
     .bind(incarnation)
     .bind(millis(lease))
+    .bind(notes)
     .fetch_optional(pool)
     .await
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use makegood::bulk::Selection;
 use makegood::{
-    Attributes, Cut, Error, Retention, StartOptions, Verb, WorkerConfig, Workflow, inspect,
+    Cut, Error, Retention, RunFilter, RunState, Shown, StartOptions, Term, Verb, What,
+    WorkerConfig, inspect,
 };
 use uuid::Uuid;
 
@@ -23,10 +24,21 @@ fn of(customer: &str, shop: &str) -> StartOptions {
 }
 
 /// The ids of the runs with these attributes, sorted.
-async fn found(cell: &TestCell, state: Option<&str>, attributes: &Attributes) -> Vec<String> {
+async fn found(
+    cell: &TestCell,
+    state: Option<RunState>,
+    attributes: &[(&str, &str)],
+) -> Vec<String> {
     let mut conn = cell.pool.acquire().await.unwrap();
-    let runs = inspect::list(&mut conn, state, Some(Trip::NAME), attributes, 50).await.unwrap();
-    let mut ids: Vec<String> = runs.into_iter().map(|run| run.workflow_id).collect();
+    let mut filter: RunFilter = "workflow=trip".parse().unwrap();
+    if let Some(state) = state {
+        filter = filter.with(Term::is(What::State(Shown::Is(state))));
+    }
+    for (name, value) in attributes {
+        filter = filter.with(Term::is(What::Attribute(name.to_string(), value.to_string())));
+    }
+    let page = inspect::list(&mut conn, &filter).await.unwrap();
+    let mut ids: Vec<String> = page.runs.into_iter().map(|run| run.workflow_id).collect();
     ids.sort();
     ids
 }
@@ -38,9 +50,8 @@ async fn runs_are_found_by_their_attributes_live_ended_and_archived() {
         start(&cell, id, &of(customer, shop)).await.unwrap();
     }
     start(&cell, "d", &StartOptions::new()).await.unwrap();
-    let customer = Attributes::new().with("customer", "81");
-    let both = customer.clone().with("shop", "toys");
-    let nobody = Attributes::new().with("customer", "8");
+    let (customer, both) = ([("customer", "81")], [("customer", "81"), ("shop", "toys")]);
+    let nobody = [("customer", "8")];
 
     let retention = Retention {
         archive_after: Some(Duration::ZERO),
@@ -48,7 +59,7 @@ async fn runs_are_found_by_their_attributes_live_ended_and_archived() {
         every: Duration::from_millis(20),
         ..Retention::default()
     };
-    let live = found(&cell, Some("RUNNING"), &customer).await;
+    let live = found(&cell, Some(RunState::Running), &customer).await;
     assert_eq!(live, ["a", "b"], "of two that live");
     let worker = cell.worker_with(registry(), WorkerConfig { retention, ..forgetful() }).await;
     let archived = "select count(*) = 4 from archived_runs";
@@ -56,10 +67,10 @@ async fn runs_are_found_by_their_attributes_live_ended_and_archived() {
     worker.drain().await.unwrap();
 
     for (attributes, wanted) in [
-        (&customer, ["a", "b"].as_slice()),
+        (customer.as_slice(), ["a", "b"].as_slice()),
         (&both, &["b"]),
         (&nobody, &[]),
-        (&Attributes::new(), &["a", "b", "c", "d"]),
+        (&[], &["a", "b", "c", "d"]),
     ] {
         assert_eq!(found(&cell, None, attributes).await, wanted, "of {attributes:?}");
     }
@@ -86,8 +97,8 @@ async fn operators_act_on_the_runs_with_an_attribute_and_a_fork_keeps_them() {
     );
 
     operator.fork(mine, &Cut::Row(0), "mine again").await.unwrap();
-    let customer = Attributes::new().with("customer", "81");
-    assert_eq!(found(&cell, Some("RUNNING"), &customer).await, ["mine again"]);
+    let customer = [("customer", "81")];
+    assert_eq!(found(&cell, Some(RunState::Running), &customer).await, ["mine again"]);
     cell.audited().await;
 }
 

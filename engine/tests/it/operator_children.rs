@@ -130,3 +130,47 @@ async fn so_can_that_of_a_child_whose_failure_the_parent_learnt_before_its_pivot
     worker.drain().await.unwrap();
     cell.audited().await;
 }
+
+#[tokio::test]
+async fn of_a_fan_out_the_child_that_failed_first_starts_anew_though_others_ended_since() {
+    let cell = TestCell::new().await;
+    let worker = cell.worker_with(sagas(), forgetful()).await;
+    let trips = [Plan::new(), Plan::new()];
+    world().fail_early(&trips[0], "book hotel", &[Fault::Rejected]);
+    let gate = world().hang(&trips[1], "book flight");
+    let run = cell.start::<Tour>(&trips[0].trip, &trips).await;
+    world().until_met(&trips[1], "book flight", 1).await;
+    world().until_met(&trips[0], "unbook flight", 1).await;
+    gate.add_permits(9);
+    let incident = cell.incident(run).await;
+    assert!(incident.contains("CHILD_NOT_COMPLETED"), "{incident}");
+    ada(&cell).retry(run).await.unwrap();
+    assert_eq!(cell.ended::<Tour>(run).await.state, "COMPLETED");
+    assert_eq!(world().times(&trips[1], "book flight"), 1, "the other child was left alone");
+    assert_eq!(world().times(&trips[0], "book hotel"), 1);
+    worker.drain().await.unwrap();
+    cell.audited().await;
+}
+
+#[tokio::test]
+async fn a_child_that_was_closed_as_it_stood_is_not_done_twice_by_a_retry() {
+    let cell = TestCell::new().await;
+    let worker = cell.worker_with(sagas(), forgetful()).await;
+    let trips = [Plan::new(), Plan::new()];
+    world().fail_early(&trips[1], "book hotel", &[Fault::Retryable; 4]);
+    let run = cell.start::<Tour>(&trips[0].trip, &trips).await;
+    let stuck = "select run_id from incidents where resolved_at is null and step = 'book'";
+    cell.until("a trip is stuck", &format!("select exists ({stuck})")).await;
+    let child: Uuid = sqlx::query_scalar(stuck).fetch_one(&cell.pool).await.unwrap();
+    ada(&cell).close(child).await.unwrap();
+    let incident = cell.incident(run).await;
+    assert!(incident.contains("it ended CLOSED"), "{incident}");
+    let again = ada(&cell).retry(run).await;
+    let Err(Error::Refused { refusal, .. }) = again else { panic!("{again:?}") };
+    assert_eq!(*refusal, Refusal::ChildNotUndone { child }, "its flight is booked");
+    ada(&cell).skip_step(run, &trip(1), &json!("by train"), GivenUndo::Keep).await.unwrap();
+    assert_eq!(cell.ended::<Tour>(run).await.state, "COMPLETED");
+    assert_eq!(world().times(&trips[1], "book flight"), 1, "once");
+    worker.drain().await.unwrap();
+    cell.audited().await;
+}

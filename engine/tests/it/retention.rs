@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use makegood::bulk::Selection;
 use makegood::{
-    Attributes, Cancellation, Delivery, Error, Retention, Verb, Worker, WorkerConfig, Workflow,
-    inspect,
+    Cancellation, Delivery, Error, Retention, Verb, Worker, WorkerConfig, Workflow, inspect,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -34,7 +33,7 @@ async fn janitor(cell: &TestCell, retention: Retention) -> Worker {
 }
 
 /// Archives all that has ended by now, and leaves no janitor behind.
-async fn archive(cell: &TestCell) {
+pub async fn archive(cell: &TestCell) {
     let janitor = janitor(cell, eager()).await;
     let ended = "select not exists (select from runs where ended_state is not null)";
     cell.until("what has ended is archived", ended).await;
@@ -82,8 +81,11 @@ where
     let part = summary.workflow_id.split(':').next_back().unwrap();
     let by_part = inspect::run(&mut conn, part).await.unwrap();
     let steps = inspect::steps(&mut conn, run_id).await.unwrap();
-    let listed =
-        inspect::list(&mut conn, Some(&summary.state), None, &Attributes::new(), 50).await.unwrap();
+    let of_the_state = format!("state={}", summary.state).parse().unwrap();
+    let mut listed = inspect::list(&mut conn, &of_the_state).await.unwrap().runs;
+    for run in &mut listed {
+        run.archived = false;
+    }
     let counts = inspect::counts(&mut conn).await.unwrap();
     let ending = cell.client.ending::<W>(run_id, Duration::ZERO).await.unwrap();
     vec![

@@ -92,7 +92,9 @@ async fn signals_at_once_are_answered_as_each_would_be_alone() {
         sign(&cell, "over", "bob"),
         sign(&cell, "nobody", "cleo"),
     );
-    assert_eq!((first.unwrap(), twin.unwrap()), (Delivery::Queued, Delivery::Repeated));
+    // Whichever came first.
+    let twins = [first.unwrap(), twin.unwrap()];
+    assert!(twins.contains(&Delivery::Queued) && twins.contains(&Delivery::Repeated), "{twins:?}");
     assert_eq!(late.unwrap(), Delivery::Late);
     assert!(matches!(nobody, Err(Error::RunNotFound(_))));
     assert_eq!(cell.ended::<Parcel>(live).await.output, Some(Some("ada".to_owned())));

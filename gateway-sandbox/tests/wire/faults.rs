@@ -30,6 +30,7 @@ async fn dropped_after_the_work_the_order_is_found_by_its_receipt() {
     assert_eq!(orders_with(&shop, "lost").await, 1, "yet the work was done");
     assert_eq!(create(&shop, "lost").await.unwrap(), 200, "a script counts down");
     assert_eq!(orders_with(&shop, "lost").await, 2);
+    assert_eq!(shop.truth().await["faults_met"], json!({"answer_lost": 1}), "and is counted");
 }
 
 #[tokio::test]

@@ -60,16 +60,34 @@ pub struct Finding {
     pub detail: String,
 }
 
+/// How far back a report looks now and then, and how long after the last time.
+#[derive(Clone, Copy, Debug)]
+pub struct Reach {
+    /// So far back, in seconds.
+    pub back_secs: i64,
+    /// When no report has done that for so long, in seconds; 0 is always.
+    pub every_secs: i64,
+}
+
+/// How far back reports look.
+#[derive(Clone, Copy, Debug)]
+pub struct Reaches {
+    /// The whole time in which money may come.
+    pub deep: Reach,
+    /// A part of it, more often.
+    pub wide: Reach,
+}
+
 /// Opens a report, unless one of its kind is open. One that has been open for an hour is given up:
 /// its run was ended by a person.
 ///
-/// It looks at what happened since an hour before the last one began; at the last `deep_secs` when
-/// none has done that for `deep_every_secs`.
+/// It looks at what happened since an hour before the last one began; further back where no report
+/// has done that for as long as a reach says.
 pub async fn begin(
     conn: &mut Conn,
     report_id: Uuid,
     kind: ReportKind,
-    (deep_secs, deep_every_secs): (i64, i64),
+    Reaches { deep, wide }: Reaches,
 ) -> Result<Begun> {
     sqlx::query(
         "update reconcile_reports
@@ -81,22 +99,32 @@ pub async fn begin(
     .await?;
     let times = sqlx::query(
         "select now() - $2 * interval '1 second' as deep,
+                now() - $4 * interval '1 second' as wide,
                 max(started_at) - interval '1 hour' as shallow,
                 coalesce(bool_or(
                   looked_since <= started_at - ($2 - 1) * interval '1 second'
-                  and started_at > now() - $3 * interval '1 second'), false) as was_deep
+                  and started_at > now() - $3 * interval '1 second'), false) as was_deep,
+                coalesce(bool_or(
+                  looked_since <= started_at - ($4 - 1) * interval '1 second'
+                  and started_at > now() - $5 * interval '1 second'), false) as was_wide
          from reconcile_reports
          where kind = $1 and outcome = 'DONE'",
     )
     .bind(kind.as_str())
-    .bind(deep_secs)
-    .bind(deep_every_secs)
+    .bind(deep.back_secs)
+    .bind(deep.every_secs)
+    .bind(wide.back_secs)
+    .bind(wide.every_secs)
     .fetch_one(&mut *conn)
     .await?;
     let deep: DateTime<Utc> = row::get(&times, "deep")?;
+    let wide: DateTime<Utc> = row::get(&times, "wide")?;
     let shallow: Option<DateTime<Utc>> = row::get(&times, "shallow")?;
-    let was_deep: bool = row::get(&times, "was_deep")?;
-    let since = shallow.filter(|since| was_deep && *since > deep).unwrap_or(deep);
+    let (was_deep, was_wide) = (row::get(&times, "was_deep")?, row::get(&times, "was_wide")?);
+    let since = match shallow {
+        Some(since) if was_deep => if was_wide { since } else { since.min(wide) }.max(deep),
+        _ => deep,
+    };
     let opened = sqlx::query(
         "insert into reconcile_reports (report_id, kind, looked_since)
          values ($1, $2, $3)

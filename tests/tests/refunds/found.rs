@@ -114,6 +114,34 @@ async fn money_that_a_cancelled_checkout_sends_back_is_followed_until_it_has_lef
     );
 }
 
+// PAY-15, case 74
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn late_money_whose_refund_takes_its_time_is_left_to_the_sweep() {
+    let plan = Shop::plan().hold_secs(2).late_money("always_refund").without_webhooks();
+    let shop = plan.open().await;
+    shop.product("tea", 10).await;
+    let customer = shop.customer().await;
+    let order = customer.place(&[("tea", 1)]).await;
+    let session = customer.session(&order).await;
+    customer.wait_for(&order, "EXPIRED").await;
+    let paid = Paid { payment: String::new(), order: order.clone(), customer, shop };
+    paid.refunds_are("pending").await;
+    let proof = paid.customer.pay(&session).await;
+    paid.customer.verify(&order, &proof).await.expect(200);
+    let back = "select exists (select from gateway_captures where disposition = 'REFUNDED')";
+    paid.shop.holds("the money is on its way back", back).await;
+    paid.shop.all_ended().await;
+    assert_eq!(paid.shop.summary(&order).await.refunds, ["PENDING"], "and nobody waits for it");
+    paid.shop.fire(SWEEP).await;
+    let made = paid.shop.gateway_truth().await.refunds[0].id.clone();
+    paid.shop.meddle(&format!("refunds/{made}/process"), &json!({})).await.expect(200);
+    paid.shop.pass(std::time::Duration::from_mins(1)).await;
+    paid.customer.wait_for_refunds(&order, &["PROCESSED"]).await;
+    paid.shop.audit().await;
+    let looks = paid.shop.count("steps where name = 'return_strays'").await;
+    assert_eq!(looks, 1, "one of them follows it, not both");
+}
+
 // PAY-15, case 73
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn money_that_no_order_keeps_and_that_cannot_go_back_is_for_a_person_until_it_has() {

@@ -61,6 +61,21 @@ async fn strangers_and_the_anonymous_are_refused_before_the_gateway_is_asked() {
 
 // REF-02
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_remainder_that_the_gateway_never_gives_back_is_refused_with_the_reason() {
+    let paid = Paid::in_a_shop(Shop::plan()).await;
+    paid.ask("nearly-all", inr("9.50")).await.expect(202);
+    paid.customer.wait_for_refunds(&paid.order, &["PROCESSED"]).await;
+    let refused = paid.ask("the-rest", json!({})).await;
+    assert_eq!((refused.status, refused.code()), (409, "REFUND_TOO_SMALL"), "{refused}");
+    assert_eq!(refused.text("/error/details/left/amount"), "0.50", "{refused}");
+    paid.shop.audit().await;
+    assert_eq!(paid.shop.gateway_truth().await.calls_of("refund"), 1, "the gateway is not asked");
+    assert_eq!(paid.customer.status(&paid.order).await, "PAID", "a part of it is still paid");
+    assert_eq!(paid.booked("GATEWAY").await, 50, "and the books say how much");
+}
+
+// REF-02
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_never_paid_or_is_no_amount_is_refused() {
     let paid = Paid::in_a_shop(Shop::plan()).await;
     let unpaid = paid.customer.place(&[("tea", 1)]).await;

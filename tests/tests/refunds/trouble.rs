@@ -9,6 +9,21 @@ use crate::{Paid, inr};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
+// Case 71, REF-04, RES-03
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_repeat_of_a_refunds_request_bears_the_same_key() {
+    let paid = Paid::in_a_shop(Shop::plan()).await;
+    let lost = json!({"match": {"operation": "refund"}, "times": 2,
+        "action": {"kind": "drop_before"}});
+    paid.shop.fault(&lost).await;
+    paid.ask("part-of-it", inr("3.00")).await.expect(202);
+    paid.customer.wait_for_refunds(&paid.order, &["PROCESSED"]).await;
+    let keys = paid.shop.gateway_truth().await.refund_keys;
+    assert_eq!(keys.len(), 3, "two were lost on the way: {keys:?}");
+    assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
+    paid.shop.audit().await;
+}
+
 // Case 71, REF-04
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refund_whose_answer_was_lost_is_found_again_and_not_made_twice() {

@@ -4,12 +4,10 @@
 //! `peer-makegood two-processes | one-process`, with the database in `DATABASE_URL`; the first
 //! starts itself again as `peer-makegood worker`, which ends with its standard input.
 
-mod grouped;
 mod starter;
 mod workflows;
 
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -30,13 +28,13 @@ async fn main() -> anyhow::Result<()> {
         "one-process" => {
             migrations::run(&mut PgConnection::connect(&url).await?, &cell).await?;
             let worker = worker(&database).await?;
-            serve(&database, &url).await?;
+            serve(&database).await?;
             worker.drain().await?;
         }
         "two-processes" => {
             migrations::run(&mut PgConnection::connect(&url).await?, &cell).await?;
             let mut worker = other_process().await?;
-            serve(&database, &url).await?;
+            serve(&database).await?;
             drop(worker.stdin.take());
             worker.wait().await?;
         }
@@ -72,12 +70,6 @@ async fn other_process() -> anyhow::Result<Child> {
     Ok(worker)
 }
 
-async fn serve(database: &Database, url: &str) -> anyhow::Result<()> {
-    let starter = Starter::connect(database).await?;
-    let ends = Arc::clone(starter.ends());
-    let pool = starter::looker(url, database.cell()).await?;
-    tokio::select! {
-        over = protocol::serve(starter) => over,
-        failed = ends.watch(move |awaited| starter::ended(pool.clone(), awaited)) => failed,
-    }
+async fn serve(database: &Database) -> anyhow::Result<()> {
+    protocol::serve(Starter::connect(database).await?).await
 }

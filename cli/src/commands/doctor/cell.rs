@@ -1,7 +1,8 @@
 //! The cell: its migrations, its workers, and the runs that wait for one or for a person.
 
+use makegood::database_words;
 use makegood::inspect::{self, Status};
-use migrations::FileState;
+use migrations::{FileState, Part};
 use sqlx::PgConnection;
 
 use super::Finding;
@@ -20,7 +21,8 @@ pub(super) async fn examine(
     let status = inspect::status(conn).await;
     let Ok(status) = status else { return vec![migrated] };
     let rights = rights(conn, profile).await;
-    vec![migrated, rights, workers(&status), queue(&status), incidents(&status)]
+    let workers = workers(conn).await;
+    vec![migrated, rights, workers, queue(&status), incidents(&status)]
 }
 
 /// Whether this login may change what only grows: the triggers refuse it, but an owner can drop them.
@@ -29,15 +31,16 @@ async fn rights(conn: &mut PgConnection, profile: Profile) -> Finding {
     let asked: Result<(String, Vec<String>), sqlx::Error> = sqlx::query_as(
         "select current_user::text,
                 array(select t.name from unnest($1::text[]) as t (name)
-                      where has_table_privilege(t.name, 'UPDATE')
-                         or has_table_privilege(t.name, 'DELETE')
+                      where to_regclass(t.name) is not null
+                        and (has_table_privilege(t.name, 'UPDATE')
+                          or has_table_privilege(t.name, 'DELETE'))
                       order by t.name)",
     )
     .bind(migrations::ONLY_GROW.as_slice())
     .fetch_one(conn)
     .await;
     match asked {
-        Err(error) => Finding::fail(check, error.to_string(), "run `makegood migrate`"),
+        Err(error) => Finding::fail(check, database_words(&error), "run `makegood migrate`"),
         Ok((_, tables)) if tables.is_empty() => {
             Finding::ok(check, "this login may change no ledger entry")
         }
@@ -67,6 +70,12 @@ async fn migrations(conn: &mut PgConnection, database: &DatabaseSettings) -> Fin
         let next = "`makegood migrate status` names them; run the binary that belongs to this cell";
         return Finding::fail(check, found, next);
     }
+    let part = Part::of(&files);
+    let missing = files.iter().any(|f| part.has(f.file) && f.state == FileState::Pending);
+    if part == Part::Engine && !missing {
+        let found = format!("all of the engine's applied to cell {cell}, and none of the shop's");
+        return Finding::ok(check, found);
+    }
     if pending > 0 {
         let found = format!("{pending} of {} are not applied to cell {cell}", files.len());
         return Finding::fail(check, found, "run `makegood migrate`");
@@ -74,15 +83,35 @@ async fn migrations(conn: &mut PgConnection, database: &DatabaseSettings) -> Fin
     Finding::ok(check, format!("all {} applied to cell {cell}", files.len()))
 }
 
-fn workers(status: &Status) -> Finding {
-    match status.live_workers {
-        0 => {
-            let next =
-                "start one with `makegood worker`: orders are placed, and stay where they are";
-            Finding::warn("workers", "none is alive", next)
+async fn workers(conn: &mut PgConnection) -> Finding {
+    let check = "workers";
+    let all = match inspect::workers(conn).await {
+        Ok(all) => all,
+        Err(error) => {
+            let next = "try again; see the server's log";
+            return Finding::fail(check, database_words(&error), next);
         }
-        number => Finding::ok("workers", format!("{number} alive")),
+    };
+    let (silent, alive): (Vec<_>, Vec<_>) =
+        all.into_iter().filter(|worker| worker.alive).partition(|worker| worker.overdue);
+    let named: Vec<_> = silent
+        .iter()
+        .map(|it| format!("{} ({}/{}, {} runs)", it.name, it.host, it.pid, it.held))
+        .collect();
+    let found = match named.len() {
+        0 => format!("{} alive", alive.len()),
+        silent => format!("{} alive, {silent} silent: {}", alive.len(), named.join(", ")),
+    };
+    if alive.is_empty() {
+        let next = "start one with `makegood worker`: orders are placed, and stay where they are";
+        return Finding::warn(check, found, next);
     }
+    if named.is_empty() {
+        return Finding::ok(check, found);
+    }
+    let next =
+        "see whether it was killed or is cut off; the others take its runs over by themselves";
+    Finding::warn(check, found, next)
 }
 
 fn queue(status: &Status) -> Finding {
@@ -107,6 +136,7 @@ fn incidents(status: &Status) -> Finding {
     }
     let found: Vec<_> =
         status.incidents.iter().map(|(class, number)| format!("{number} {class}")).collect();
-    let next = "`makegood runs list --state STUCK`, then `makegood runs show ID`";
+    let next =
+        "`makegood incidents list` says which runs, `makegood runs show ID` what may be done";
     Finding::warn("incidents", format!("open: {}", found.join(", ")), next)
 }

@@ -1,7 +1,5 @@
 //! Bulk actions: shows what matches, asks, carries it out with a progress bar, tells what came of it.
 
-use std::io::{BufRead, IsTerminal, stdin};
-
 use indicatif::{ProgressBar, ProgressStyle};
 use makegood::bulk::{Preview, Progress, Selection};
 use makegood::{Client, Error, Verb, inspect};
@@ -9,11 +7,11 @@ use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::mend::{client, operator};
 use crate::args::{BulkArgs, BulkVerb, SelectionArgs, SimpleVerb};
 use crate::exit::{Exit, Problem};
 use crate::output::{self, Format};
 use crate::settings::DatabaseSettings;
+use crate::signing::{self, client, operator};
 
 /// How many refused or failed runs are told; JSON has as many.
 const TOLD: i64 = 100;
@@ -29,11 +27,14 @@ pub(super) async fn bulk(
         BulkVerb::BulkResume { bulk_id, output } => {
             carry_out(conn, &client, *bulk_id, output.output).await
         }
-        BulkVerb::BulkCancel { bulk_id, signed } => {
+        BulkVerb::BulkCancel { bulk_id, signed, output } => {
             let actor = operator(&client, signed)?;
-            let (actor, reason) = actor.signature();
-            client.bulk_cancel(*bulk_id, actor, reason).await.map_err(problem)?;
-            output::say("It is cancelled; runs whose turn had not come are as they were.");
+            if !signed.dry_run {
+                let (actor, reason) = actor.signature();
+                client.bulk_cancel(*bulk_id, actor, reason).await.map_err(problem)?;
+                output::say("It is cancelled; runs whose turn had not come are as they were.");
+            }
+            show(conn, *bulk_id, output.output).await?;
             Ok(Exit::Done)
         }
         BulkVerb::BulkShow { bulk_id, output } => {
@@ -46,23 +47,23 @@ pub(super) async fn bulk(
 async fn start(conn: &mut PgConnection, client: &Client, args: &BulkArgs) -> Result<Exit, Problem> {
     let operator = operator(client, &args.signed)?;
     let bulk = operator.bulk(verb(args.verb), selection(&args.selection)).per_second(args.rate);
-    if args.dry_run {
+    if args.signed.dry_run {
         let preview = bulk.preview().await.map_err(problem)?;
         tell(&preview, args.output.output);
         return Ok(Exit::Done);
     }
-    if !args.yes && !stdin().is_terminal() {
+    if !args.signed.yes && !signing::can_ask() {
         return Err(Problem::new("nobody can be asked whether this is meant")
             .next("see what matches with --dry-run, then add --yes")
             .exit(Exit::Usage));
     }
     let (bulk_id, preview) = bulk.freeze().await.map_err(problem)?;
-    if !args.yes {
+    if !args.signed.yes {
         tell(&preview, Format::Table);
-        if !confirmed(preview.total) {
-            let unsure = client.bulk_cancel(bulk_id, "its maker", "not confirmed").await;
-            unsure.map_err(problem)?;
-            return Err(Problem::new("nothing was done: the number was not confirmed"));
+        if let Err(unsure) = signing::ask(&preview.total.to_string()) {
+            let (actor, _) = operator.signature();
+            client.bulk_cancel(bulk_id, actor, "not confirmed").await.map_err(problem)?;
+            return Err(unsure);
         }
     }
     carry_out(conn, client, bulk_id, args.output.output).await
@@ -135,14 +136,15 @@ fn tell(preview: &Preview, format: Format) {
     output::data(&format!("{} runs match", preview.total));
     let rows = preview.states.iter().map(|(state, n)| vec![state.clone(), n.to_string()]);
     output::table(&["state", "number"], rows);
-    super::list(&preview.sample, i64::MAX, Format::Table);
-}
-
-/// Whether a person types the number of runs.
-fn confirmed(total: u64) -> bool {
-    output::say(&format!("Type {total} to go on:"));
-    let mut typed = String::new();
-    stdin().lock().read_line(&mut typed).is_ok() && typed.trim() == total.to_string()
+    let rows = preview.sample.iter().map(|run| {
+        vec![
+            run.run_id.to_string(),
+            run.workflow.clone(),
+            run.state.clone(),
+            run.workflow_id.clone(),
+        ]
+    });
+    output::table(&["such as", "workflow", "state", "workflow id"], rows);
 }
 
 fn verb(verb: SimpleVerb) -> Verb {

@@ -1,79 +1,170 @@
-//! The verbs that mend one run, through the engine's operator.
+//! The verbs that mend one run, through the engine's operator: tried first where that is wanted,
+//! or where the verb cannot be taken back and a person is there to be asked.
 
-use makegood::{Carried, Client, Cut, Error, GivenUndo, Operator, Verb, VerbKind};
-use serde_json::json;
+use makegood::inspect::RunSummary;
+use makegood::{
+    Carried, Cut, Error, Foreseen, GivenUndo, Operator, Refusal, StepId, StuckAt, Verb, VerbKind,
+};
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::args::{CutArgs, MendVerb, OneArgs, SignedArgs};
+use super::next::command;
+use super::record::called;
+use crate::args::{CutArgs, MendVerb, OneArgs};
 use crate::exit::{Exit, Problem};
 use crate::output::{self, Format};
 use crate::settings::DatabaseSettings;
+use crate::signing::{self, client, operator};
 
-/// Carries the verb out and tells what came of it.
+/// Carries the verb out, or tries it, and tells what came of it.
 pub(super) async fn mend(
     conn: &mut PgConnection,
     database: &DatabaseSettings,
     verb: &MendVerb,
 ) -> Result<(), Problem> {
-    let (one, verb) = read(verb);
     let client = client(database).await?;
+    let one = one(verb);
     let operator = operator(&client, &one.signed)?;
     let run = super::find_named(conn, &one.id).await?;
-    if let Verb::Fork { cut, workflow_id } = &verb {
-        let forked = operator.fork(run.run_id, cut, workflow_id).await;
-        return told(forked, run.run_id, &verb, one.output.output, |new| {
-            (format!("Run {new} goes on from there."), json!({ "forked": new }))
-        });
+    let verb = read(&operator, &run, verb).await?;
+    let format = one.output.output;
+    if one.signed.dry_run {
+        let would = foresee(&operator, run.run_id, &verb).await?;
+        foreseen(&would, &run, &verb, format);
+        return Ok(());
     }
-    let carried = operator.carry_out(run.run_id, &verb).await;
-    told(carried, run.run_id, &verb, one.output.output, |carried| match carried {
-        Carried::Done => (done(&verb, run.run_id), json!({ "carried": "done" })),
-        Carried::Ordered => {
-            let words = "A worker is at the run; it takes the order at its next wait.".to_owned();
-            (words, json!({ "carried": "ordered" }))
+    let operator = if !one.signed.yes && signing::can_ask() && is_grave(verb.kind()) {
+        let would = foresee(&operator, run.run_id, &verb).await?;
+        output::say(&change(&would, &run, &verb));
+        signing::ask("yes")?;
+        // What was shown is what is done, or nothing is.
+        operator.expecting(&would.version)
+    } else {
+        operator
+    };
+    let told = carry_out(&operator, run.run_id, &verb).await;
+    let (sentence, mut value) = told.map_err(|error| undone(error, run.run_id, &verb))?;
+    match format {
+        Format::Table => output::say(&sentence),
+        Format::Json => {
+            if let Some(fields) = value.as_object_mut() {
+                fields.insert("run_id".to_owned(), json!(run.run_id));
+                fields.insert("verb".to_owned(), json!(verb.kind()));
+            }
+            output::json(&value);
         }
-    })
+    }
+    Ok(())
 }
 
-/// The engine's client in this cell.
-pub(super) async fn client(database: &DatabaseSettings) -> Result<Client, Problem> {
-    let client = Client::connect(&database.engine()?).await;
-    client.map_err(|e| Problem::new("the engine cannot be reached").because(e))
-}
-
-/// Whoever runs the command, or is named, with a reason.
-pub(super) fn operator(client: &Client, signed: &SignedArgs) -> Result<Operator, Problem> {
-    let actor = signed.actor.clone().unwrap_or_else(user);
-    client.operator(&actor, &signed.reason).map_err(|error| {
-        Problem::new(error.to_string())
-            .next(
-                "say with --reason what was wrong and what was done about it, and with --actor who",
-            )
-            .exit(Exit::Usage)
-    })
-}
-
-fn read(verb: &MendVerb) -> (&OneArgs, Verb) {
+/// What cannot be taken back by another verb.
+fn is_grave(verb: VerbKind) -> bool {
     match verb {
-        MendVerb::Retry(one) => (one, Verb::Retry),
-        MendVerb::ResumeForward(one) => (one, Verb::ResumeForward),
-        MendVerb::Skip { one, at, result, forget_undo } => {
+        VerbKind::SkipStep
+        | VerbKind::Compensate
+        | VerbKind::Cancel
+        | VerbKind::Terminate
+        | VerbKind::Close => true,
+        VerbKind::Retry
+        | VerbKind::ResumeForward
+        | VerbKind::EditInput
+        | VerbKind::Pause
+        | VerbKind::Resume
+        | VerbKind::Fork => false,
+    }
+}
+
+fn one(verb: &MendVerb) -> &OneArgs {
+    match verb {
+        MendVerb::Retry(one)
+        | MendVerb::ResumeForward(one)
+        | MendVerb::Compensate(one)
+        | MendVerb::Cancel(one)
+        | MendVerb::Terminate(one)
+        | MendVerb::Pause(one)
+        | MendVerb::Resume(one)
+        | MendVerb::Close(one)
+        | MendVerb::Skip { one, .. }
+        | MendVerb::Edit { one, .. }
+        | MendVerb::Fork { one, .. } => one,
+    }
+}
+
+/// The engine's verb; what was left out is where the run is stuck.
+async fn read(operator: &Operator, run: &RunSummary, verb: &MendVerb) -> Result<Verb, Problem> {
+    Ok(match verb {
+        MendVerb::Retry(_) => Verb::Retry,
+        MendVerb::ResumeForward(_) => Verb::ResumeForward,
+        MendVerb::Skip { at, result, forget_undo, .. } => {
+            let place = stuck_at(operator, run, at.step.as_ref()).await?;
             let undo = if *forget_undo { GivenUndo::Forget } else { GivenUndo::Keep };
-            (one, Verb::SkipStep { step: at.step.clone(), result: result.clone(), undo })
+            let result = result.clone().map_or_else(|| nothing(&place), Ok)?;
+            Verb::SkipStep { step: place.step, result, undo }
         }
-        MendVerb::Edit { one, at, input } => {
-            (one, Verb::EditInput { step: at.step.clone(), input: input.clone() })
+        MendVerb::Edit { at, input, .. } => {
+            let place = stuck_at(operator, run, at.step.as_ref()).await?;
+            Verb::EditInput { step: place.step, input: input.clone() }
         }
-        MendVerb::Compensate(one) => (one, Verb::Compensate),
-        MendVerb::Cancel(one) => (one, Verb::Cancel),
-        MendVerb::Terminate(one) => (one, Verb::Terminate),
-        MendVerb::Pause(one) => (one, Verb::Pause),
-        MendVerb::Resume(one) => (one, Verb::Resume),
-        MendVerb::Close(one) => (one, Verb::Close),
-        MendVerb::Fork { one, cut, workflow_id } => {
-            (one, Verb::Fork { cut: place(cut), workflow_id: workflow_id.clone() })
+        MendVerb::Compensate(_) => Verb::Compensate,
+        MendVerb::Cancel(_) => Verb::Cancel,
+        MendVerb::Terminate(_) => Verb::Terminate,
+        MendVerb::Pause(_) => Verb::Pause,
+        MendVerb::Resume(_) => Verb::Resume,
+        MendVerb::Close(_) => Verb::Close,
+        MendVerb::Fork { cut, workflow_id, .. } => {
+            Verb::Fork { cut: place(cut), workflow_id: workflow_id.clone() }
         }
+    })
+}
+
+/// The step that was named, or else the one at which the run is stuck.
+async fn stuck_at(
+    operator: &Operator,
+    run: &RunSummary,
+    named: Option<&StepId>,
+) -> Result<StuckAt, Problem> {
+    let found = operator.stuck_at(run.run_id).await;
+    let found =
+        found.map_err(|error| Problem::new("where it is stuck cannot be told").because(error))?;
+    match (named, found) {
+        (Some(step), found) => {
+            let is_undo = found.is_some_and(|at| at.is_undo && at.step == *step);
+            Ok(StuckAt { step: step.clone(), is_undo, input: None })
+        }
+        (None, Some(at)) => {
+            output::say(&format!("It is stuck at {}.", words(&at)));
+            Ok(at)
+        }
+        (None, None) => Err(Problem::new(format!("run {} is stuck at no step", run.run_id))
+            .because(format!("its state is {}", run.state))
+            .next(format!("`makegood runs show {}` says what may be done", run.run_id))
+            .exit(Exit::Conflict)),
+    }
+}
+
+fn words(at: &StuckAt) -> String {
+    let step = called(&at.step.name, at.step.occurrence);
+    if at.is_undo { format!("the undo of {step}") } else { step }
+}
+
+/// The result of an undo is read by nobody; that of a step the program goes on with.
+fn nothing(at: &StuckAt) -> Result<Value, Problem> {
+    if at.is_undo {
+        return Ok(Value::Null);
+    }
+    Err(Problem::new(format!("the run goes on with the result of {}", words(at)))
+        .next("give with --result, as JSON, what it would have answered; null if that is nothing")
+        .exit(Exit::Usage))
+}
+
+/// What the verb would do; a refusal is one here too.
+async fn foresee(operator: &Operator, run_id: Uuid, verb: &Verb) -> Result<Foreseen, Problem> {
+    let seen = operator.foresee(run_id, verb).await;
+    let seen = seen.map_err(|error| undone(error, run_id, verb))?;
+    match seen.refusal {
+        Some(refusal) => Err(refused(&refusal, run_id, verb)),
+        None => Ok(seen),
     }
 }
 
@@ -84,36 +175,85 @@ fn place(cut: &CutArgs) -> Cut {
     }
 }
 
-fn told<T>(
-    answer: Result<T, Error>,
+async fn carry_out(
+    operator: &Operator,
     run_id: Uuid,
     verb: &Verb,
-    format: Format,
-    words: impl Fn(T) -> (String, serde_json::Value),
-) -> Result<(), Problem> {
-    let name = verb.kind().as_str().replace('_', " ");
-    match answer {
-        Ok(done) => {
-            let (sentence, mut value) = words(done);
-            if format == Format::Json {
-                if let Some(fields) = value.as_object_mut() {
-                    fields.insert("run_id".to_owned(), json!(run_id));
-                    fields.insert("verb".to_owned(), json!(verb.kind()));
-                }
-                output::json(&value);
-            } else {
-                output::say(&sentence);
-            }
-            Ok(())
-        }
-        Err(Error::Refused { refusal, .. }) => {
-            Err(Problem::new(format!("{name} does not apply to run {run_id}"))
-                .because(&refusal)
-                .next(refusal.next())
-                .exit(Exit::Conflict))
-        }
-        Err(error) => Err(Problem::new(format!("{name} was not carried out")).because(error)),
+) -> Result<(String, Value), Error> {
+    if let Verb::Fork { cut, workflow_id } = verb {
+        let new = operator.fork(run_id, cut, workflow_id).await?;
+        return Ok((format!("Run {new} goes on from there."), json!({ "forked": new })));
     }
+    let carried = operator.carry_out(run_id, verb).await?;
+    let words = match carried {
+        Carried::Done => done(verb, run_id),
+        Carried::Ordered => {
+            "A worker is at the run; it takes the order at its next wait.".to_owned()
+        }
+    };
+    Ok((words, json!({ "carried": carried })))
+}
+
+fn foreseen(would: &Foreseen, run: &RunSummary, verb: &Verb, format: Format) {
+    match format {
+        Format::Table => {
+            output::data(&format!("{} Nothing was changed.", change(would, run, verb)));
+        }
+        Format::Json => output::json(&json!({
+            "dry_run": true, "run_id": run.run_id, "verb": verb.kind(),
+            "would": { "carried": would.carried, "before": would.before, "after": would.after },
+        })),
+    }
+}
+
+/// What would change, in a sentence.
+fn change(would: &Foreseen, run: &RunSummary, verb: &Verb) -> String {
+    let state =
+        |value: &Value| value.get("state").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let subject = format!("{} {} ({})", run.workflow, run.workflow_id, run.run_id);
+    let command = command(verb.kind());
+    let carried = would.carried.unwrap_or(Carried::Done);
+    match (verb.kind(), carried) {
+        (VerbKind::Fork, _) => {
+            format!(
+                "{command}: {subject} stays {}; a new run goes on from there.",
+                state(&would.before)
+            )
+        }
+        (_, Carried::Ordered) => {
+            format!("{command}: {subject} is {}; its worker gets the order.", state(&would.before))
+        }
+        (VerbKind::Terminate | VerbKind::Close, Carried::Done) => {
+            format!(
+                "{command}: {subject} goes from {} to CLOSED; nothing is undone.",
+                state(&would.before)
+            )
+        }
+        (_, Carried::Done) => {
+            let (before, after) =
+                (state(&would.before), would.after.as_ref().map(state).unwrap_or_default());
+            format!("{command}: {subject} goes from {before} to {after}.")
+        }
+    }
+}
+
+fn undone(error: Error, run_id: Uuid, verb: &Verb) -> Problem {
+    let name = command(verb.kind());
+    match error {
+        Error::Refused { refusal, .. } => refused(&refusal, run_id, verb),
+        Error::RunNotFound(_) => Problem::new(format!("{name} does not apply to run {run_id}"))
+            .because("it has ended, and is in the archive")
+            .next("start it anew under another id")
+            .exit(Exit::Conflict),
+        error => Problem::new(format!("{name} was not carried out")).because(error),
+    }
+}
+
+fn refused(refusal: &Refusal, run_id: Uuid, verb: &Verb) -> Problem {
+    Problem::new(format!("{} does not apply to run {run_id}", command(verb.kind())))
+        .because(refusal)
+        .next(refusal.next())
+        .exit(Exit::Conflict)
 }
 
 fn done(verb: &Verb, run_id: Uuid) -> String {
@@ -130,10 +270,4 @@ fn done(verb: &Verb, run_id: Uuid) -> String {
         VerbKind::Pause => format!("Run {run_id} is paused."),
         VerbKind::Fork => format!("Run {run_id} is forked."),
     }
-}
-
-/// Who runs the command, as far as the system says.
-fn user() -> String {
-    let named = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
-    named("USER").or_else(|| named("LOGNAME")).unwrap_or_else(|| "unknown".to_owned())
 }

@@ -1,135 +1,161 @@
 //! One run, told to a person: what it is, what it did, what it needs, and what happens next.
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use makegood::inspect::{self, OpenIncident, OperatorAction, RunSummary, StepView};
-use serde_json::{Value, json};
+use makegood::inspect::{self, OpenIncident, OperatorAction, RunDetail, RunSummary, StepView};
+use makegood::{Cause, Error, Refusal, StuckAt, VerbKind};
+use serde_json::json;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
+use super::next::{may, next};
+use super::record;
 use crate::exit::Problem;
-use crate::output::{self, Format};
+use crate::output::{self, Format, ago, time};
+use crate::settings::DatabaseSettings;
+use crate::signing;
 
-/// The longest value in a table; JSON has it whole.
-const SHORT: usize = 60;
+/// How many children are shown; JSON has as many.
+const CHILDREN: usize = 100;
 
-/// Shows the run.
-pub(crate) async fn show(
+/// What may be done to a run, and where it is stuck.
+type Remedies = (Vec<(VerbKind, Option<Refusal>)>, Option<StuckAt>);
+
+/// Shows the run; no value of its record is longer than `width`.
+pub(super) async fn show(
     conn: &mut PgConnection,
+    database: &DatabaseSettings,
     run: RunSummary,
+    width: usize,
     format: Format,
 ) -> Result<(), Problem> {
+    let detail = inspect::detail(conn, run.run_id).await?.unwrap_or_default();
     let steps = inspect::steps(conn, run.run_id).await?;
     let incident = inspect::open_incident(conn, run.run_id).await?;
     let actions = inspect::actions(conn, run.run_id).await?;
-    let next = next(&run);
+    let ids: Vec<_> = steps.iter().filter_map(child).take(CHILDREN).collect();
+    let children = inspect::runs_of(conn, &ids).await?;
+    let (remedies, at) = remedies(database, run.run_id).await?;
+    let (next, may) = (next(&detail), may(&remedies, at.as_ref()));
     if format == Format::Json {
         output::json(&json!({
-            "run": run, "steps": steps, "incident": incident, "actions": actions, "next": next,
+            "run": run, "detail": detail, "steps": steps, "children": children,
+            "incident": incident, "stuck_at": at.as_ref().map(|at| at.step.to_string()),
+            "actions": actions, "next": next, "may": may,
         }));
         return Ok(());
     }
-    header(&run);
+    header(&detail);
+    tell_detail(&detail, &steps, width);
     if !steps.is_empty() {
-        let columns = ["#", "kind", "step", "tries", "at", "result"];
-        output::table(&columns, steps.iter().map(row));
+        record::show(&steps, width);
     }
-    if !actions.is_empty() {
-        let rows = actions.iter().map(|action| {
-            let OperatorAction { verb, actor, reason, at, .. } = action;
-            vec![verb.clone(), actor.clone(), time(*at), reason.clone()]
-        });
-        output::table(&["action", "by", "at", "reason"], rows);
-    }
+    tell_children(&run, &children);
+    tell_actions(&actions);
     if let Some(incident) = &incident {
-        tell(incident);
+        tell_incident(incident);
     }
     output::data(&format!("Next: {next}"));
+    if !may.is_empty() {
+        output::data(&format!("You may: {}", may.join(", ")));
+    }
     Ok(())
 }
 
-fn header(run: &RunSummary) {
+async fn remedies(database: &DatabaseSettings, run_id: Uuid) -> Result<Remedies, Problem> {
+    let client = signing::client(database).await?;
+    let unread = |error| Problem::new("what may be done cannot be told").because(error);
+    match client.remedies(run_id).await {
+        Ok(verbs) => {
+            let looking = client.operator("nobody", "a look").map_err(unread)?;
+            let at = looking.stuck_at(run_id).await.map_err(unread)?;
+            Ok((verbs, at))
+        }
+        // In the archive nothing is done to it any more.
+        Err(Error::RunNotFound(_)) => Ok((Vec::new(), None)),
+        Err(error) => Err(unread(error)),
+    }
+}
+
+fn header(run: &RunDetail) {
     output::data(&format!("Run          {}", run.run_id));
-    output::data(&format!("Workflow     {} ({})", run.workflow, run.workflow_id));
+    let RunDetail { workflow, version, workflow_id, .. } = run;
+    output::data(&format!("Workflow     {workflow} version {version} ({workflow_id})"));
     output::data(&format!("State        {}", run.state));
-    output::data(&format!("Started      {}", time(run.started_at)));
+    output::data(&format!("Started      {} ({})", time(run.started_at), ago(run.started_at)));
     if let Some(ended_at) = run.ended_at {
-        output::data(&format!("Ended        {}", time(ended_at)));
+        output::data(&format!("Ended        {} ({})", time(ended_at), ago(ended_at)));
     }
     if let Some(attributes) = &run.attributes {
         output::data(&format!("Attributes   {attributes}"));
     }
 }
 
-fn row(step: &StepView) -> Vec<String> {
-    let name = match step.occurrence {
-        0 => step.name.clone(),
-        again => format!("{}#{again}", step.name),
-    };
-    let result = step.result.as_ref().map(short).unwrap_or_default();
-    let at = step.at.to_rfc3339_opts(SecondsFormat::Millis, true);
-    vec![step.seq.to_string(), step.kind.clone(), name, step.attempts.to_string(), at, result]
+fn tell_detail(detail: &RunDetail, steps: &[StepView], width: usize) {
+    let short = |value: &serde_json::Value| record::short(&value.to_string(), width);
+    if let Some(parent) = detail.parent_run_id {
+        output::data(&format!("Child of     {parent}"));
+    }
+    if let Some(origin) = detail.forked_from {
+        output::data(&format!("Forked from  {origin}"));
+    }
+    if let Some(cause) = cause(detail, steps) {
+        output::data(&format!("Cause        {cause}"));
+    }
+    if let Some(result) = &detail.output {
+        output::data(&format!("Output       {}", short(result)));
+    }
 }
 
-fn tell(incident: &OpenIncident) {
-    let occurrence = incident.occurrence.filter(|occurrence| *occurrence > 0);
-    let call = occurrence.map(|occurrence| format!("#{occurrence}")).unwrap_or_default();
-    let step = incident.step.as_deref().map(|step| format!(" at {step}{call}"));
+/// Why it was made good, or is being.
+fn cause(detail: &RunDetail, steps: &[StepView]) -> Option<String> {
+    let decided =
+        steps.iter().rev().find(|s| matches!(s.kind.as_str(), "compensating" | "resumed"));
+    let decided = decided.filter(|step| step.kind == "compensating");
+    let cause = detail.cause.as_ref().or_else(|| decided.and_then(|step| step.result.as_ref()))?;
+    let read = serde_json::from_value::<Cause>(cause.clone());
+    Some(read.map_or_else(|_| cause.to_string(), |cause| cause.to_string()))
+}
+
+/// The child that a row of the record started.
+fn child(step: &StepView) -> Option<Uuid> {
+    let starts = matches!(step.kind.as_str(), "started" | "restarted");
+    let started = step.result.as_ref().filter(|_| starts)?;
+    started.get("run_id")?.as_str()?.parse().ok()
+}
+
+fn tell_children(run: &RunSummary, children: &[RunSummary]) {
+    if children.is_empty() {
+        return;
+    }
+    let rows = children.iter().map(|child| {
+        let (id, workflow) = (child.run_id.to_string(), child.workflow.clone());
+        vec![id, workflow, child.state.clone(), child.incident.clone().unwrap_or_default()]
+    });
+    output::table(&["child", "workflow", "state", "incident"], rows);
+    let standing = children.iter().filter(|child| child.state == "COMPLETED").count();
+    if run.state == "COMPENSATED" && standing > 0 {
+        output::data(&format!(
+            "Stands       {standing} completed of these: nothing of them is undone"
+        ));
+    }
+}
+
+fn tell_actions(actions: &[OperatorAction]) {
+    if actions.is_empty() {
+        return;
+    }
+    let rows = actions.iter().map(|action| {
+        let OperatorAction { verb, actor, reason, at, .. } = action;
+        vec![verb.clone(), actor.clone(), time(*at), reason.clone()]
+    });
+    output::table(&["action", "by", "at", "reason"], rows);
+}
+
+fn tell_incident(incident: &OpenIncident) {
+    let occurrence = incident.occurrence.unwrap_or_default();
+    let step =
+        incident.step.as_deref().map(|step| format!(" at {}", record::called(step, occurrence)));
     let step = step.unwrap_or_default();
     let since = time(incident.opened_at);
     output::data(&format!("Incident     {}{step}, since {since}", incident.class));
     output::data(&format!("             {}", incident.message));
-}
-
-/// What happens next, in a sentence.
-fn next(run: &RunSummary) -> String {
-    let due = run.due_at.map(time);
-    match (run.state.as_str(), due) {
-        ("RUNNING", None) => "a worker runs it now.".to_owned(),
-        ("RUNNING", Some(due)) => format!("a worker takes it when it is due, at {due}."),
-        ("WAITING", Some(due)) => format!("it waits for a signal, until {due} at the latest."),
-        ("WAITING", None) => "a worker looks at it now; it waits for a signal.".to_owned(),
-        ("COMPENSATING", None) => "a worker undoes its steps, the last one first.".to_owned(),
-        ("COMPENSATING", Some(due)) => {
-            format!("its steps are undone, the last one first, from {due} on.")
-        }
-        ("STUCK", _) => format!(
-            "nothing, until a person has removed the cause and run `makegood runs retry {} \
-             --reason ...`, or mended it by another verb (`makegood runs --help`).",
-            run.run_id
-        ),
-        ("PAUSED", _) => format!(
-            "nothing, until a person resumes it: `makegood runs resume {} --reason ...`.",
-            run.run_id
-        ),
-        ("COMPLETED", _) => "nothing: it has reached its goal.".to_owned(),
-        ("COMPENSATED", _) => "nothing: everything it did is undone.".to_owned(),
-        ("CLOSED", _) => "nothing: a person closed it.".to_owned(),
-        (other, _) => format!("this program does not know the state {other}."),
-    }
-}
-
-/// A time to the second.
-pub(crate) fn time(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
-}
-
-fn short(value: &Value) -> String {
-    let text = value.to_string();
-    if text.chars().count() <= SHORT {
-        return text;
-    }
-    let kept: String = text.chars().take(SHORT.saturating_sub(1)).collect();
-    format!("{kept}…")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_value_is_shortened_without_cutting_a_character() {
-        let shown = short(&Value::from("ü".repeat(100)));
-        assert_eq!(shown.chars().count(), SHORT);
-        assert!(shown.ends_with('…'), "it says that there is more");
-        assert_eq!(short(&Value::from(7)), "7");
-    }
 }

@@ -6,7 +6,6 @@ use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use super::COUNT_LIMIT;
 use super::runs::RunSummary;
 
 /// What an operator did to a run.
@@ -38,7 +37,7 @@ pub struct OperatorAction {
     pub at: DateTime<Utc>,
 }
 
-/// What operators did to a run, the oldest first.
+/// What operators did to a run, archived or not, the oldest first.
 ///
 /// ```no_run
 /// # async fn example(conn: &mut sqlx::PgConnection, run_id: uuid::Uuid) -> Result<(), sqlx::Error> {
@@ -61,6 +60,12 @@ pub async fn actions(
         "select action_id, verb, actor, reason, before, after, bulk_id, at
          from operator_actions
          where run_id = $1
+         union all
+         select x.action_id, x.verb, x.actor, x.reason, x.before, x.after, x.bulk_id, x.at
+         from archived_runs a
+         cross join lateral jsonb_to_recordset(a.document -> 'actions') x(action_id uuid, verb text,
+           actor text, reason text, before jsonb, after jsonb, bulk_id uuid, at timestamptz)
+         where a.run_id = $1
          order by at, action_id",
     )
     .bind(run_id)
@@ -262,76 +267,6 @@ pub(crate) async fn bulk_sample(
          limit $2",
     )
     .bind(bulk_id)
-    .bind(limit)
-    .fetch_all(conn)
-    .await
-}
-
-/// Open incidents that are alike.
-///
-/// ```
-/// use makegood::inspect::IncidentGroup;
-///
-/// fn words(group: &IncidentGroup) -> String {
-///     format!("{} times {}: {}", group.count, group.class, group.message)
-/// }
-/// ```
-#[derive(Debug, Clone, Serialize, FromRow)]
-pub struct IncidentGroup {
-    /// What they share; a selection by it acts on all of them.
-    pub fingerprint: String,
-    /// What kind of need it is.
-    pub class: String,
-    /// The step at which it came up.
-    pub step: Option<String>,
-    /// How many there are; together at most [`COUNT_LIMIT`] are looked at.
-    pub count: i64,
-    /// When the first was opened.
-    pub first_at: DateTime<Utc>,
-    /// When the last was opened.
-    pub last_at: DateTime<Utc>,
-    /// The run of the last one.
-    pub run_id: Uuid,
-    /// What happened to it.
-    pub message: String,
-}
-
-/// Open incidents, the alike ones together, the most frequent first.
-///
-/// ```no_run
-/// # async fn example(conn: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
-/// use makegood::inspect;
-///
-/// for group in inspect::incident_groups(conn, 20).await? {
-///     println!("{} times {}: {}", group.count, group.class, group.message);
-/// }
-/// # Ok(())
-/// # }
-/// ```
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn incident_groups(
-    conn: &mut PgConnection,
-    limit: i64,
-) -> Result<Vec<IncidentGroup>, sqlx::Error> {
-    sqlx::query_as(
-        "select i.fingerprint, i.class, i.step, count(*) as count,
-           min(i.opened_at) as first_at,
-           max(i.opened_at) as last_at,
-           (array_agg(i.run_id order by i.opened_at desc))[1] as run_id,
-           (array_agg(i.message order by i.opened_at desc))[1] as message
-         from (
-           select run_id, fingerprint, class, step, opened_at, message
-           from incidents
-           where resolved_at is null
-           limit $1
-         ) i
-         group by i.fingerprint, i.class, i.step
-         order by count(*) desc, max(i.opened_at) desc
-         limit $2",
-    )
-    .bind(COUNT_LIMIT)
     .bind(limit)
     .fetch_all(conn)
     .await

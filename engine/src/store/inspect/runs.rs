@@ -6,8 +6,6 @@ use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use crate::attributes::Attributes;
-
 /// A run in a list.
 ///
 /// ```
@@ -74,68 +72,6 @@ pub struct StepView {
     pub next: Option<Value>,
     /// When it was recorded.
     pub at: DateTime<Utc>,
-}
-
-/// The newest runs, archived ones among them, that have these attributes; optionally of one state
-/// or workflow.
-///
-/// ```no_run
-/// # async fn example(conn: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
-/// use makegood::{Attributes, inspect};
-///
-/// let of_a_customer = Attributes::new().with("customer", "81");
-/// for run in inspect::list(conn, Some("STUCK"), None, &of_a_customer, 50).await? {
-///     println!("{} {}", run.workflow, run.workflow_id);
-/// }
-/// # Ok(())
-/// # }
-/// ```
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn list(
-    conn: &mut PgConnection,
-    state: Option<&str>,
-    workflow: Option<&str>,
-    attributes: &Attributes,
-    limit: i64,
-) -> Result<Vec<RunSummary>, sqlx::Error> {
-    // Each part is cut by itself, so that each can follow its index.
-    sqlx::query_as(
-        "select *
-         from (
-           (
-             select s.run_id, s.workflow, s.workflow_id, s.state, s.started_at, s.ended_at,
-               s.due_at, i.class as incident, s.attributes
-             from run_states s
-             left join incidents i on i.run_id = s.run_id and i.resolved_at is null
-             where ($1::text is null or s.state = $1)
-               and ($2::text is null or s.workflow = $2)
-               and ($4::jsonb is null or s.attributes @> $4::jsonb)
-             order by s.started_at desc
-             limit $3
-           )
-           union all
-           (
-             select a.run_id, a.workflow, a.workflow_id, a.ended_state, a.started_at, a.ended_at,
-               null, null, a.attributes
-             from archived_runs a
-             where ($1::text is null or a.ended_state = $1)
-               and ($2::text is null or a.workflow = $2)
-               and ($4::jsonb is null or a.attributes @> $4::jsonb)
-             order by a.started_at desc
-             limit $3
-           )
-         ) x
-         order by x.started_at desc
-         limit $3",
-    )
-    .bind(state)
-    .bind(workflow)
-    .bind(limit)
-    .bind(attributes.json())
-    .fetch_all(conn)
-    .await
 }
 
 /// The runs, archived or not, that an id names: the run of which it is the id, or else those that

@@ -11,6 +11,9 @@ pub(crate) struct Facts {
     pub(crate) held: bool,
     pub(crate) way: Way,
     pub(crate) next_seq: i32,
+    /// The number of its last claim.
+    epoch: i32,
+    incident_id: Option<Uuid>,
     pub(crate) workflow: String,
     pub(crate) workflow_id: String,
     pub(crate) version: i32,
@@ -20,6 +23,19 @@ pub(crate) struct Facts {
     pub(crate) input: String,
     /// The run as it stands, as JSON.
     pub(crate) standing: String,
+}
+
+impl Facts {
+    /// Names the run as it stands: another text means that what a person saw of it is over. A run
+    /// that a worker holds moves all the time; of that one only its way counts.
+    pub(crate) fn version(&self) -> String {
+        let Self { state, way, epoch, next_seq, incident_id, .. } = self;
+        if self.held {
+            return format!("held.{way:?}");
+        }
+        let incident = incident_id.map(|id| id.simple().to_string()).unwrap_or_default();
+        format!("{state}.{way:?}.{epoch}.{next_seq}.{incident}")
+    }
 }
 
 /// Which way a run goes, by its record.
@@ -98,6 +114,7 @@ pub(crate) async fn facts(
              where s.run_id = $1 and s.kind in ('undone', 'waived', 'closed')
            ) as undone,
            coalesce((select max(s.seq) + 1 from steps s where s.run_id = $1), 0) as next_seq,
+           coalesce(k.epoch, 0) as epoch, i.incident_id,
            r.workflow, r.workflow_id, r.version, coalesce(k.lane, r.lane) as lane,
            r.parent_run_id, r.input::text as input,
            json_strip_nulls(json_build_object(
@@ -123,6 +140,8 @@ pub(crate) async fn facts(
             held: row.try_get("held")?,
             way: way(&row)?,
             next_seq: row.try_get("next_seq")?,
+            epoch: row.try_get("epoch")?,
+            incident_id: row.try_get("incident_id")?,
             workflow: row.try_get("workflow")?,
             workflow_id: row.try_get("workflow_id")?,
             version: row.try_get("version")?,

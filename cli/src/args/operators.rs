@@ -1,0 +1,92 @@
+//! The arguments of `operators`.
+
+use clap::{Args, Subcommand};
+use domain::Rank;
+
+use super::DatabaseArgs;
+use super::operate::OutputArgs;
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct OperatorsArgs {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    #[command(subcommand)]
+    pub(crate) verb: OperatorsVerb,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum OperatorsVerb {
+    /// Let somebody sign in to the console.
+    Add {
+        /// Lower-case letters, digits, `.`, `_`, `@` and `-`, at most 63.
+        #[arg(value_parser = name)]
+        name: String,
+        /// viewer looks and sees no personal data, operator mends runs, admin does everything.
+        #[arg(long, value_name = "RANK")]
+        rank: Rank,
+        #[command(flatten)]
+        password: PasswordArgs,
+        #[command(flatten)]
+        signed: ActorArgs,
+    },
+    /// Show who may sign in, and who might once.
+    List {
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Give somebody another password; they are signed out everywhere.
+    SetPassword {
+        #[arg(value_parser = name)]
+        name: String,
+        #[command(flatten)]
+        password: PasswordArgs,
+        #[command(flatten)]
+        signed: ActorArgs,
+    },
+    /// Say anew what somebody may do; it counts from their next click.
+    SetRank {
+        #[arg(value_parser = name)]
+        name: String,
+        /// viewer, operator or admin.
+        rank: Rank,
+        #[command(flatten)]
+        signed: ActorArgs,
+    },
+    /// Keep somebody out, at once.
+    Disable {
+        #[arg(value_parser = name)]
+        name: String,
+        #[command(flatten)]
+        signed: ActorArgs,
+    },
+    /// Let somebody in again.
+    Enable {
+        #[arg(value_parser = name)]
+        name: String,
+        #[command(flatten)]
+        signed: ActorArgs,
+    },
+}
+
+/// Where a password comes from.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PasswordArgs {
+    /// Read the password from the first line of stdin; otherwise one is made up and shown once.
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+}
+
+/// Who does it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ActorArgs {
+    /// Who does it, for the audit [default: the user's name in the system].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) actor: Option<String>,
+}
+
+fn name(text: &str) -> Result<String, String> {
+    if store::operators::is_name(text) {
+        return Ok(text.to_owned());
+    }
+    Err("use 1 to 63 lower-case letters, digits, ., _, @ and -, a letter or digit first".to_owned())
+}

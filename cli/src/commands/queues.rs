@@ -1,0 +1,81 @@
+//! `makegood queues`: shows the queues, limits, pauses and resumes them.
+
+use makegood::{QueueLimits, QueueStatus, Rate, Setting};
+use serde_json::{Value, json};
+
+use super::setting;
+use crate::args::{LimitArgs, NamedArgs, QueuesArgs, QueuesVerb};
+use crate::exit::{Exit, Problem};
+use crate::output::{self, Format};
+use crate::settings::DatabaseSettings;
+use crate::{logging, signing};
+
+pub(crate) async fn run(args: &QueuesArgs) -> Result<Exit, Problem> {
+    let (database, surroundings) = DatabaseSettings::of_operator(&args.database)?;
+    logging::start(&surroundings.log);
+    match &args.verb {
+        QueuesVerb::List { output } => show(&queues(&database).await?, output.output),
+        QueuesVerb::Set { queue, limits, signed, output } => {
+            let now = queues(&database).await?.into_iter().find(|known| known.name == *queue);
+            let limits = merged(now.map(|known| known.limits).unwrap_or_default(), limits);
+            let wanted = Setting::SetQueue { queue: queue.clone(), limits };
+            setting::set(&database, &wanted, signed, output.output).await?;
+        }
+        QueuesVerb::Pause(NamedArgs { name, signed, output }) => {
+            let wanted = Setting::PauseQueue(name.clone());
+            setting::set(&database, &wanted, signed, output.output).await?;
+        }
+        QueuesVerb::Resume(NamedArgs { name, signed, output }) => {
+            let wanted = Setting::ResumeQueue(name.clone());
+            setting::set(&database, &wanted, signed, output.output).await?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn queues(database: &DatabaseSettings) -> Result<Vec<QueueStatus>, Problem> {
+    let read = signing::client(database).await?.queues().await;
+    read.map_err(|error| Problem::new("the queues cannot be read").because(error))
+}
+
+/// The limits as they are, with those that were named.
+fn merged(now: QueueLimits, named: &LimitArgs) -> QueueLimits {
+    let rate = named.rate.map(|(starts, per)| Rate { starts, per });
+    QueueLimits {
+        concurrency: named.concurrency.or(now.concurrency.filter(|_| !named.no_concurrency)),
+        rate: rate.or(now.rate.filter(|_| !named.no_rate)),
+    }
+}
+
+fn show(queues: &[QueueStatus], format: Format) {
+    if format == Format::Json {
+        return output::json(&queues.iter().map(value).collect::<Vec<_>>());
+    }
+    if queues.is_empty() {
+        return output::say("No queue was ever used or set.");
+    }
+    let rows = queues.iter().map(|queue| {
+        let concurrency = queue.limits.concurrency.map(|runs| runs.to_string());
+        let rate = queue.limits.rate.map(|Rate { starts, per }| format!("{starts}/{per:?}"));
+        vec![
+            queue.name.clone(),
+            if queue.paused { "paused" } else { "open" }.to_owned(),
+            queue.due.to_string(),
+            queue.later.to_string(),
+            queue.held.to_string(),
+            concurrency.unwrap_or_else(|| "-".to_owned()),
+            rate.unwrap_or_else(|| "-".to_owned()),
+        ]
+    });
+    output::table(&["queue", "state", "due", "later", "held", "concurrency", "rate"], rows);
+}
+
+fn value(queue: &QueueStatus) -> Value {
+    let QueueStatus { name, limits, paused, due, later, held } = queue;
+    json!({
+        "name": name, "paused": paused, "due": due, "later": later, "held": held,
+        "concurrency": limits.concurrency,
+        "rate": limits.rate.map(|rate| rate.starts),
+        "per_ms": limits.rate.map(|rate| u64::try_from(rate.per.as_millis()).unwrap_or(u64::MAX)),
+    })
+}

@@ -1,0 +1,238 @@
+//! What an operator does to queues and schedules: looked at, done and written down in one
+//! transaction, like the verbs on runs.
+
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::Operator;
+use crate::client::QueueLimits;
+use crate::error::Error;
+use crate::lane::check_queue;
+use crate::run::Signature;
+use crate::store::setting_actions::{self, NewSettingAction};
+use crate::store::{queues, schedules};
+
+/// What an operator does to a queue or a schedule.
+///
+/// ```
+/// use makegood::Setting;
+///
+/// let rest = Setting::PauseQueue("mail".to_owned());
+/// assert_eq!((rest.verb(), rest.name()), ("pause_queue", "mail"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Setting {
+    /// Sets a queue's limits, as [`crate::Client::set_queue`].
+    SetQueue {
+        /// The queue.
+        queue: String,
+        /// All of its limits: one that is not named is lifted.
+        limits: QueueLimits,
+    },
+    /// Lets no worker claim from a queue, as [`crate::Client::pause_queue`].
+    PauseQueue(String),
+    /// Lets workers claim from it again, as [`crate::Client::resume_queue`].
+    ResumeQueue(String),
+    /// Lets a schedule rest, as [`crate::Client::pause_schedule`].
+    PauseSchedule(String),
+    /// Lets it fire again, as [`crate::Client::resume_schedule`].
+    ResumeSchedule(String),
+    /// Starts a run of it now, as [`crate::Client::fire_schedule`].
+    FireSchedule(String),
+}
+
+impl Setting {
+    /// The spelling in the tables.
+    ///
+    /// ```
+    /// # use makegood::Setting;
+    /// assert_eq!(Setting::FireSchedule("nightly books".to_owned()).verb(), "fire_schedule");
+    /// ```
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::SetQueue { .. } => "set_queue",
+            Self::PauseQueue(_) => "pause_queue",
+            Self::ResumeQueue(_) => "resume_queue",
+            Self::PauseSchedule(_) => "pause_schedule",
+            Self::ResumeSchedule(_) => "resume_schedule",
+            Self::FireSchedule(_) => "fire_schedule",
+        }
+    }
+
+    /// The name of the queue or schedule.
+    ///
+    /// ```
+    /// # use makegood::Setting;
+    /// assert_eq!(Setting::ResumeQueue("mail".to_owned()).name(), "mail");
+    /// ```
+    pub fn name(&self) -> &str {
+        match self {
+            Self::SetQueue { queue: name, .. }
+            | Self::PauseQueue(name)
+            | Self::ResumeQueue(name)
+            | Self::PauseSchedule(name)
+            | Self::ResumeSchedule(name)
+            | Self::FireSchedule(name) => name,
+        }
+    }
+
+    fn subject(&self) -> &'static str {
+        match self {
+            Self::SetQueue { .. } | Self::PauseQueue(_) | Self::ResumeQueue(_) => "queue",
+            Self::PauseSchedule(_) | Self::ResumeSchedule(_) | Self::FireSchedule(_) => "schedule",
+        }
+    }
+}
+
+/// What a [`Setting`] changed, or would change.
+///
+/// ```no_run
+/// # async fn example(ada: makegood::Operator) -> Result<(), makegood::Error> {
+/// let change = ada.set(&makegood::Setting::PauseQueue("mail".to_owned())).await?;
+/// println!("{} -> {}", change.before["paused"], change.after["paused"]);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Change {
+    /// The queue or schedule as it stood, as in the table of its name.
+    pub before: Value,
+    /// The same afterwards.
+    pub after: Value,
+    /// The run that was started.
+    pub run_id: Option<Uuid>,
+}
+
+impl Operator {
+    /// Changes a queue or a schedule, and writes down who did it and why.
+    ///
+    /// ```no_run
+    /// # async fn example(ada: makegood::Operator) -> Result<(), makegood::Error> {
+    /// ada.set(&makegood::Setting::PauseSchedule("nightly books".to_owned())).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of the client's method of the same name.
+    pub async fn set(&self, setting: &Setting) -> Result<Change, Error> {
+        let mut tx = self.client.connections().begin().await?;
+        match self.set_in(&mut tx, setting).await {
+            Ok(change) => {
+                tx.commit().await?;
+                self.client.wake();
+                Ok(change)
+            }
+            Err(error) => {
+                tx.rollback().await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// As [`Operator::set`], in the caller's transaction. Call [`Client::wake`](crate::Client::wake)
+    /// after the commit.
+    ///
+    /// ```no_run
+    /// # async fn example(ada: makegood::Operator, tx: &mut sqlx::PgConnection)
+    /// # -> Result<(), makegood::Error> {
+    /// ada.set_in(tx, &makegood::Setting::PauseQueue("reports".to_owned())).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Operator::set`]; the transaction is then to be rolled back.
+    pub async fn set_in(&self, tx: &mut PgConnection, setting: &Setting) -> Result<Change, Error> {
+        let change = self.change(tx, setting).await?;
+        let (verb, actor) = (setting.verb(), self.signature.actor.as_str());
+        metrics::counter!("makegood_operator_actions_total", "verb" => verb).increment(1);
+        tracing::info!(
+            setting.name = setting.name(),
+            operator.verb = verb,
+            operator.actor = actor,
+            operator.reason = self.signature.reason,
+            "an operator acted",
+        );
+        Ok(change)
+    }
+
+    /// What [`Operator::set`] would change, or why it would not: it is tried, and taken back.
+    ///
+    /// ```no_run
+    /// # async fn example(ada: makegood::Operator) -> Result<(), makegood::Error> {
+    /// let would = ada.foresee_setting(&makegood::Setting::PauseQueue("mail".to_owned())).await?;
+    /// println!("{}", would.after);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Operator::set`].
+    pub async fn foresee_setting(&self, setting: &Setting) -> Result<Change, Error> {
+        let mut tx = self.client.connections().begin().await?;
+        let change = self.change(&mut tx, setting).await;
+        tx.rollback().await?;
+        change
+    }
+
+    async fn change(&self, conn: &mut PgConnection, setting: &Setting) -> Result<Change, Error> {
+        let (subject, name) = (setting.subject(), setting.name());
+        if subject == "queue" {
+            check_queue(name)?;
+        }
+        let before = standing(&mut *conn, setting).await?;
+        let run_id = match setting {
+            Setting::SetQueue { limits, .. } => {
+                queues::set(&mut *conn, name, limits.stored()?).await?;
+                None
+            }
+            Setting::PauseQueue(_) => {
+                queues::set_paused(&mut *conn, name, true).await?;
+                None
+            }
+            Setting::ResumeQueue(_) => {
+                queues::set_paused(&mut *conn, name, false).await?;
+                None
+            }
+            Setting::PauseSchedule(_) => {
+                self.client.pause_schedule(&mut *conn, name).await?;
+                None
+            }
+            Setting::ResumeSchedule(_) => {
+                self.client.resume_schedule(&mut *conn, name).await?;
+                None
+            }
+            Setting::FireSchedule(_) => {
+                Some(self.client.fire_schedule(&mut *conn, name).await?.run_id)
+            }
+        };
+        let after = standing(&mut *conn, setting).await?;
+        let Signature { actor, reason } = &self.signature;
+        let action = NewSettingAction {
+            action_id: Uuid::now_v7(),
+            subject,
+            name,
+            verb: setting.verb(),
+            actor,
+            reason,
+            before: &before.to_string(),
+            after: &after.to_string(),
+            request_id: self.signed().request_id,
+        };
+        setting_actions::insert(conn, &action).await?;
+        Ok(Change { before, after, run_id })
+    }
+}
+
+/// The queue or schedule as it stands, its row locked. A queue may have no row yet.
+async fn standing(conn: &mut PgConnection, setting: &Setting) -> Result<Value, Error> {
+    let name = setting.name();
+    if setting.subject() == "queue" {
+        return Ok(queues::standing(conn, name).await?.unwrap_or_else(queues::unlimited));
+    }
+    let found = schedules::standing(conn, name).await?;
+    found.ok_or_else(|| Error::ScheduleNotFound(name.to_owned()))
+}
