@@ -68,13 +68,23 @@ pub async fn insert(
     checked: &PasswordHash,
     secs: i64,
 ) -> Result<bool> {
-    let done = sqlx::query(
+    let is_still = sqlx::query(
+        "select name
+         from operators
+         where name = $1 and password_hash = $2 and disabled_at is null
+         for share",
+    )
+    .bind(&new.operator)
+    .bind(&checked.0)
+    .fetch_optional(&mut *conn)
+    .await?;
+    if is_still.is_none() {
+        return Ok(false);
+    }
+    sqlx::query(
         "insert into console_sessions (token_hash, session_id, operator, csrf, address, agent,
            expires_at)
-         select $1, $2, o.name, $4, $5, $6, now() + $7 * interval '1 second'
-         from operators o
-         where o.name = $3 and o.password_hash = $8 and o.disabled_at is null
-         for share",
+         values ($1, $2, $3, $4, $5, $6, now() + $7 * interval '1 second')",
     )
     .bind(&new.token_hash)
     .bind(new.session_id)
@@ -83,10 +93,9 @@ pub async fn insert(
     .bind(&new.address)
     .bind(&new.agent)
     .bind(secs)
-    .bind(&checked.0)
     .execute(conn)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(true)
 }
 
 /// Whose session this is, if it has neither ended nor been idle for `idle_secs`, and its operator may
