@@ -77,6 +77,10 @@ pub(crate) fn allowed(scenario: Scenario, deeds: Deeds, late: LateMoney) -> &'st
             None => &[End::Expired],
         },
         (_, Attempt::None) => &[End::Expired],
+        // The order may have run out of time before the money, and before anybody cancelled it.
+        (S::CancelledWhilePaying, Attempt::Captured(LastMoment | AfterTheEnd)) => {
+            &[End::Paid, End::CancelledRefunded, End::ExpiredRefunded]
+        }
         (S::CancelledWhilePaying, _) => &[End::Paid, End::CancelledRefunded],
         // A person sends it back; without an order to hold it for, nobody needs to be asked.
         (S::OtherAmount, Attempt::Captured(InTime)) => &[End::CancelledRefunded],
