@@ -99,7 +99,8 @@ pub enum What {
     Workflow(String),
     /// It was started with this attribute: `attr.customer=81`; `tenant=x` is `attr.tenant=x`.
     Attribute(String, String),
-    /// Its workflow id is this or begins with it, or its own id is it: `id=checkout:`.
+    /// Its workflow id or its own id is this, or, where no run has it, its workflow id begins with
+    /// it: `id=checkout:`.
     Id(String),
     /// Its open incident is of this class: `class=poison`.
     Class(String),
