@@ -71,7 +71,6 @@ struct Seen {
     workflow_id: String,
     foreseen: Foreseen,
     fields: Fields,
-    to_undo: Vec<String>,
     /// What operators did since the form was shown.
     since: Vec<OperatorAction>,
 }
@@ -240,12 +239,11 @@ async fn look(
         foreseen => foreseen?,
     };
     fields.stands(&foreseen);
-    let to_undo = plan::to_undo(&record);
-    Ok(Seen { workflow_id: run.workflow_id, foreseen, fields, to_undo, since })
+    Ok(Seen { workflow_id: run.workflow_id, foreseen, fields, since })
 }
 
 fn page(who: Operator, run_id: Uuid, kind: VerbKind, seen: Seen, faults: Vec<Fault>) -> Page {
-    let Seen { workflow_id, foreseen, fields, to_undo, since } = seen;
+    let Seen { workflow_id, foreseen, fields, since } = seen;
     let (name, _) = super::run::words::verb(kind);
     let now = fields.shown_at;
     let moved = fields.moved().map(|(was, is)| Moved {
@@ -262,7 +260,7 @@ fn page(who: Operator, run_id: Uuid, kind: VerbKind, seen: Seen, faults: Vec<Fau
             .collect(),
     });
     let checked = fields.checks && faults.is_empty() && foreseen.refusal.is_none();
-    let plan = Plan::new(kind, foreseen, to_undo);
+    let plan = Plan::new(kind, foreseen);
     let frame = Frame::new(format!("{name}: {workflow_id}"), Here::Runs, who);
     draw(&ActPage { frame, run_id, workflow_id, plan, fields, faults, moved, checked })
 }

@@ -40,6 +40,9 @@ pub struct Foreseen {
     pub carried: Option<Carried>,
     /// Why it would be refused.
     pub refusal: Option<Refusal>,
+    /// What a verb that makes the run good would undo, the first to be undone first: also what may
+    /// have happened, and children.
+    pub undoes: Vec<StepId>,
 }
 
 /// The step, or the undo, at which a run is stuck.
@@ -139,10 +142,23 @@ async fn foresee(
     let facts = act::look(&mut *conn, run_id).await?;
     let version = facts.version();
     let before = serde_json::from_str(&facts.standing).unwrap_or_default();
-    let (after, carried, refusal) = match act::carry_out(conn, signed, run_id, verb).await {
+    let tried = act::carry_out(&mut *conn, signed, run_id, verb).await;
+    let (after, carried, refusal) = match tried {
         Ok(Acted { after, carried, .. }) => (Some(after), Some(carried), None),
         Err(Error::Refused { refusal, .. }) => (None, None, Some(*refusal)),
         Err(error) => return Err(error),
     };
-    Ok(Foreseen { version, before, after, carried, refusal })
+    let makes_good = matches!(verb, Verb::Compensate | Verb::Cancel) && refusal.is_none();
+    let undoes = if makes_good { undoables(conn, run_id).await? } else { Vec::new() };
+    Ok(Foreseen { version, before, after, carried, refusal, undoes })
+}
+
+/// As a worker would unwind it; nothing where the record cannot be read.
+async fn undoables(conn: &mut PgConnection, run_id: Uuid) -> Result<Vec<StepId>, Error> {
+    let raw = tasks::reread(conn, run_id).await?;
+    let Ok(journal) = raw.read().and_then(|(history, _)| Journal::fold(history)) else {
+        return Ok(Vec::new());
+    };
+    let undoables = journal.undoables.into_iter().rev();
+    Ok(undoables.map(|u| StepId { name: u.name, occurrence: u.occurrence }).collect())
 }

@@ -68,6 +68,14 @@ async fn what_a_verb_would_do_is_told_and_not_done() {
     let retry = ada(&cell).foresee(run, &Verb::Retry).await.unwrap();
     assert_eq!(retry.after, Some(json!({ "state": "RUNNING" })));
     assert_eq!(retry.carried, Some(Carried::Done));
+    let back = ada(&cell).foresee(run, &Verb::Compensate).await.unwrap();
+    let step = |name: &str| StepId { name: name.to_owned(), occurrence: 0 };
+    assert_eq!(
+        back.undoes,
+        [step("book"), step("note")],
+        "the flight may be booked, for all we know"
+    );
+    assert_eq!(retry.undoes, [], "a retry undoes nothing");
     let resume = ada(&cell).foresee(run, &Verb::Resume).await.unwrap();
     assert_eq!(resume.refusal, Some(Refusal::IsStuck), "why not is told, too");
     cell.audited().await;

@@ -1,6 +1,5 @@
 //! What a verb would do to a run, in words: its state before and after, and what that means.
 
-use makegood::inspect::{RecordRow, RowKind};
 use makegood::{Carried, Foreseen, Refusal, VerbKind};
 use serde_json::Value;
 
@@ -25,8 +24,8 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(kind: VerbKind, foreseen: Foreseen, to_undo: Vec<String>) -> Self {
-        let Foreseen { before, after, carried, refusal, .. } = foreseen;
+    pub(super) fn new(kind: VerbKind, foreseen: Foreseen) -> Self {
+        let Foreseen { before, after, carried, refusal, undoes, .. } = foreseen;
         let text = |value: &Value, name: &str| {
             value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
@@ -46,7 +45,6 @@ impl Plan {
             );
         }
         effects.extend(after.as_ref().and_then(untaken));
-        let undoes = matches!(kind, VerbKind::Compensate | VerbKind::Cancel);
         Self {
             name: run::words::verb(kind).0,
             verb: kind.as_str(),
@@ -59,7 +57,7 @@ impl Plan {
                 Badge::state(&if ordered { ends_as(kind, &state) } else { text(after, "state") })
             }),
             effects,
-            to_undo: if undoes { to_undo } else { Vec::new() },
+            to_undo: undoes.iter().map(|s| run::words::call(&s.name, s.occurrence)).collect(),
             refusal,
         }
     }
@@ -89,21 +87,4 @@ fn untaken(after: &Value) -> Option<String> {
         .collect();
     (!names.is_empty())
         .then(|| format!("Signals that it has not taken stay untaken: {}.", names.join(", ")))
-}
-
-/// The steps that have to be undone, the last first.
-pub(super) fn to_undo(record: &[RecordRow]) -> Vec<String> {
-    let is = |row: &RecordRow, kinds: &[RowKind]| {
-        RowKind::read(&row.kind).is_some_and(|kind| kinds.contains(&kind))
-    };
-    let undone = |row: &RecordRow| {
-        record.iter().any(|other| {
-            is(other, &[RowKind::Undone, RowKind::Waived])
-                && (&other.name, other.occurrence) == (&row.name, row.occurrence)
-        })
-    };
-    let made = record.iter().rev().filter(|row| is(row, &[RowKind::Done, RowKind::Skipped]));
-    made.filter(|row| row.undo.is_some() && !undone(row))
-        .map(|row| run::words::call(&row.name, row.occurrence))
-        .collect()
 }
