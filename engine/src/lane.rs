@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use sqlx::PgPool;
+use tokio::sync::Mutex;
 
 use crate::attributes::Attributes;
 use crate::error::Error;
@@ -169,11 +170,13 @@ pub(crate) struct LaneKey {
 pub(crate) struct Lanes {
     pool: PgPool,
     known: Arc<RwLock<HashMap<LaneKey, i64>>>,
+    /// Whoever looks in the database: of thousands that begin at once, one does for all.
+    looking: Arc<Mutex<()>>,
 }
 
 impl Lanes {
     pub(crate) fn new(pool: PgPool) -> Self {
-        Self { pool, known: Arc::default() }
+        Self { pool, known: Arc::default(), looking: Arc::default() }
     }
 
     /// The lane for a run about to be started. A new one is added by a statement of its own, never
@@ -191,8 +194,12 @@ impl Lanes {
             priority: options.priority.number(),
             share: options.share.clone(),
         };
-        if let Some(lane) = self.known.read().get(&key) {
-            return Ok(*lane);
+        if let Some(lane) = self.remembered(&key) {
+            return Ok(lane);
+        }
+        let _looking = self.looking.lock().await;
+        if let Some(lane) = self.remembered(&key) {
+            return Ok(lane);
         }
         let lane = match lanes::find(&self.pool, &key).await? {
             Some(lane) => lane,
@@ -204,5 +211,9 @@ impl Lanes {
         };
         self.known.write().insert(key, lane);
         Ok(lane)
+    }
+
+    fn remembered(&self, key: &LaneKey) -> Option<i64> {
+        self.known.read().get(key).copied()
     }
 }

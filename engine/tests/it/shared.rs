@@ -50,6 +50,18 @@ async fn many_starts_and_signals_at_once_share_commits_and_all_are_carried_out()
 }
 
 #[tokio::test]
+async fn ten_thousand_first_starts_of_a_client_need_no_more_connections_than_it_has() {
+    let cell = TestCell::new().await;
+    let input = Plan::new();
+    let ids: Vec<String> = (0..10_000).map(|index| format!("s{index}")).collect();
+    let starts = ids.iter().map(|id| cell.client.start_now::<Steps4>(id, &input));
+    let refused = join_all(starts).await.into_iter().find_map(Result::err);
+    assert!(refused.is_none(), "{refused:?}");
+    let queued: i64 = cell.scalar("select count(*) from tasks").await;
+    assert_eq!(queued, 10_000);
+}
+
+#[tokio::test]
 async fn starts_with_one_id_at_once_are_one_run_and_another_input_is_refused() {
     let cell = TestCell::new().await;
     let (input, other) = (Plan::new(), Plan::new());
