@@ -3,7 +3,9 @@
 //! The selection is frozen before anybody decides, so that what was shown is what is acted on.
 //! Each run is frozen with its version: one that has changed when its turn comes is left alone.
 
+mod carry;
 mod drive;
+mod guard;
 mod selection;
 
 use serde::Serialize;
@@ -17,7 +19,7 @@ use crate::run::Signature;
 use crate::store::bulk::{self, NewBulk, Tally};
 use crate::store::tasks::by_operator;
 
-pub use self::drive::{Go, Guard};
+pub use self::guard::{Go, Guard};
 pub use self::selection::Selection;
 
 /// How many runs a preview shows.
