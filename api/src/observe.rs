@@ -14,6 +14,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::app::Shared;
+use crate::console;
 use crate::error::ApiError;
 
 const REQUEST_ID: &str = "x-request-id";
@@ -47,7 +48,12 @@ pub(crate) async fn observe(State(app): State<Shared>, request: Request, next: N
         duration_ms = tracing::field::Empty,
         request.id = %id,
     );
-    let handled = bounded(app.config.request_timeout, next.run(request));
+    let told = if request.uri().path().starts_with("/console") {
+        console::told
+    } else {
+        ApiError::into_response
+    };
+    let handled = bounded(app.config.request_timeout, next.run(request), told);
     let mut response = CURRENT.scope(id.clone(), handled).instrument(span.clone()).await;
     let elapsed = began.elapsed();
     let status = response.status().as_u16();
@@ -69,11 +75,15 @@ pub(crate) async fn observe(State(app): State<Shared>, request: Request, next: N
 }
 
 /// The answer within the limit, also from a handler that panics.
-async fn bounded(limit: Duration, handled: impl Future<Output = Response>) -> Response {
+async fn bounded(
+    limit: Duration,
+    handled: impl Future<Output = Response>,
+    told: fn(ApiError) -> Response,
+) -> Response {
     match timeout(limit, AssertUnwindSafe(handled).catch_unwind()).await {
         Ok(Ok(response)) => response,
-        Ok(Err(_)) => ApiError::internal("a handler panicked").into_response(),
-        Err(_) => ApiError::Timeout.into_response(),
+        Ok(Err(_)) => told(ApiError::internal("a handler panicked")),
+        Err(_) => told(ApiError::Timeout),
     }
 }
 
@@ -115,13 +125,15 @@ mod tests {
     #[tokio::test]
     async fn a_panic_becomes_an_answer() {
         let panicking = async { panic!("planted, with a secret in it") };
-        let answer = bounded(Duration::from_secs(5), panicking).await;
+        let answer = bounded(Duration::from_secs(5), panicking, ApiError::into_response).await;
         assert_eq!(code(answer).await, (500, "INTERNAL".into()));
     }
 
     #[tokio::test]
     async fn a_handler_that_takes_too_long_becomes_an_answer() {
-        let answer = bounded(Duration::from_millis(1), std::future::pending()).await;
+        let answer =
+            bounded(Duration::from_millis(1), std::future::pending(), ApiError::into_response)
+                .await;
         assert_eq!(code(answer).await, (503, "TIMEOUT".into()));
     }
 

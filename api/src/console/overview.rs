@@ -59,6 +59,7 @@ struct Books {
 
 pub(crate) async fn show(who: Operator, State(app): State<Shared>) -> Page {
     let mut conn = app.pool.acquire().await?;
+    let frame = Frame::live(&mut conn, "Overview", Here::Overview, who).await?;
     let loads = inspect::loads(&mut conn).await?;
     let paces = inspect::paces(&mut conn).await?;
     let groups = inspect::incident_groups(&mut conn, ALL_GROUPS).await?;
@@ -82,7 +83,7 @@ pub(crate) async fn show(who: Operator, State(app): State<Shared>) -> Page {
         books: books(&reports, now),
         next_firings: super::schedules::next(schedules, now, 5),
         pace_minutes: inspect::PACE_MINUTES,
-        frame: Frame::new("Overview", Here::Overview, who),
+        frame,
     })
 }
 

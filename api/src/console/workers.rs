@@ -37,15 +37,12 @@ struct Line {
 
 pub(crate) async fn list(who: Operator, State(app): State<Shared>) -> Page {
     let mut conn = app.pool.acquire().await?;
+    let frame = Frame::live(&mut conn, "Workers", Here::Workers, who).await?;
     let workers = inspect::workers(&mut conn).await?;
     let now = Utc::now();
     let (alive, ended): (Vec<_>, Vec<_>) = workers.into_iter().partition(|worker| worker.alive);
     let lines = |workers: Vec<WorkerView>| workers.into_iter().map(|w| Line::new(w, now)).collect();
-    draw(&Workers {
-        frame: Frame::new("Workers", Here::Workers, who),
-        alive: lines(alive),
-        ended: lines(ended),
-    })
+    draw(&Workers { frame, alive: lines(alive), ended: lines(ended) })
 }
 
 impl Line {

@@ -11,6 +11,7 @@ mod detail;
 mod incidents;
 mod list;
 mod load;
+mod marks;
 mod record;
 mod runs;
 mod settings;
@@ -35,6 +36,7 @@ pub use load::{
     Backlog, PACE_MINUTES, PACE_RUNS, Pace, TIMER_LIMIT, WorkerView, WorkflowLoad, backlogs, loads,
     paces, states, workers,
 };
+pub use marks::{Marks, marks, pulses};
 pub use record::{RecordRow, RecordedStep, record, step};
 pub use runs::{OpenIncident, RunSummary, StepView, counts, named, open_incident, run, steps};
 pub use settings::{SettingAction, actions_on_settings, setting_actions};
