@@ -1,5 +1,6 @@
 //! A run's page: how it stands, what comes next, what can be done, and all that is on record.
 
+mod file;
 mod head;
 mod json;
 mod step;
@@ -29,7 +30,7 @@ use super::page::{Frame, Here, Page, PageError, draw};
 use super::who::Operator;
 use crate::app::{App, Shared};
 
-pub(crate) use json::download;
+pub(crate) use file::download;
 pub(super) use json::shown;
 pub(crate) use step::show as step;
 

@@ -222,3 +222,35 @@ async fn a_checkout_names_its_order_and_leads_to_all_runs_of_it() {
     assert!(ada.get(href).await.has(&run.to_string()), "{href} finds it");
     shop.stop().await;
 }
+
+#[tokio::test]
+async fn a_long_run_is_sent_as_a_file_in_parts_and_arrives_whole() {
+    let shop = Shop::open().await;
+    let run = ship(&shop, "parcel-1", "works").await;
+    shop.run(&format!(
+        "insert into steps (run_id, seq, kind, name, occurrence, input, at)
+         select '{run}', s, 'done', 'pack', s, to_jsonb(repeat('x', 100000)), now()
+         from generate_series(0, 99) s"
+    ))
+    .await;
+    shop.run(&format!(
+        "insert into signals (run_id, signal_id, kind, payload)
+         select '{run}', 's' || s, 'note', to_jsonb(repeat('y', 1000)) from generate_series(1, 40) s"
+    ))
+    .await;
+    for rank in [Rank::Operator, Rank::Viewer] {
+        let mut ada = sign_in(&shop, rank).await;
+        let file = ada.get(&format!("/console/runs/{run}/json")).await;
+        assert!(!file.headers.contains_key("content-length"), "nobody knew how long it would be");
+        let file: serde_json::Value = serde_json::from_str(&file.html).unwrap();
+        let seqs: Vec<_> = file["steps"].as_array().unwrap().iter().map(|s| &s["seq"]).collect();
+        assert!(seqs.iter().zip(0..).all(|(seq, n)| **seq == n) && seqs.len() == 100, "{seqs:?}");
+        let signals = file["signals"].as_array().unwrap();
+        assert_eq!(signals.len(), 40);
+        assert!(signals.iter().all(|signal| signal["payload"].is_string()), "{signals:?}");
+        let is_whole = file["steps"][99]["input"].as_str().unwrap().len() == 100_000;
+        assert_eq!(is_whole, rank == Rank::Operator, "a viewer gets its frame alone");
+        assert!(file["actions"].is_array() && file["run"]["run_id"] == run.to_string());
+    }
+    shop.stop().await;
+}

@@ -12,6 +12,7 @@ mod incidents;
 mod list;
 mod load;
 mod marks;
+mod pages;
 mod record;
 mod runs;
 mod settings;
@@ -37,6 +38,7 @@ pub use load::{
     paces, states, workers,
 };
 pub use marks::{Marks, marks, pulses};
+pub use pages::{payloads, published_behind, steps_from};
 pub use record::{RecordRow, RecordedStep, record, step};
 pub use runs::{OpenIncident, RunSummary, StepView, counts, named, open_incident, run, steps};
 pub use settings::{SettingAction, actions_on_settings, setting_actions};

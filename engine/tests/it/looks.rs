@@ -190,3 +190,36 @@ async fn ten_thousand_rows_are_read_without_their_values() {
     let step = row_at(&mut conn, run, 5_000).await;
     assert_eq!(step.intended_seq, Some(4_999), "the intent of a step is found among them");
 }
+
+#[tokio::test]
+async fn a_long_record_is_read_in_handy_parts_that_make_the_whole() {
+    let cell = TestCell::new().await;
+    let worker = cell.worker_with(registry(), forgetful()).await;
+    let run = cell.start::<Steps4>("long", &Plan::new()).await;
+    cell.ended::<Steps4>(run).await;
+    worker.drain().await.unwrap();
+    cell.execute(
+        "insert into steps (run_id, seq, kind, name, occurrence, input, at)
+         select r.run_id, 100 + s, 'done', 'more', s, to_jsonb(repeat('x', 200000)), now()
+         from runs r, generate_series(1, 200) s",
+    )
+    .await;
+    let mut conn = cell.pool.acquire().await.unwrap();
+    let whole = inspect::steps(&mut conn, run).await.unwrap();
+    let in_parts = async |conn: &mut PgConnection| {
+        let (mut all, mut from) = (Vec::new(), 0);
+        loop {
+            let part = inspect::steps_from(&mut *conn, run, from).await.unwrap();
+            let Some(last) = part.last() else { return all };
+            from = last.seq + 1;
+            let bytes: usize = part.iter().map(|s| serde_json::to_string(s).unwrap().len()).sum();
+            assert!(bytes < 3_000_000, "a part of {bytes} bytes in {} rows", part.len());
+            all.extend(part);
+        }
+    };
+    let parts = in_parts(&mut conn).await;
+    assert_eq!(serde_json::json!(parts), serde_json::json!(whole), "live");
+    archive(&cell).await;
+    let parts = in_parts(&mut conn).await;
+    assert_eq!(serde_json::json!(parts), serde_json::json!(whole), "archived");
+}
