@@ -1,5 +1,6 @@
 //! The overview: is everything well, and if not, where to look. Each figure leads to its list.
 
+mod trade;
 mod workflows;
 
 use askama::Template;
@@ -15,6 +16,7 @@ use super::page::{Frame, Here, Page, draw};
 use super::schedules::Scheduled;
 use super::who::Operator;
 use crate::app::Shared;
+use trade::Trade;
 use workflows::WorkflowLine;
 
 /// Groups of incidents that the overview shows.
@@ -33,6 +35,7 @@ struct Overview {
     groups: Vec<Group>,
     more_groups: usize,
     workflows: Vec<WorkflowLine>,
+    trade: Trade,
     gateway: Badge,
     gateway_why: Option<String>,
     books: Vec<Books>,
@@ -66,6 +69,7 @@ pub(crate) async fn show(who: Operator, State(app): State<Shared>) -> Page {
     let workers = inspect::workers(&mut conn).await?;
     let backlogs = inspect::backlogs(&mut conn).await?;
     let reports = store::reconciliation::reports(&mut conn, 20).await?;
+    let figures = store::figures::figures(&mut conn).await?;
     let schedules = app.client.schedules(&mut conn).await?;
     drop(conn);
 
@@ -78,6 +82,7 @@ pub(crate) async fn show(who: Operator, State(app): State<Shared>) -> Page {
         more_groups: groups.len().saturating_sub(shown),
         groups: groups.into_iter().take(shown).map(|group| Group::new(group, now)).collect(),
         workflows: workflows::lines(&loads, &paces),
+        trade: Trade::new(figures, now),
         gateway,
         gateway_why,
         books: books(&reports, now),

@@ -48,6 +48,7 @@ pub(crate) async fn list(who: Operator, State(app): State<Shared>) -> Page {
 impl Line {
     fn new(worker: WorkerView, now: DateTime<Utc>) -> Self {
         let badge = match (worker.alive, worker.overdue) {
+            (true, false) if worker.draining => Badge::new("warn", Icon::Clock, "Draining"),
             (true, false) => Badge::new("good", Icon::Check, "Alive"),
             (true, true) => Badge::new("bad", Icon::Alert, "Lease run out"),
             (false, _) => Badge::new("wait", Icon::Cross, "Ended"),

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::Operator;
-use crate::client::QueueLimits;
+use crate::client::{QueueLimits, Rate};
 use crate::error::Error;
 use crate::lane::check_queue;
 use crate::run::Signature;
@@ -28,8 +28,10 @@ pub enum Setting {
     SetQueue {
         /// The queue.
         queue: String,
-        /// All of its limits: one that is not named is lifted.
-        limits: QueueLimits,
+        /// How many of its runs may be in memory at once.
+        concurrency: Limit<u32>,
+        /// How many may begin in a period.
+        rate: Limit<Rate>,
     },
     /// Lets no worker claim from a queue, as [`crate::Client::pause_queue`].
     PauseQueue(String),
@@ -41,6 +43,36 @@ pub enum Setting {
     ResumeSchedule(String),
     /// Starts a run of it now, as [`crate::Client::fire_schedule`].
     FireSchedule(String),
+}
+
+/// What becomes of a limit. It is decided under the queue's lock: of two who change different
+/// limits at once, neither takes the other's back.
+///
+/// ```
+/// use makegood::{Limit, Setting};
+///
+/// let queue = "mail".to_owned();
+/// let set = Setting::SetQueue { queue, concurrency: Limit::Set(3), rate: Limit::Keep };
+/// assert_eq!(set.verb(), "set_queue");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit<T> {
+    /// It stays as it is.
+    Keep,
+    /// There is none any more.
+    Lift,
+    /// It is this from now on.
+    Set(T),
+}
+
+impl<T> Limit<T> {
+    fn of(self, now: Option<T>) -> Option<T> {
+        match self {
+            Self::Keep => now,
+            Self::Lift => None,
+            Self::Set(limit) => Some(limit),
+        }
+    }
 }
 
 impl Setting {
@@ -185,7 +217,12 @@ impl Operator {
         }
         let before = standing(&mut *conn, setting).await?;
         let run_id = match setting {
-            Setting::SetQueue { limits, .. } => {
+            Setting::SetQueue { concurrency, rate, .. } => {
+                let now = QueueLimits::standing(&before);
+                let limits = QueueLimits {
+                    concurrency: concurrency.of(now.concurrency),
+                    rate: rate.of(now.rate),
+                };
                 queues::set(&mut *conn, name, limits.stored()?).await?;
                 None
             }
@@ -227,11 +264,13 @@ impl Operator {
     }
 }
 
-/// The queue or schedule as it stands, its row locked. A queue may have no row yet.
+/// The queue or schedule as it stands, its row locked. A queue that was never set
+/// gets a row, so that nobody sets it meanwhile.
 async fn standing(conn: &mut PgConnection, setting: &Setting) -> Result<Value, Error> {
     let name = setting.name();
     if setting.subject() == "queue" {
-        return Ok(queues::standing(conn, name).await?.unwrap_or_else(queues::unlimited));
+        queues::ensure(&mut *conn, name).await?;
+        return Ok(queues::standing(conn, name).await?);
     }
     let found = schedules::standing(conn, name).await?;
     found.ok_or_else(|| Error::ScheduleNotFound(name.to_owned()))

@@ -1,6 +1,6 @@
 //! Queues: their limits, and what a claim from a limited one may take.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::{PgConnection, PgPool, Row};
 
 /// A queue's limits as stored: concurrency, rate, and the rate's period.
@@ -50,11 +50,17 @@ pub(crate) async fn set_paused(
     .map(|_| ())
 }
 
-/// A queue as it was set, its row locked; `None` when it never was.
-pub(crate) async fn standing(
-    conn: &mut PgConnection,
-    queue: &str,
-) -> Result<Option<Value>, sqlx::Error> {
+/// Sees to it that a queue has a row.
+pub(crate) async fn ensure(conn: &mut PgConnection, queue: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("insert into queues (queue) values ($1) on conflict (queue) do nothing")
+        .bind(queue)
+        .execute(conn)
+        .await
+        .map(|_| ())
+}
+
+/// A queue as it was set, its row locked.
+pub(crate) async fn standing(conn: &mut PgConnection, queue: &str) -> Result<Value, sqlx::Error> {
     sqlx::query_scalar(
         "select jsonb_build_object(
            'concurrency', concurrency, 'rate', rate, 'per_ms', per_ms, 'paused', paused)
@@ -63,13 +69,8 @@ pub(crate) async fn standing(
          for update",
     )
     .bind(queue)
-    .fetch_optional(conn)
+    .fetch_one(conn)
     .await
-}
-
-/// A queue that was never set.
-pub(crate) fn unlimited() -> Value {
-    json!({ "concurrency": null, "rate": null, "per_ms": null, "paused": false })
 }
 
 /// Locks a limited queue for a claim; `false` when it is paused or somebody else claims from it.

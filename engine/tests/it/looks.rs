@@ -223,3 +223,23 @@ async fn a_long_record_is_read_in_handy_parts_that_make_the_whole() {
     let parts = in_parts(&mut conn).await;
     assert_eq!(serde_json::json!(parts), serde_json::json!(whole), "archived");
 }
+
+#[tokio::test]
+async fn a_part_of_an_id_is_looked_for_among_the_newest_runs_alone() {
+    let cell = TestCell::new().await;
+    let waiting = Waiting { plan: Plan::new(), within_ms: 600_000 };
+    let run = cell.start::<Parcel>("shop:81:1", &waiting).await;
+    let mut conn = cell.pool.acquire().await.unwrap();
+    let found = inspect::run(&mut conn, "81").await.unwrap().map(|found| found.run_id);
+    assert_eq!(found, Some(run), "it is among the newest");
+    cell.execute(
+        "insert into runs (run_id, workflow, workflow_id, input, ended_state, ended_at)
+         select ('ffffffff-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'w', 'other ' || n,
+           '{}', 'COMPLETED', now()
+         from generate_series(1, 10000) n",
+    )
+    .await;
+    assert!(inspect::run(&mut conn, "81").await.unwrap().is_none(), "others are not passed over");
+    let found = inspect::run(&mut conn, "shop:81:1").await.unwrap();
+    assert_eq!(found.map(|found| found.run_id), Some(run), "its whole id finds it at any age");
+}
