@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, watch};
 use tracing::Instrument;
 
 use crate::config::Config;
-use crate::console::Bulks;
+use crate::console::{Bulks, Watch};
 use crate::error::{ApiError, ApiResult};
 use crate::identity::Tokens;
 use crate::observe::in_request;
@@ -17,9 +17,6 @@ use crate::passwords::Passwords;
 
 /// More pieces of work than ever run at once: the database has far fewer connections.
 const SLOTS: u32 = 1 << 20;
-
-/// Streams of the console's pages at a time; a page that finds none looks by itself.
-const STREAMS: usize = 128;
 
 /// The state of every handler.
 pub(crate) type Shared = Arc<App>;
@@ -32,8 +29,8 @@ pub(crate) struct App {
     pub(crate) passwords: Passwords,
     /// True once the server was asked to stop.
     pub(crate) stopping: watch::Receiver<bool>,
-    /// Places for the streams of the console's pages.
-    pub(crate) streams: Arc<Semaphore>,
+    /// Who looks for the console's live pages.
+    pub(crate) watch: Watch,
     /// Where bulk actions are told that they begin.
     pub(crate) bulks: Bulks,
     work: Arc<Semaphore>,
@@ -50,8 +47,8 @@ impl App {
     ) -> Shared {
         let tokens = Tokens::new(&config.keys.jwt_secret, config.token_ttl);
         let work = Arc::new(Semaphore::new(usize::try_from(SLOTS).unwrap_or(usize::MAX >> 3)));
-        let streams = Arc::new(Semaphore::new(STREAMS));
-        Arc::new(Self { config, pool, client, tokens, passwords, stopping, streams, bulks, work })
+        let watch = Watch::new();
+        Arc::new(Self { config, pool, client, tokens, passwords, stopping, watch, bulks, work })
     }
 
     /// Runs work on the database to its end, whether or not anybody still waits for the answer.

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::app::Shared;
 use crate::client_address;
+use crate::console;
 use crate::error::ApiError;
 
 const REQUEST_ID: &str = "x-request-id";
@@ -65,10 +66,15 @@ pub(crate) async fn observe(State(app): State<Shared>, request: Request, next: N
         duration_ms = tracing::field::Empty,
         request.id = %id,
     );
+    let told = if request.uri().path().starts_with("/console") {
+        console::told
+    } else {
+        ApiError::into_response
+    };
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let trusted = &app.config.trusted_proxies;
     let client = peer.map(|peer| client_address::client(peer, request.headers(), trusted));
-    let handled = bounded(app.config.request_timeout, next.run(request));
+    let handled = bounded(app.config.request_timeout, next.run(request), told);
     let current = Current { id: id.clone(), client };
     let mut response = CURRENT.scope(current, handled).instrument(span.clone()).await;
     let elapsed = began.elapsed();
@@ -91,11 +97,15 @@ pub(crate) async fn observe(State(app): State<Shared>, request: Request, next: N
 }
 
 /// The answer within the limit, also from a handler that panics.
-async fn bounded(limit: Duration, handled: impl Future<Output = Response>) -> Response {
+async fn bounded(
+    limit: Duration,
+    handled: impl Future<Output = Response>,
+    told: fn(ApiError) -> Response,
+) -> Response {
     match timeout(limit, AssertUnwindSafe(handled).catch_unwind()).await {
         Ok(Ok(response)) => response,
-        Ok(Err(_)) => ApiError::internal("a handler panicked").into_response(),
-        Err(_) => ApiError::Timeout.into_response(),
+        Ok(Err(_)) => told(ApiError::internal("a handler panicked")),
+        Err(_) => told(ApiError::Timeout),
     }
 }
 
@@ -137,13 +147,15 @@ mod tests {
     #[tokio::test]
     async fn a_panic_becomes_an_answer() {
         let panicking = async { panic!("planted, with a secret in it") };
-        let answer = bounded(Duration::from_secs(5), panicking).await;
+        let answer = bounded(Duration::from_secs(5), panicking, ApiError::into_response).await;
         assert_eq!(code(answer).await, (500, "INTERNAL".into()));
     }
 
     #[tokio::test]
     async fn a_handler_that_takes_too_long_becomes_an_answer() {
-        let answer = bounded(Duration::from_millis(1), std::future::pending()).await;
+        let answer =
+            bounded(Duration::from_millis(1), std::future::pending(), ApiError::into_response)
+                .await;
         assert_eq!(code(answer).await, (503, "TIMEOUT".into()));
     }
 

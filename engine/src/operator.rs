@@ -27,7 +27,7 @@ use crate::run::Signature;
 
 pub use self::foresee::{Foreseen, StuckAt};
 pub use self::refusal::{Refusal, Standing, refusal};
-pub use self::setting::{Change, Setting};
+pub use self::setting::{Change, Limit, Setting};
 pub use self::verb::{Cut, GivenUndo, RunState, StepId, Verb, VerbKind};
 
 pub use crate::store::tasks::by_operator::Way;

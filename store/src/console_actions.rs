@@ -67,6 +67,17 @@ pub async fn insert(conn: &mut Conn, action: &Action) -> Result<()> {
     Ok(())
 }
 
+/// The newest action, which is another one once something else was done or refused.
+pub async fn newest(conn: &mut Conn) -> Result<Option<Uuid>> {
+    let newest = sqlx::query_scalar(
+        "select action_id
+         from console_actions
+         order by at desc, action_id desc
+         limit 1",
+    );
+    Ok(newest.fetch_optional(conn).await?)
+}
+
 /// A page of actions with their times, the newest first.
 pub async fn page(
     conn: &mut Conn,

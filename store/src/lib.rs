@@ -9,6 +9,7 @@ pub mod console_actions;
 pub mod console_sessions;
 pub mod console_views;
 mod error;
+pub mod figures;
 pub mod health;
 pub mod holds;
 pub mod ledger;

@@ -17,6 +17,7 @@ use store::console_sessions;
 
 use super::cookie;
 use super::page::PageError;
+use super::problem::FORM_LIMIT;
 use super::record::require;
 use super::run::finish;
 use super::sign_in;
@@ -26,8 +27,6 @@ use crate::app::Shared;
 
 /// A session that is not used for this long has ended.
 pub(super) const IDLE_SECS: i64 = 60 * 60;
-/// The largest form: the largest JSON that a verb takes, as a form spells it.
-const FORM_LIMIT: usize = 1024 * 1024;
 
 /// Whoever is signed in.
 pub(super) async fn anybody(State(app): State<Shared>, request: Request, next: Next) -> Response {
@@ -67,7 +66,7 @@ async fn pass(app: &Shared, request: Request, next: Next, wanted: Rank) -> Respo
     let name = who.name.clone();
     request.extensions_mut().insert(who);
     let response = next.run(request).await;
-    if is_viewer { veil(response, &name).await } else { response }
+    if is_viewer { veil(response, &name) } else { response }
 }
 
 fn is_safe(method: &Method) -> bool {
@@ -132,9 +131,7 @@ struct Token {
 async fn own_form(request: Request, who: &Operator) -> Result<Request, PageError> {
     same_site(request.headers())?;
     let (parts, body) = request.into_parts();
-    let bytes = to_bytes(body, FORM_LIMIT).await.map_err(|_| {
-        PageError::Invalid(format!("The form is larger than {FORM_LIMIT} bytes; nothing was done."))
-    })?;
+    let bytes = to_bytes(body, FORM_LIMIT).await.map_err(PageError::internal)?;
     let again = Request::from_parts(parts.clone(), Body::from(bytes.clone()));
     let given = match parts.headers.get("x-csrf-token").and_then(|given| given.to_str().ok()) {
         Some(given) => Some(given.to_owned()),

@@ -19,6 +19,7 @@ mod moment;
 mod overview;
 mod page;
 mod people;
+mod problem;
 mod queues;
 mod record;
 mod run;
@@ -41,6 +42,8 @@ use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, post};
 
 pub(crate) use self::bulk::Bulks;
+pub(crate) use self::live::Watch;
+pub(crate) use self::problem::told;
 use crate::app::Shared;
 
 pub(crate) fn router(app: &Shared) -> Router<Shared> {
@@ -88,7 +91,7 @@ pub(crate) fn router(app: &Shared) -> Router<Shared> {
         .route("/runs/{id}/act/{verb}", get(act::show).post(act::carry_out))
         .route("/runs/{id}/json", get(run::download))
         .route("/runs/{id}/live", get(live::run))
-        .route("/live", get(live::cell))
+        .route("/live", get(live::page))
         .route_layer(from_fn_with_state(Shared::clone(app), gate::operators));
 
     // Admins alone.
@@ -100,6 +103,9 @@ pub(crate) fn router(app: &Shared) -> Router<Shared> {
     open.merge(own)
         .merge(pages)
         .merge(people)
+        .fallback(problem::nothing)
+        .method_not_allowed_fallback(problem::wrong_method)
+        .layer(from_fn(problem::frame))
         .layer(map_response(page::guard))
         .layer(from_fn(look::know))
 }

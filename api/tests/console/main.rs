@@ -13,6 +13,7 @@ mod audit;
 mod browser;
 mod bulk;
 mod lists;
+mod live;
 mod ranks;
 mod redaction;
 mod run;
@@ -22,3 +23,4 @@ mod stuck;
 #[allow(dead_code, reason = "shared with the API's tests; each uses its own part")]
 mod support;
 mod trade;
+mod wrong;

@@ -41,6 +41,7 @@ fn show(workers: &[WorkerView]) {
 /// How a worker is, in a word: a silent one has not renewed its lease, and its runs are taken over.
 pub(super) fn state(worker: &WorkerView) -> &'static str {
     match (worker.alive, worker.overdue) {
+        (true, false) if worker.draining => "draining",
         (true, false) => "alive",
         (true, true) => "silent",
         (false, _) => "ended",

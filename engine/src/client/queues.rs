@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::client::Client;
 use crate::error::Error;
 use crate::lane::check_queue;
@@ -95,6 +97,13 @@ impl QueueLimits {
                 Err(Error::Queue(message))
             }
         }
+    }
+
+    /// As a queue's row says them, in JSON.
+    pub(crate) fn standing(row: &Value) -> Self {
+        let number = |name: &str| row.get(name).and_then(Value::as_i64);
+        let small = |name: &str| number(name).and_then(|number| i32::try_from(number).ok());
+        Self::read((small("concurrency"), small("rate"), number("per_ms")))
     }
 
     fn read((concurrency, rate, per_ms): StoredLimits) -> Self {

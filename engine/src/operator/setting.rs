@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::Operator;
-use crate::client::QueueLimits;
+use crate::client::{QueueLimits, Rate};
 use crate::error::Error;
 use crate::lane::check_queue;
 use crate::run::Signature;
@@ -28,8 +28,10 @@ pub enum Setting {
     SetQueue {
         /// The queue.
         queue: String,
-        /// All of its limits: one that is not named is lifted.
-        limits: QueueLimits,
+        /// How many of its runs may be in memory at once.
+        concurrency: Limit<u32>,
+        /// How many may begin in a period.
+        rate: Limit<Rate>,
     },
     /// Lets no worker claim from a queue, as [`crate::Client::pause_queue`].
     PauseQueue(String),
@@ -41,6 +43,36 @@ pub enum Setting {
     ResumeSchedule(String),
     /// Starts a run of it now, as [`crate::Client::fire_schedule`].
     FireSchedule(String),
+}
+
+/// What becomes of a limit. It is decided under the queue's lock: of two who change different
+/// limits at once, neither takes the other's back.
+///
+/// ```
+/// use makegood::{Limit, Setting};
+///
+/// let queue = "mail".to_owned();
+/// let set = Setting::SetQueue { queue, concurrency: Limit::Set(3), rate: Limit::Keep };
+/// assert_eq!(set.verb(), "set_queue");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit<T> {
+    /// It stays as it is.
+    Keep,
+    /// There is none any more.
+    Lift,
+    /// It is this from now on.
+    Set(T),
+}
+
+impl<T> Limit<T> {
+    fn of(self, now: Option<T>) -> Option<T> {
+        match self {
+            Self::Keep => now,
+            Self::Lift => None,
+            Self::Set(limit) => Some(limit),
+        }
+    }
 }
 
 impl Setting {
@@ -205,7 +237,12 @@ impl Operator {
             return Err(Error::SettingChanged(name.to_owned()));
         }
         let run_id = match setting {
-            Setting::SetQueue { limits, .. } => {
+            Setting::SetQueue { concurrency, rate, .. } => {
+                let now = QueueLimits::standing(&before);
+                let limits = QueueLimits {
+                    concurrency: concurrency.of(now.concurrency),
+                    rate: rate.of(now.rate),
+                };
                 queues::set(&mut *conn, name, limits.stored()?).await?;
                 None
             }

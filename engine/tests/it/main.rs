@@ -25,6 +25,7 @@ mod leases;
 mod limits;
 mod lists;
 mod looks;
+mod marks;
 mod operator_children;
 mod operator_forks;
 mod operator_orders;

@@ -106,20 +106,22 @@ async fn page(
     outcome: Option<String>,
     fault: Option<String>,
 ) -> Page {
-    let (shared, wanted) = (Shared::clone(app), outcome.clone());
+    let (shared, wanted, looks) = (Shared::clone(app), outcome.clone(), who.clone());
     let loaded = finish(app, async move {
         let mut conn = shared.pool.acquire().await?;
+        let frame = Frame::live(&mut conn, "", Here::Bulk, looks).await?;
         let Some(bulk) = inspect::bulk(&mut conn, bulk_id).await? else { return Ok(None) };
         let states = inspect::bulk_states(&mut conn, bulk_id).await?;
         let items = inspect::bulk_items(&mut conn, bulk_id, wanted.as_deref(), SHOWN).await?;
         let aftermath = inspect::aftermath(&mut conn, bulk_id).await?;
-        Ok::<_, PageError>(Some((bulk, states, items, aftermath)))
+        Ok::<_, PageError>(Some((frame, bulk, states, items, aftermath)))
     });
     let loaded = loaded.await?;
     let not_found = || PageError::NotFound(format!("There is no bulk action {bulk_id}."));
-    let (bulk, states, items, aftermath) = loaded.ok_or_else(not_found)?;
+    let (mut frame, bulk, states, items, aftermath) = loaded.ok_or_else(not_found)?;
     let kind = kind_of(&bulk.verb);
     let (name, what) = kind.map_or(("A verb", ""), run::words::verb);
+    frame.title = format!("{name} for {} runs", bulk.total);
     let now = Utc::now();
     let is_frozen = bulk.state == "FROZEN";
     let BulkView { total, done, ordered, refused, changed, failed, .. } = bulk;
@@ -152,7 +154,7 @@ async fn page(
             stop: who.may_act() && matches!(bulk.state.as_str(), "FROZEN" | "RUNNING"),
         },
         fault,
-        frame: Frame::new(format!("{name} for {total} runs"), Here::Bulk, who),
+        frame,
         bulk,
     };
     let status = if page.fault.is_some() { StatusCode::CONFLICT } else { StatusCode::OK };

@@ -94,7 +94,12 @@ async fn carry_out(
             .next(format!("`makegood runs bulk-resume {bulk_id}` goes on with it")),
     })?;
     show(conn, bulk_id, format).await?;
-    Ok(if progress.failed > 0 { Exit::Failed } else { Exit::Done })
+    let not_done = progress.refused.saturating_add(progress.failed);
+    Ok(match not_done {
+        0 => Exit::Done,
+        all if all == progress.total => Exit::Failed,
+        _ => Exit::Partly,
+    })
 }
 
 async fn show(conn: &mut PgConnection, bulk_id: Uuid, format: Format) -> Result<(), Problem> {

@@ -175,6 +175,9 @@ async fn watch(
     let mut pace = tokio::time::interval(args.pace.every);
     loop {
         pace.tick().await;
+        if output::is_closed() {
+            return Ok(());
+        }
         let runs = read(conn, filter, args.limit).await?.runs;
         if stdout().is_terminal() && args.output.output == Format::Table {
             output::clear();

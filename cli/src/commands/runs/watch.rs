@@ -13,7 +13,8 @@ use super::record;
 use crate::exit::{Exit, Problem};
 use crate::output::{self, Format, time};
 
-/// Looks every so often; done when the run has reached its goal, failed when it ended otherwise.
+/// Looks every so often; done when the run has reached its goal, or nobody reads any more;
+/// failed when it ended otherwise.
 pub(super) async fn watch(
     conn: &mut PgConnection,
     run: RunSummary,
@@ -25,6 +26,9 @@ pub(super) async fn watch(
     let (mut told, mut stood) = (0, None);
     loop {
         pace.tick().await;
+        if output::is_closed() {
+            return Ok(Exit::Done);
+        }
         // The state before the record: a run that is seen to have ended is told whole.
         let now = look(conn, run.run_id).await?;
         let steps = inspect::steps(conn, now.run_id).await?;
