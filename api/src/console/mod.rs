@@ -39,7 +39,10 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, post};
 
+pub(crate) use self::act::rank_of;
 pub(crate) use self::bulk::Bulks;
+pub(crate) use self::run::redact;
+pub(crate) use self::veil::veil;
 use crate::app::Shared;
 
 pub(crate) fn router(app: &Shared) -> Router<Shared> {

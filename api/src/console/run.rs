@@ -29,6 +29,7 @@ use super::who::Operator;
 use crate::app::{App, Shared};
 
 pub(crate) use json::download;
+pub(crate) use json::redact;
 pub(super) use json::shown;
 pub(crate) use step::show as step;
 

@@ -54,15 +54,16 @@ impl Json {
 
 /// The value as far as somebody of this rank may see it.
 pub(in crate::console) fn shown(value: &Value, who: &Operator) -> Value {
-    if who.rank >= Rank::Operator {
-        return value.clone();
-    }
+    if who.rank >= Rank::Operator { value.clone() } else { hidden(value) }
+}
+
+fn hidden(value: &Value) -> Value {
     match value {
         Value::Null | Value::Bool(_) => value.clone(),
         Value::Number(_) | Value::String(_) => Value::from("hidden from viewers"),
-        Value::Array(all) => all.iter().map(|value| shown(value, who)).collect(),
+        Value::Array(all) => all.iter().map(hidden).collect(),
         Value::Object(all) => {
-            all.iter().map(|(name, value)| (name.clone(), shown(value, who))).collect()
+            all.iter().map(|(name, value)| (name.clone(), hidden(value))).collect()
         }
     }
 }
@@ -78,7 +79,7 @@ pub(crate) async fn download(
     let not_found = || PageError::NotFound(format!("There is no run {run_id}."));
     let mut whole = whole.ok_or_else(not_found)?;
     if who.rank < Rank::Operator {
-        redact(&mut whole, &who);
+        redact(&mut whole);
     }
     let text = serde_json::to_string_pretty(&whole).map_err(PageError::internal)?;
     let name = format!("attachment; filename=\"run-{run_id}.json\"");
@@ -103,15 +104,18 @@ const VALUES: [&str; 10] = [
     "after",
 ];
 
-fn redact(value: &mut Value, who: &Operator) {
+/// Hides what people and programs put into runs, wherever it is.
+pub(crate) fn redact(value: &mut Value) {
     match value {
-        Value::Array(all) => all.iter_mut().for_each(|value| redact(value, who)),
+        Value::Array(all) => all.iter_mut().for_each(redact),
         Value::Object(all) => {
             for (name, value) in all {
-                if VALUES.contains(&name.as_str()) {
-                    *value = shown(value, who);
+                // What a step intends is a list; elsewhere `next` is a sentence or an id.
+                let is_intents = name == "next" && value.is_array();
+                if is_intents || VALUES.contains(&name.as_str()) {
+                    *value = hidden(value);
                 } else {
-                    redact(value, who);
+                    redact(value);
                 }
             }
         }

@@ -1,0 +1,127 @@
+//! What operations are asked and answer with. The command line reads the same, here or over HTTP.
+
+use makegood::inspect::{
+    self, OpenIncident, OperatorAction, PastIncident, RunDetail, RunPage, RunSummary, StepView,
+};
+use makegood::{Carried, Client, Error, Refusal, StuckAt, Verb, VerbKind};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// The most children that are told.
+const CHILDREN: usize = 100;
+
+/// One run: how it stands, its record, and what may be done to it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct WholeRun {
+    /// How it stands.
+    pub detail: RunDetail,
+    /// Its record.
+    pub steps: Vec<StepView>,
+    /// What it is stuck with.
+    pub incident: Option<OpenIncident>,
+    /// What operators did to it.
+    pub actions: Vec<OperatorAction>,
+    /// The runs that it started, the first hundred.
+    pub children: Vec<RunSummary>,
+    /// Each verb, and why it does not apply if it does not; none of an archived run.
+    pub remedies: Vec<(VerbKind, Option<Refusal>)>,
+    /// At which step it is stuck.
+    pub stuck_at: Option<StuckAt>,
+}
+
+/// How far a run is.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Progressed {
+    /// How it stands.
+    pub detail: RunDetail,
+    /// Its record.
+    pub steps: Vec<StepView>,
+    /// What it is stuck with.
+    pub incident: Option<OpenIncident>,
+}
+
+/// The runs of a group of incidents, and how earlier ones were resolved.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct GroupRuns {
+    /// Those with an open one, a page of them.
+    pub page: RunPage,
+    /// Those resolved last.
+    pub past: Vec<PastIncident>,
+}
+
+/// A verb, as it is asked for; to foresee what it would do it needs no reason.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Ask {
+    /// What is to be done.
+    pub what: Verb,
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// A change of a queue or a schedule, as it is asked for.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Setting {
+    /// What is to be changed.
+    pub what: makegood::Setting,
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// What came of a verb.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Acted {
+    /// How far it has come.
+    pub carried: Carried,
+    /// The run that goes on from a fork.
+    pub forked: Option<Uuid>,
+}
+
+/// All of a run; `None` when there is none of this id.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn whole_run(
+    conn: &mut PgConnection,
+    client: &Client,
+    run_id: Uuid,
+) -> Result<Option<WholeRun>, Error> {
+    let Some(Progressed { detail, steps, incident }) = progressed(&mut *conn, run_id).await? else {
+        return Ok(None);
+    };
+    let actions = inspect::actions(&mut *conn, run_id).await?;
+    let ids: Vec<_> = steps.iter().filter_map(child).take(CHILDREN).collect();
+    let children = inspect::runs_of(conn, &ids).await?;
+    let (remedies, stuck_at) = match client.remedies(run_id).await {
+        Ok(remedies) => (remedies, client.operator("nobody", "a look")?.stuck_at(run_id).await?),
+        // In the archive nothing is done to it any more.
+        Err(Error::RunNotFound(_)) => (Vec::new(), None),
+        Err(error) => return Err(error),
+    };
+    Ok(Some(WholeRun { detail, steps, incident, actions, children, remedies, stuck_at }))
+}
+
+/// How far a run is; `None` when there is none of this id.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn progressed(
+    conn: &mut PgConnection,
+    run_id: Uuid,
+) -> Result<Option<Progressed>, sqlx::Error> {
+    // The state before the record: a run that is seen to have ended is told whole.
+    let Some(detail) = inspect::detail(&mut *conn, run_id).await? else { return Ok(None) };
+    let steps = inspect::steps(&mut *conn, run_id).await?;
+    let incident = inspect::open_incident(conn, run_id).await?;
+    Ok(Some(Progressed { detail, steps, incident }))
+}
+
+/// The child that a row of the record started.
+fn child(step: &StepView) -> Option<Uuid> {
+    let starts = matches!(step.kind.as_str(), "started" | "restarted");
+    let started = step.result.as_ref().filter(|_| starts)?;
+    started.get("run_id").and_then(Value::as_str)?.parse().ok()
+}

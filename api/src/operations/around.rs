@@ -1,0 +1,93 @@
+//! Reading what is around the runs: incidents, workers, queues, schedules.
+
+use axum::extract::{Path, State};
+use makegood::inspect::{self, IncidentGroup, SettingAction, WorkerView};
+use makegood::{QueueStatus, RunFilter, ScheduleView, Term, What};
+use serde::Deserialize;
+
+use super::answer::GroupRuns;
+use super::trouble::told;
+use crate::app::Shared;
+use crate::body::Parameters;
+use crate::envelope::Answer;
+use crate::error::ApiResult;
+
+/// How many groups are looked at.
+const GROUPS: i64 = 1_000;
+/// How many resolved incidents are told.
+const PAST: i64 = 10;
+/// How many actions of operators are told.
+const ACTIONS: i64 = 20;
+
+/// `GET /api/v1/operations/incidents`: open ones, alike ones together.
+pub(super) async fn incidents(State(app): State<Shared>) -> ApiResult<Answer<Vec<IncidentGroup>>> {
+    let shared = Shared::clone(&app);
+    let groups = app.finish(async move {
+        Ok(inspect::incident_groups(&mut *shared.pool.acquire().await?, GROUPS).await?)
+    });
+    Ok(Answer::ok("open incidents", groups.await?))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    limit: Option<u32>,
+}
+
+/// `GET /api/v1/operations/incidents/{fingerprint}`: its runs, and how alike ones were resolved.
+pub(super) async fn incident(
+    State(app): State<Shared>,
+    Path(fingerprint): Path<String>,
+    Parameters(Asked { limit }): Parameters<Asked>,
+) -> ApiResult<Answer<GroupRuns>> {
+    let shared = Shared::clone(&app);
+    let found = app.finish(async move {
+        let of_group = Term::is(What::Fingerprint(fingerprint.clone()));
+        let default = RunFilter::default();
+        let limit = limit.unwrap_or(default.limit).clamp(1, 500);
+        let filter = RunFilter { limit, ..default }.with(of_group);
+        let mut conn = shared.pool.acquire().await?;
+        let page = inspect::list(&mut conn, &filter).await?;
+        let past = inspect::past_incidents(&mut conn, &fingerprint, PAST).await?;
+        Ok(GroupRuns { page, past })
+    });
+    Ok(Answer::ok("an incident", found.await?))
+}
+
+/// `GET /api/v1/operations/workers`
+pub(super) async fn workers(State(app): State<Shared>) -> ApiResult<Answer<Vec<WorkerView>>> {
+    let shared = Shared::clone(&app);
+    let workers = app
+        .finish(async move { Ok(inspect::workers(&mut *shared.pool.acquire().await?).await?) })
+        .await?;
+    Ok(Answer::ok("workers", workers))
+}
+
+/// `GET /api/v1/operations/queues`
+pub(super) async fn queues(State(app): State<Shared>) -> ApiResult<Answer<Vec<QueueStatus>>> {
+    let shared = Shared::clone(&app);
+    let queues = app.finish(async move { shared.client.queues().await.map_err(told) }).await?;
+    Ok(Answer::ok("queues", queues))
+}
+
+/// `GET /api/v1/operations/schedules`
+pub(super) async fn schedules(State(app): State<Shared>) -> ApiResult<Answer<Vec<ScheduleView>>> {
+    let shared = Shared::clone(&app);
+    let schedules = app.finish(async move {
+        let mut conn = shared.pool.acquire().await?;
+        shared.client.schedules(&mut conn).await.map_err(told)
+    });
+    Ok(Answer::ok("schedules", schedules.await?))
+}
+
+/// `GET /api/v1/operations/schedules/{name}/actions`: what operators did to it.
+pub(super) async fn schedule_actions(
+    State(app): State<Shared>,
+    Path(name): Path<String>,
+) -> ApiResult<Answer<Vec<SettingAction>>> {
+    let shared = Shared::clone(&app);
+    let actions = app.finish(async move {
+        let mut conn = shared.pool.acquire().await?;
+        Ok(inspect::setting_actions(&mut conn, "schedule", Some(&name), ACTIONS).await?)
+    });
+    Ok(Answer::ok("what operators did to it", actions.await?))
+}
