@@ -3,11 +3,11 @@
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
-use makegood::{Carried, Change, Foreseen, Operator, Verb};
+use makegood::{Change, Foreseen, Operator};
 use uuid::Uuid;
 
 use super::Trouble;
-use super::answer::{Acted, Ask, Setting};
+use super::answer::{Acted, Ask, SettingAsk, carry_out};
 use super::token::Caller;
 use super::trouble::told;
 use crate::app::{App, Shared};
@@ -54,16 +54,7 @@ pub(super) async fn act(
             Some(version) => hand.expecting(version),
             None => hand,
         };
-        let acted = match &what {
-            Verb::Fork { cut, workflow_id } => hand
-                .fork(run_id, cut, workflow_id)
-                .await
-                .map(|fork| Acted { carried: Carried::Done, forked: Some(fork) }),
-            other => {
-                hand.carry_out(run_id, other).await.map(|carried| Acted { carried, forked: None })
-            }
-        };
-        acted.map_err(told)
+        carry_out(&hand, run_id, &what).await.map_err(told)
     });
     Ok(Answer::ok("it is on record", acted.await?))
 }
@@ -83,7 +74,7 @@ fn expected(headers: &HeaderMap) -> ApiResult<Option<String>> {
 pub(super) async fn foresee_setting(
     caller: Caller,
     State(app): State<Shared>,
-    Body(Setting { what, .. }): Body<Setting>,
+    Body(SettingAsk { what, .. }): Body<SettingAsk>,
 ) -> ApiResult<Answer<Change>> {
     let shared = Shared::clone(&app);
     let change = app.finish(async move {
@@ -96,7 +87,7 @@ pub(super) async fn foresee_setting(
 pub(super) async fn set(
     caller: Caller,
     State(app): State<Shared>,
-    Body(Setting { what, reason }): Body<Setting>,
+    Body(SettingAsk { what, reason }): Body<SettingAsk>,
 ) -> ApiResult<Answer<Change>> {
     let shared = Shared::clone(&app);
     let change =

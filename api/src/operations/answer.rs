@@ -3,7 +3,9 @@
 use makegood::inspect::{
     self, OpenIncident, OperatorAction, PastIncident, RunDetail, RunPage, RunSummary, StepView,
 };
-use makegood::{Carried, Client, Error, Refusal, StuckAt, Verb, VerbKind};
+use makegood::{
+    Carried, Client, Error, Operator, Refusal, RunFilter, StuckAt, Term, Verb, VerbKind, What,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -11,6 +13,15 @@ use uuid::Uuid;
 
 /// The most children that are told.
 const CHILDREN: usize = 100;
+
+/// How many groups of incidents are told.
+pub const GROUPS: i64 = 1_000;
+
+/// How many resolved incidents of a group are told.
+const PAST: i64 = 10;
+
+/// How many actions of operators on a schedule are told.
+pub const ACTIONS: i64 = 20;
 
 /// One run: how it stands, its record, and what may be done to it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,7 +74,7 @@ pub struct Ask {
 
 /// A change of a queue or a schedule, as it is asked for.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Setting {
+pub struct SettingAsk {
     /// What is to be changed.
     pub what: makegood::Setting,
     /// Why.
@@ -124,4 +135,33 @@ fn child(step: &StepView) -> Option<Uuid> {
     let starts = matches!(step.kind.as_str(), "started" | "restarted");
     let started = step.result.as_ref().filter(|_| starts)?;
     started.get("run_id").and_then(Value::as_str)?.parse().ok()
+}
+
+/// The runs of a group of incidents, `limit` at most, and how earlier ones were resolved.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn group_runs(
+    conn: &mut PgConnection,
+    fingerprint: &str,
+    limit: u32,
+) -> Result<GroupRuns, sqlx::Error> {
+    let of_group = Term::is(What::Fingerprint(fingerprint.to_owned()));
+    let filter = RunFilter { limit, ..RunFilter::default() }.with(of_group);
+    let page = inspect::list(&mut *conn, &filter).await?;
+    let past = inspect::past_incidents(conn, fingerprint, PAST).await?;
+    Ok(GroupRuns { page, past })
+}
+
+/// Carries a verb out, whichever it is.
+///
+/// # Errors
+/// Those of the verb.
+pub async fn carry_out(hand: &Operator, run_id: Uuid, verb: &Verb) -> Result<Acted, Error> {
+    if let Verb::Fork { cut, workflow_id } = verb {
+        let forked = hand.fork(run_id, cut, workflow_id).await?;
+        return Ok(Acted { carried: Carried::Done, forked: Some(forked) });
+    }
+    let carried = hand.carry_out(run_id, verb).await?;
+    Ok(Acted { carried, forked: None })
 }

@@ -2,22 +2,18 @@
 
 use axum::extract::{Path, State};
 use makegood::inspect::{self, IncidentGroup, SettingAction, WorkerView};
-use makegood::{QueueStatus, RunFilter, ScheduleView, Term, What};
+use makegood::{QueueStatus, ScheduleView};
 use serde::Deserialize;
 
-use super::answer::GroupRuns;
+use super::answer::{ACTIONS, GROUPS, GroupRuns, group_runs};
 use super::trouble::told;
 use crate::app::Shared;
 use crate::body::Parameters;
 use crate::envelope::Answer;
 use crate::error::ApiResult;
 
-/// How many groups are looked at.
-const GROUPS: i64 = 1_000;
-/// How many resolved incidents are told.
-const PAST: i64 = 10;
-/// How many actions of operators are told.
-const ACTIONS: i64 = 20;
+/// How many runs of an incident are told, unless the caller says.
+const RUNS: u32 = 20;
 
 /// `GET /api/v1/operations/incidents`: open ones, alike ones together.
 pub(super) async fn incidents(State(app): State<Shared>) -> ApiResult<Answer<Vec<IncidentGroup>>> {
@@ -41,14 +37,8 @@ pub(super) async fn incident(
 ) -> ApiResult<Answer<GroupRuns>> {
     let shared = Shared::clone(&app);
     let found = app.finish(async move {
-        let of_group = Term::is(What::Fingerprint(fingerprint.clone()));
-        let default = RunFilter::default();
-        let limit = limit.unwrap_or(default.limit).clamp(1, 500);
-        let filter = RunFilter { limit, ..default }.with(of_group);
-        let mut conn = shared.pool.acquire().await?;
-        let page = inspect::list(&mut conn, &filter).await?;
-        let past = inspect::past_incidents(&mut conn, &fingerprint, PAST).await?;
-        Ok(GroupRuns { page, past })
+        let limit = limit.unwrap_or(RUNS).clamp(1, 500);
+        Ok(group_runs(&mut *shared.pool.acquire().await?, &fingerprint, limit).await?)
     });
     Ok(Answer::ok("an incident", found.await?))
 }

@@ -19,7 +19,8 @@ use axum::routing::{get, post};
 use crate::app::Shared;
 
 pub use self::answer::{
-    Acted, Ask, GroupRuns, Progressed, Setting, WholeRun, progressed, whole_run,
+    ACTIONS, Acted, Ask, GROUPS, GroupRuns, Progressed, SettingAsk, WholeRun, carry_out,
+    group_runs, progressed, whole_run,
 };
 pub use self::token::{LONGEST_SECS, NewSecret, REMEMBERED_SECS, as_actor};
 pub(crate) use self::trouble::Trouble;

@@ -8,20 +8,22 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::args::{BulkArgs, BulkVerb, SelectionArgs, SimpleVerb};
+use crate::desk::Desk;
 use crate::exit::{Exit, Problem};
 use crate::output::{self, Format};
-use crate::settings::DatabaseSettings;
-use crate::signing::{self, client, operator};
+use crate::signing::{self, operator};
 
 /// How many refused or failed runs are told; JSON has as many.
 const TOLD: i64 = 100;
 
-pub(super) async fn bulk(
-    conn: &mut PgConnection,
-    database: &DatabaseSettings,
-    verb: &BulkVerb,
-) -> Result<Exit, Problem> {
-    let client = client(database).await?;
+pub(super) async fn bulk(desk: &mut Desk, verb: &BulkVerb) -> Result<Exit, Problem> {
+    let Desk::Direct(direct) = desk else {
+        return Err(Problem::new("bulk actions are not carried out over the API")
+            .next("use the console, or --database-url")
+            .exit(Exit::Usage));
+    };
+    let client = direct.client().await?;
+    let conn = direct.conn();
     match verb {
         BulkVerb::Bulk(args) => start(conn, &client, args).await,
         BulkVerb::BulkResume { bulk_id, output } => {
