@@ -3,7 +3,7 @@
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
-use makegood::{Change, Foreseen, Operator};
+use makegood::{Change, Error, Foreseen, Operator};
 use uuid::Uuid;
 
 use super::Trouble;
@@ -12,7 +12,7 @@ use super::token::Caller;
 use super::trouble::told;
 use crate::app::{App, Shared};
 use crate::body::Body;
-use crate::console::rank_of;
+use crate::console::{Record, rank_of};
 use crate::envelope::Answer;
 use crate::error::{ApiError, ApiResult};
 use crate::observe;
@@ -54,7 +54,14 @@ pub(super) async fn act(
             Some(version) => hand.expecting(version),
             None => hand,
         };
-        carry_out(&hand, run_id, &what).await.map_err(told)
+        let acted = carry_out(&hand, run_id, &what).await;
+        if let Err(Error::Refused { refusal, .. }) = &acted {
+            let why = format!("{refusal}; {} (wanted because: {reason})", refusal.next());
+            let (actor, target) = (caller.actor(), run_id.to_string());
+            let record = Record::of(&actor, what.kind().as_str(), &target).because(&why).refused();
+            record.write(&mut *shared.pool.acquire().await?).await?;
+        }
+        acted.map_err(told)
     });
     Ok(Answer::ok("it is on record", acted.await?))
 }

@@ -21,4 +21,5 @@ mod stuck;
 #[path = "../api/support.rs"]
 #[allow(dead_code, reason = "shared with the API's tests; each uses its own part")]
 mod support;
+mod tokens;
 mod trade;

@@ -38,9 +38,9 @@ impl DeskSettings {
         let surroundings =
             Surroundings::read(&args.database.surroundings, OPERATOR_LOG, &mut faults);
         let url = address(url, &mut faults);
-        let token = token(args.api_token_file.as_deref(), &mut faults);
-        let both = url.zip(token).map(|(url, token)| (Self::Api { url, token }, surroundings));
-        faults.settle(both)
+        let (url, surroundings) = faults.settle(url.map(|url| (url, surroundings)))?;
+        let token = token(args.api_token_file.as_deref())?;
+        Ok((Self::Api { url, token }, surroundings))
     }
 }
 
@@ -95,28 +95,34 @@ fn address(url: &str, faults: &mut Faults) -> Option<Url> {
     }
 }
 
-fn token(file: Option<&Path>, faults: &mut Faults) -> Option<SecretString> {
+fn token(file: Option<&Path>) -> Result<SecretString, Problem> {
     let env = "MAKEGOOD_API_TOKEN";
-    let next = "make one: `makegood operators token create`, or the console under Your account";
+    let lacking = |why: String| {
+        Problem::new("there is no token for the API")
+            .because(why)
+            .next("make one: `makegood operators token create`, or the console under Your account")
+            .exit(Exit::Usage)
+    };
     let variable = std::env::var(env).ok().filter(|token| !token.trim().is_empty());
-    let token = match (variable, file) {
-        (Some(token), _) => token,
-        (None, Some(file)) => match fs::read_to_string(file) {
-            Ok(text) => text.lines().next().unwrap_or_default().to_owned(),
-            Err(error) => {
-                faults.add("MAKEGOOD_API_TOKEN_FILE", format!("cannot be read: {error}"), next);
-                return None;
-            }
-        },
-        (None, None) => String::new(),
+    let (token, place) = match (variable, file) {
+        (Some(token), _) => (token, env.to_owned()),
+        (None, Some(file)) => {
+            let place = file.display().to_string();
+            let text = fs::read_to_string(file)
+                .map_err(|error| lacking(format!("{place} cannot be read: {error}")))?;
+            (text.lines().next().unwrap_or_default().to_owned(), place)
+        }
+        (None, None) => {
+            return Err(lacking(format!(
+                "{env} is not set, and MAKEGOOD_API_TOKEN_FILE (--api-token-file) names no file"
+            )));
+        }
     };
     let token = token.trim();
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let why = if token.is_empty() { "is not set" } else { "is no token" };
-        faults.add(env, why, next);
-        return None;
+        return Err(lacking(format!("{place} has none in its first line")));
     }
-    Some(token.into())
+    Ok(token.into())
 }
 
 #[cfg(test)]
