@@ -5,7 +5,8 @@ mod direct;
 mod remote;
 mod trouble;
 
-use api::operations::{Acted, GroupRuns, Progressed, WholeRun};
+use api::operations::{Acted, BulkAsk, BulkShown, Frozen, GroupRuns, Progressed, WholeRun};
+use makegood::bulk::{Preview, Progress, Selection};
 use makegood::inspect::{IncidentGroup, RunPage, RunSummary, SettingAction, WorkerView};
 use makegood::{Change, Foreseen, QueueStatus, RunFilter, ScheduleView, Setting, StuckAt, Verb};
 use uuid::Uuid;
@@ -33,6 +34,18 @@ pub(crate) struct Signed {
     /// Nobody over the API: there the token says who.
     actor: Option<String>,
     reason: String,
+}
+
+impl Signed {
+    /// The same person, for another reason.
+    pub(crate) fn because(&self, reason: &str) -> Self {
+        Self { reason: reason.to_owned(), ..self.clone() }
+    }
+
+    /// A verb for many runs, as this person asks for it.
+    pub(crate) fn bulk(&self, what: Verb, selection: Selection, per_second: u32) -> BulkAsk {
+        BulkAsk { what, selection, per_second, reason: self.reason.clone() }
+    }
 }
 
 /// Which ids mean a run.
@@ -196,5 +209,46 @@ impl Desk {
         setting: &Setting,
     ) -> Result<Change, Trouble> {
         ask!(self, set(signed, setting))
+    }
+
+    /// Which runs a bulk action would be for.
+    pub(crate) async fn bulk_preview(
+        &mut self,
+        signed: &Signed,
+        bulk: BulkAsk,
+    ) -> Result<Preview, Trouble> {
+        ask!(self, bulk_preview(signed, bulk))
+    }
+
+    /// Freezes which runs a bulk action is for, and does nothing to them.
+    pub(crate) async fn bulk_freeze(
+        &mut self,
+        signed: &Signed,
+        bulk: BulkAsk,
+    ) -> Result<Frozen, Trouble> {
+        ask!(self, bulk_freeze(signed, bulk))
+    }
+
+    /// Sees a bulk action to its end: carries it out, or has the API do so and looks on.
+    pub(crate) async fn bulk_run(
+        &mut self,
+        bulk_id: Uuid,
+        progress: impl FnMut(&Progress),
+    ) -> Result<Progress, Trouble> {
+        ask!(self, bulk_run(bulk_id, progress))
+    }
+
+    /// Stops a bulk action.
+    pub(crate) async fn bulk_cancel(
+        &mut self,
+        signed: &Signed,
+        bulk_id: Uuid,
+    ) -> Result<(), Trouble> {
+        ask!(self, bulk_cancel(signed, bulk_id))
+    }
+
+    /// How far a bulk action is.
+    pub(crate) async fn bulk_shown(&mut self, bulk_id: Uuid) -> Result<BulkShown, Trouble> {
+        ask!(self, bulk_shown(bulk_id))
     }
 }

@@ -29,6 +29,32 @@ impl Workflow for Nightly {
     }
 }
 
+/// A workflow of which there are many runs.
+struct Errand;
+
+impl Workflow for Errand {
+    type Input = u32;
+    type Output = ();
+    const NAME: &'static str = "errand";
+
+    async fn run(_: Ctx, _: u32) -> WorkflowResult<()> {
+        Ok(())
+    }
+}
+
+fn start_errands(cell: &TestCell, number: u32) {
+    cell.runtime.block_on(async {
+        let database = Database::new(&cell.url, cell.cell.name()).unwrap();
+        let client = Client::connect(&database).await.unwrap();
+        let pool = database.pool("test", 1).await.unwrap();
+        let mut tx = pool.begin().await.unwrap();
+        for n in 0..number {
+            client.start::<Errand>(&mut tx, &format!("errand:{n}"), &n).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+    });
+}
+
 fn keep_schedule(cell: &TestCell) {
     cell.runtime.block_on(async {
         let database = Database::new(&cell.url, cell.cell.name()).unwrap();
@@ -368,4 +394,58 @@ fn where_to_ask_and_with_what_is_told_before_anything_is_asked() {
     let other = asked("MAKEGOOD_API_TOKEN", &ada, &other);
     assert_eq!(other.code, Some(2), "nobody acts under another's name");
     assert!(other.err.contains("whoever's token it is acts"), "{}", other.err);
+}
+
+const MANY: u32 = 30;
+
+#[test]
+fn a_bulk_action_over_the_api_is_looked_at_carried_out_followed_and_stopped() {
+    let cell = TestCell::new();
+    start_errands(&cell, MANY);
+    let api = Api::of(&cell);
+    let (ada, eve) = (token(&cell, "ada", "operator"), token(&cell, "eve", "viewer"));
+    let bulk = |verb: &'static str| {
+        ["runs", "bulk", verb, "--workflow", "errand", "--reason", "the road is shut"]
+    };
+    let look = [&bulk("pause")[..], &["--dry-run"]].concat();
+    alike(&look, &cell.run(&look), &api.run(&ada, &look));
+    let unasked = api.run(&ada, &bulk("pause"));
+    assert_eq!(unasked.code, Some(2), "nobody can be asked: {}", unasked.err);
+    let meant = [&bulk("pause")[..], &["--yes", "--rate", "1000", "-o", "json"]].concat();
+    let refused = api.run(&eve, &meant);
+    assert_eq!(refused.code, Some(1), "a viewer looks: {}", refused.err);
+    let paused = api.run(&ada, &meant);
+    assert_eq!(paused.code, Some(0), "{}", paused.err);
+    let shown = json(&paused.out);
+    assert_eq!((&shown["bulk"]["done"], &shown["bulk"]["state"]), (&MANY.into(), &"DONE".into()));
+    let written = "select count(*)::text
+                   from operator_actions
+                   where verb = 'pause' and actor = 'ada' and bulk_id is not null";
+    assert_eq!(cell.text(written), Some(MANY.to_string()), "each run has its action");
+    let named = "select string_agg(verb, ' ' order by at)
+                 from console_actions
+                 where actor = 'ada (token desk)'";
+    assert_eq!(cell.text(named).as_deref(), Some("freeze_bulk begin_bulk"), "the token is named");
+
+    let mut slowly = command(&[&bulk("resume")[..], &["--yes", "--rate", "2"]].concat());
+    slowly.env("MAKEGOOD_API_URL", api.url()).env("MAKEGOOD_API_TOKEN", &ada);
+    let mut slowly = slowly.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = slowly.stderr.take().unwrap();
+    let line = support::read_until(&mut told, "\n");
+    let bulk_id = line.trim().strip_prefix("Bulk action ").unwrap();
+    let bob = token(&cell, "bob", "admin");
+    let others = api.run(&bob, &["runs", "bulk-resume", bulk_id]);
+    assert_eq!(others.code, Some(1), "it would bear another's name: {}", others.err);
+    assert!(others.err.contains("it is ada's"), "{}", others.err);
+    let stop = ["runs", "bulk-cancel", bulk_id, "--reason", "it does not help"];
+    let stopped = api.run(&bob, &stop);
+    assert_eq!(stopped.code, Some(0), "but anybody who may act stops it: {}", stopped.err);
+    assert_eq!(slowly.wait().unwrap().code(), Some(0), "whoever looks on is told of its end");
+    let out = support::read_until(&mut slowly.stdout.take().unwrap(), "CANCELLED");
+    assert!(out.ends_with("CANCELLED"), "{out}");
+    let left = cell.text("select count(*)::text from tasks where state = 'PAUSED'").unwrap();
+    assert!(left.parse::<u32>().unwrap() > 0, "runs whose turn had not come are as they were");
+    assert_eq!(api.run(&bob, &stop).code, Some(3), "it is over");
+    let shown = ["runs", "bulk-show", bulk_id];
+    alike(&shown, &cell.run(&shown), &api.run(&ada, &shown));
 }

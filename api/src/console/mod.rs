@@ -41,7 +41,7 @@ use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, post};
 
 pub(crate) use self::act::rank_of;
-pub(crate) use self::bulk::Bulks;
+pub(crate) use self::bulk::{Bulks, KEEPER, kind_of};
 pub(crate) use self::record::Record;
 pub(crate) use self::run::redact;
 pub(crate) use self::veil::veil;

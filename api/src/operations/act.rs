@@ -18,7 +18,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::observe;
 
 /// Whoever only looks has no reason yet.
-const LOOKED: &str = "looked at what it would do";
+pub(super) const LOOKED: &str = "looked at what it would do";
 
 /// `POST /api/v1/operations/runs/{run_id}/foresee`: tried, and taken back.
 pub(super) async fn foresee(

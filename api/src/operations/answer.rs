@@ -1,7 +1,9 @@
 //! What operations are asked and answer with. The command line reads the same, here or over HTTP.
 
+use makegood::bulk::{Preview, Selection};
 use makegood::inspect::{
-    self, OpenIncident, OperatorAction, PastIncident, RunDetail, RunPage, RunSummary, StepView,
+    self, BulkItem, BulkView, OpenIncident, OperatorAction, PastIncident, RunDetail, RunPage,
+    RunSummary, StepView,
 };
 use makegood::{
     Carried, Client, Error, Operator, Refusal, RunFilter, StuckAt, Term, Verb, VerbKind, What,
@@ -13,6 +15,9 @@ use uuid::Uuid;
 
 /// The most children that are told.
 const CHILDREN: usize = 100;
+
+/// The most runs of each kind that are told of a bulk action.
+const TOLD: i64 = 100;
 
 /// How many groups of incidents are told.
 pub const GROUPS: i64 = 1_000;
@@ -80,6 +85,47 @@ pub struct SettingAsk {
     /// Why.
     #[serde(default)]
     pub reason: String,
+}
+
+/// A verb for many runs, as it is asked for; to look which those are it needs no reason.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct BulkAsk {
+    /// What is to be done to each.
+    pub what: Verb,
+    /// Which runs.
+    pub selection: Selection,
+    /// How many runs a second, 1 to 1,000.
+    pub per_second: u32,
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// Why something is to stop.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StopAsk {
+    /// Why.
+    pub reason: String,
+}
+
+/// A bulk action that is frozen, and not begun.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Frozen {
+    /// Its id.
+    pub bulk_id: Uuid,
+    /// Which runs it is for.
+    pub preview: Preview,
+}
+
+/// How far a bulk action is.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct BulkShown {
+    /// It itself.
+    pub bulk: BulkView,
+    /// The runs on which it was not carried out, the first hundred of each kind.
+    pub not_done: Vec<BulkItem>,
+    /// How its runs stand now: how many in each state.
+    pub states_now: Vec<(String, i64)>,
 }
 
 /// What came of a verb.
@@ -164,4 +210,21 @@ pub async fn carry_out(hand: &Operator, run_id: Uuid, verb: &Verb) -> Result<Act
     }
     let carried = hand.carry_out(run_id, verb).await?;
     Ok(Acted { carried, forked: None })
+}
+
+/// How far a bulk action is; `None` when there is none of this id.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn bulk_shown(
+    conn: &mut PgConnection,
+    bulk_id: Uuid,
+) -> Result<Option<BulkShown>, sqlx::Error> {
+    let Some(bulk) = inspect::bulk(&mut *conn, bulk_id).await? else { return Ok(None) };
+    let mut not_done = Vec::new();
+    for outcome in ["refused", "failed"] {
+        not_done.extend(inspect::bulk_items(&mut *conn, bulk_id, Some(outcome), TOLD).await?);
+    }
+    let states_now = inspect::bulk_states(conn, bulk_id).await?;
+    Ok(Some(BulkShown { bulk, not_done, states_now }))
 }

@@ -7,6 +7,7 @@
 mod act;
 mod answer;
 mod around;
+mod bulk;
 mod runs;
 mod token;
 mod trouble;
@@ -19,8 +20,8 @@ use axum::routing::{get, post};
 use crate::app::Shared;
 
 pub use self::answer::{
-    ACTIONS, Acted, Ask, GROUPS, GroupRuns, Progressed, SettingAsk, WholeRun, carry_out,
-    group_runs, progressed, whole_run,
+    ACTIONS, Acted, Ask, BulkAsk, BulkShown, Frozen, GROUPS, GroupRuns, Progressed, SettingAsk,
+    StopAsk, WholeRun, bulk_shown, carry_out, group_runs, progressed, whole_run,
 };
 pub use self::token::{LONGEST_SECS, NewSecret, REMEMBERED_SECS, as_actor};
 pub(crate) use self::trouble::Trouble;
@@ -44,6 +45,11 @@ pub(crate) fn router(app: &Shared) -> Router<Shared> {
         .route("/queues", get(around::queues))
         .route("/schedules", get(around::schedules))
         .route("/schedules/{name}/actions", get(around::schedule_actions))
+        .route("/bulk", post(bulk::freeze))
+        .route("/bulk/preview", post(bulk::preview))
+        .route("/bulk/{bulk_id}", get(bulk::show))
+        .route("/bulk/{bulk_id}/begin", post(bulk::begin))
+        .route("/bulk/{bulk_id}/stop", post(bulk::stop))
         .route("/settings/foresee", post(act::foresee_setting))
         .route("/settings", post(act::set))
         .route_layer(from_fn_with_state(Shared::clone(app), token::gate))

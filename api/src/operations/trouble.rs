@@ -21,6 +21,8 @@ pub(crate) enum Trouble {
     Rank { has: Rank, needs: Rank },
     #[error("there is no such run, or it is archived")]
     RunNotFound,
+    #[error("it is {owner}'s: it would bear another's name")]
+    NotYours { owner: String },
     #[error("no bulk action of this id could go on")]
     BulkNotFound,
     #[error("there is no schedule of this name")]
@@ -39,6 +41,7 @@ impl Trouble {
         match self {
             Self::Token { .. } => (S::UNAUTHORIZED, "TOKEN_REFUSED"),
             Self::Rank { .. } => (S::FORBIDDEN, "RANK_TOO_LOW"),
+            Self::NotYours { .. } => (S::FORBIDDEN, "NOT_YOURS"),
             Self::RunNotFound => (S::NOT_FOUND, "RUN_NOT_FOUND"),
             Self::BulkNotFound => (S::NOT_FOUND, "BULK_NOT_FOUND"),
             Self::ScheduleNotFound => (S::NOT_FOUND, "SCHEDULE_NOT_FOUND"),
@@ -57,6 +60,7 @@ impl Trouble {
                 "needs": needs,
                 "next": format!("ask somebody whose rank is {needs}, or for that rank"),
             }),
+            Self::NotYours { .. } => json!({ "next": "freeze the runs anew, under your own name" }),
             Self::RunNotFound => json!({ "next": "start it anew under another id" }),
             Self::BulkNotFound => json!({ "next": "look at it: it is over, or it never was" }),
             Self::ScheduleNotFound => json!({ "next": "list the schedules for their names" }),

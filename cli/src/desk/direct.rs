@@ -1,6 +1,10 @@
 //! The database itself as a desk: the engine's reads on one connection, its client for the rest.
 
-use api::operations::{Acted, GroupRuns, Progressed, WholeRun, group_runs, progressed, whole_run};
+use api::operations::{
+    Acted, BulkAsk, BulkShown, Frozen, GroupRuns, Progressed, WholeRun, bulk_shown, group_runs,
+    progressed, whole_run,
+};
+use makegood::bulk::{Bulk, Preview, Progress};
 use makegood::inspect::{self, IncidentGroup, RunPage, RunSummary, SettingAction, WorkerView};
 use makegood::{
     Change, Client, Error, Foreseen, Operator, QueueStatus, RunFilter, ScheduleView, Setting,
@@ -28,11 +32,7 @@ impl Direct {
         Ok(Self { database, conn, client: None })
     }
 
-    pub(crate) fn conn(&mut self) -> &mut PgConnection {
-        &mut self.conn
-    }
-
-    pub(crate) async fn client(&mut self) -> Result<Client, Problem> {
+    async fn client(&mut self) -> Result<Client, Problem> {
         if let Some(client) = &self.client {
             return Ok(client.clone());
         }
@@ -40,7 +40,7 @@ impl Direct {
         Ok(self.client.insert(client).clone())
     }
 
-    pub(super) async fn hand(&mut self, signed: &Signed) -> Result<Operator, Trouble> {
+    async fn hand(&mut self, signed: &Signed) -> Result<Operator, Trouble> {
         let actor = signed.actor.as_deref().unwrap_or_default();
         Ok(self.client().await?.operator(actor, &signed.reason)?)
     }
@@ -147,5 +147,48 @@ impl Direct {
         setting: &Setting,
     ) -> Result<Change, Trouble> {
         Ok(self.hand(signed).await?.set(setting).await?)
+    }
+
+    async fn bulk(&mut self, signed: &Signed, ask: BulkAsk) -> Result<Bulk, Trouble> {
+        let BulkAsk { what, selection, per_second, .. } = ask;
+        Ok(self.hand(signed).await?.bulk(what, selection).per_second(per_second))
+    }
+
+    pub(super) async fn bulk_preview(
+        &mut self,
+        signed: &Signed,
+        ask: BulkAsk,
+    ) -> Result<Preview, Trouble> {
+        Ok(self.bulk(signed, ask).await?.preview().await?)
+    }
+
+    pub(super) async fn bulk_freeze(
+        &mut self,
+        signed: &Signed,
+        ask: BulkAsk,
+    ) -> Result<Frozen, Trouble> {
+        let (bulk_id, preview) = self.bulk(signed, ask).await?.freeze().await?;
+        Ok(Frozen { bulk_id, preview })
+    }
+
+    pub(super) async fn bulk_run(
+        &mut self,
+        bulk_id: Uuid,
+        progress: impl FnMut(&Progress),
+    ) -> Result<Progress, Trouble> {
+        Ok(self.client().await?.bulk_run(bulk_id, progress).await?)
+    }
+
+    pub(super) async fn bulk_cancel(
+        &mut self,
+        signed: &Signed,
+        bulk_id: Uuid,
+    ) -> Result<(), Trouble> {
+        let actor = signed.actor.as_deref().unwrap_or_default();
+        Ok(self.client().await?.bulk_cancel(bulk_id, actor, &signed.reason).await?)
+    }
+
+    pub(super) async fn bulk_shown(&mut self, bulk_id: Uuid) -> Result<BulkShown, Trouble> {
+        bulk_shown(&mut self.conn, bulk_id).await?.ok_or(Trouble::BulkNotFound)
     }
 }

@@ -2,16 +2,26 @@
 
 mod wire;
 
-use api::operations::{Acted, Ask, GroupRuns, Progressed, SettingAsk, WholeRun};
-use makegood::inspect::{IncidentGroup, RunPage, RunSummary, SettingAction, WorkerView};
+use std::time::Duration;
+
+use api::operations::{
+    Acted, Ask, BulkAsk, BulkShown, Frozen, GroupRuns, Progressed, SettingAsk, StopAsk, WholeRun,
+};
+use makegood::bulk::{Preview, Progress};
+use makegood::inspect::{BulkView, IncidentGroup, RunPage, RunSummary, SettingAction, WorkerView};
 use makegood::{Change, Foreseen, QueueStatus, RunFilter, ScheduleView, Setting, StuckAt, Verb};
 use reqwest::Url;
 use secrecy::SecretString;
+use serde_json::Value;
+use tokio::time::interval;
 use uuid::Uuid;
 
 use self::wire::Wire;
 use super::{Naming, Signed, Trouble};
 use crate::exit::Problem;
+
+/// Between two looks at a bulk action that the API carries out.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// The API, and the token for it.
 pub(crate) struct Remote {
@@ -106,5 +116,53 @@ impl Remote {
     pub(super) async fn set(&self, signed: &Signed, setting: &Setting) -> Result<Change, Trouble> {
         let ask = SettingAsk { what: setting.clone(), reason: signed.reason.clone() };
         self.wire.post(&["settings"], &ask, None).await
+    }
+
+    pub(super) async fn bulk_preview(&self, _: &Signed, ask: BulkAsk) -> Result<Preview, Trouble> {
+        self.wire.post(&["bulk", "preview"], &ask, None).await
+    }
+
+    pub(super) async fn bulk_freeze(&self, _: &Signed, ask: BulkAsk) -> Result<Frozen, Trouble> {
+        self.wire.post(&["bulk"], &ask, None).await
+    }
+
+    /// The API carries it out, also when nobody looks on any more.
+    pub(super) async fn bulk_run(
+        &self,
+        bulk_id: Uuid,
+        mut progress: impl FnMut(&Progress),
+    ) -> Result<Progress, Trouble> {
+        let begin = bulk_id.to_string();
+        let () = self.wire.post(&["bulk", &begin, "begin"], &Value::Null, None).await?;
+        let mut pace = interval(LOOK);
+        loop {
+            pace.tick().await;
+            let BulkShown { bulk, .. } = self.bulk_shown(bulk_id).await?;
+            let now = standing(&bulk);
+            progress(&now);
+            if !matches!(bulk.state.as_str(), "FROZEN" | "RUNNING") {
+                return Ok(now);
+            }
+        }
+    }
+
+    pub(super) async fn bulk_cancel(&self, signed: &Signed, bulk_id: Uuid) -> Result<(), Trouble> {
+        let ask = StopAsk { reason: signed.reason.clone() };
+        self.wire.post(&["bulk", &bulk_id.to_string(), "stop"], &ask, None).await
+    }
+
+    pub(super) async fn bulk_shown(&self, bulk_id: Uuid) -> Result<BulkShown, Trouble> {
+        self.wire.get(&["bulk", &bulk_id.to_string()], "").await
+    }
+}
+
+fn standing(bulk: &BulkView) -> Progress {
+    let count = |n: i64| u64::try_from(n).unwrap_or_default();
+    Progress {
+        total: count(bulk.total),
+        done: count(bulk.done),
+        ordered: count(bulk.ordered),
+        refused: count(bulk.refused),
+        failed: count(bulk.failed),
     }
 }
