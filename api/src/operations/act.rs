@@ -1,13 +1,14 @@
 //! Acting: verbs on one run, and changes of queues and schedules. Each is written down under the
 //! caller's name and that of the token, in the transaction that does it.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
-use makegood::{Change, Error, Foreseen, Operator};
+use makegood::{Change, Error, Foreseen, Operator, Verb};
 use uuid::Uuid;
 
 use super::Trouble;
 use super::answer::{Acted, Ask, SettingAsk, carry_out};
+use super::part::Part;
 use super::token::Caller;
 use super::trouble::told;
 use crate::app::{App, Shared};
@@ -24,10 +25,10 @@ pub(super) const LOOKED: &str = "looked at what it would do";
 pub(super) async fn foresee(
     caller: Caller,
     State(app): State<Shared>,
-    Path(run_id): Path<Uuid>,
+    Part(run_id): Part<Uuid>,
     Body(Ask { what, .. }): Body<Ask>,
 ) -> ApiResult<Answer<Foreseen>> {
-    caller.needs(rank_of(what.kind()))?;
+    allowed(&app, &caller, run_id, &what).await?;
     let shared = Shared::clone(&app);
     let seen = app.finish(async move {
         let hand = hand(&shared, &caller, LOOKED)?;
@@ -41,11 +42,11 @@ pub(super) async fn foresee(
 pub(super) async fn act(
     caller: Caller,
     State(app): State<Shared>,
-    Path(run_id): Path<Uuid>,
+    Part(run_id): Part<Uuid>,
     headers: HeaderMap,
     Body(Ask { what, reason }): Body<Ask>,
 ) -> ApiResult<Answer<Acted>> {
-    caller.needs(rank_of(what.kind()))?;
+    allowed(&app, &caller, run_id, &what).await?;
     let expected = expected(&headers)?;
     let shared = Shared::clone(&app);
     let acted = app.finish(async move {
@@ -64,6 +65,12 @@ pub(super) async fn act(
         acted.map_err(told)
     });
     Ok(Answer::ok("it is on record", acted.await?))
+}
+
+/// Whether the rank suffices for the verb.
+async fn allowed(app: &Shared, caller: &Caller, run_id: Uuid, verb: &Verb) -> ApiResult<()> {
+    let kind = verb.kind();
+    caller.require(app, rank_of(kind), (kind.as_str(), &run_id.to_string())).await
 }
 
 /// The version that the caller looked at, if the request names one.

@@ -1,11 +1,12 @@
 //! Reading what is around the runs: incidents, workers, queues, schedules.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use makegood::inspect::{self, IncidentGroup, SettingAction, WorkerView};
 use makegood::{QueueStatus, ScheduleView};
 use serde::Deserialize;
 
 use super::answer::{ACTIONS, GROUPS, GroupRuns, group_runs};
+use super::part::Part;
 use super::trouble::told;
 use crate::app::Shared;
 use crate::body::Parameters;
@@ -32,7 +33,7 @@ pub(super) struct Asked {
 /// `GET /api/v1/operations/incidents/{fingerprint}`: its runs, and how alike ones were resolved.
 pub(super) async fn incident(
     State(app): State<Shared>,
-    Path(fingerprint): Path<String>,
+    Part(fingerprint): Part<String>,
     Parameters(Asked { limit }): Parameters<Asked>,
 ) -> ApiResult<Answer<GroupRuns>> {
     let shared = Shared::clone(&app);
@@ -72,7 +73,7 @@ pub(super) async fn schedules(State(app): State<Shared>) -> ApiResult<Answer<Vec
 /// `GET /api/v1/operations/schedules/{name}/actions`: what operators did to it.
 pub(super) async fn schedule_actions(
     State(app): State<Shared>,
-    Path(name): Path<String>,
+    Part(name): Part<String>,
 ) -> ApiResult<Answer<Vec<SettingAction>>> {
     let shared = Shared::clone(&app);
     let actions = app.finish(async move {

@@ -1,7 +1,7 @@
 //! One verb for many runs: looked at, frozen, begun, followed, stopped. This process carries it out,
 //! as it does those of the console.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use domain::Rank;
 use makegood::bulk::Preview;
 use makegood::{Operator, inspect};
@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::Trouble;
 use super::act::{LOOKED, hand};
 use super::answer::{BulkAsk, BulkShown, Frozen, StopAsk, bulk_shown};
+use super::part::Part;
 use super::token::Caller;
 use super::trouble::told;
 use crate::app::{App, Shared};
@@ -25,7 +26,7 @@ pub(super) async fn preview(
     State(app): State<Shared>,
     Body(ask): Body<BulkAsk>,
 ) -> ApiResult<Answer<Preview>> {
-    check(&caller, &ask)?;
+    check(&app, &caller, &ask).await?;
     let shared = Shared::clone(&app);
     let preview = app.finish(async move {
         let BulkAsk { what, selection, per_second, .. } = ask;
@@ -41,7 +42,7 @@ pub(super) async fn freeze(
     State(app): State<Shared>,
     Body(ask): Body<BulkAsk>,
 ) -> ApiResult<Answer<Frozen>> {
-    check(&caller, &ask)?;
+    check(&app, &caller, &ask).await?;
     let shared = Shared::clone(&app);
     let frozen = app.finish(async move {
         let BulkAsk { what, selection, per_second, reason } = ask;
@@ -61,7 +62,7 @@ pub(super) async fn freeze(
 pub(super) async fn begin(
     caller: Caller,
     State(app): State<Shared>,
-    Path(bulk_id): Path<Uuid>,
+    Part(bulk_id): Part<Uuid>,
 ) -> ApiResult<Answer<()>> {
     let shared = Shared::clone(&app);
     app.finish(async move { start(&shared, &caller, bulk_id).await }).await?;
@@ -69,14 +70,15 @@ pub(super) async fn begin(
     Ok(Answer::accepted("it is under way", ()))
 }
 
-async fn start(app: &App, caller: &Caller, bulk_id: Uuid) -> ApiResult<()> {
+async fn start(app: &Shared, caller: &Caller, bulk_id: Uuid) -> ApiResult<()> {
     let mut tx = app.pool.begin().await?;
     let bulk = inspect::bulk(&mut tx, bulk_id).await?.ok_or(Trouble::BulkNotFound)?;
     if bulk.actor != caller.operator {
         return Err(Trouble::NotYours { owner: bulk.actor }.into());
     }
     // A verb that nobody knows is nobody's to use.
-    caller.needs(kind_of(&bulk.verb).map_or(Rank::Admin, rank_of))?;
+    let needs = kind_of(&bulk.verb).map_or(Rank::Admin, rank_of);
+    caller.require(app, needs, ("begin_bulk", &bulk_id.to_string())).await?;
     if bulk.state == "RUNNING" {
         return Ok(());
     }
@@ -90,7 +92,7 @@ async fn start(app: &App, caller: &Caller, bulk_id: Uuid) -> ApiResult<()> {
 pub(super) async fn stop(
     caller: Caller,
     State(app): State<Shared>,
-    Path(bulk_id): Path<Uuid>,
+    Part(bulk_id): Part<Uuid>,
     Body(StopAsk { reason }): Body<StopAsk>,
 ) -> ApiResult<Answer<()>> {
     let shared = Shared::clone(&app);
@@ -107,7 +109,7 @@ pub(super) async fn stop(
 /// `GET /api/v1/operations/bulk/{bulk_id}`
 pub(super) async fn show(
     State(app): State<Shared>,
-    Path(bulk_id): Path<Uuid>,
+    Part(bulk_id): Part<Uuid>,
 ) -> ApiResult<Answer<BulkShown>> {
     let shared = Shared::clone(&app);
     let shown = app
@@ -116,8 +118,9 @@ pub(super) async fn show(
 }
 
 /// Refuses what no bulk action may be.
-fn check(caller: &Caller, ask: &BulkAsk) -> ApiResult<()> {
-    caller.needs(rank_of(ask.what.kind()))?;
+async fn check(app: &Shared, caller: &Caller, ask: &BulkAsk) -> ApiResult<()> {
+    let kind = ask.what.kind();
+    caller.require(app, rank_of(kind), (kind.as_str(), "many runs")).await?;
     let unusable = |message: &str| {
         Err(Trouble::Unusable { code: "BAD_BULK", message: message.to_owned() }.into())
     };

@@ -8,6 +8,7 @@ mod act;
 mod answer;
 mod around;
 mod bulk;
+mod part;
 mod runs;
 mod token;
 mod trouble;

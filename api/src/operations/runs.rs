@@ -1,6 +1,6 @@
 //! Reading runs: lists, the runs that a name means, one of them.
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use makegood::inspect::{self, RunPage, RunSummary};
 use makegood::{RunFilter, StuckAt};
 use serde::Deserialize;
@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::Trouble;
 use super::answer::{Progressed, WholeRun, progressed, whole_run};
+use super::part::Part;
 use super::trouble::told;
 use crate::app::Shared;
 use crate::body::Parameters;
@@ -60,7 +61,7 @@ pub(super) async fn search(
 /// `GET /api/v1/operations/runs/{run_id}`
 pub(super) async fn whole(
     State(app): State<Shared>,
-    Path(run_id): Path<Uuid>,
+    Part(run_id): Part<Uuid>,
 ) -> ApiResult<Answer<WholeRun>> {
     let shared = Shared::clone(&app);
     let whole = app.finish(async move {
@@ -74,7 +75,7 @@ pub(super) async fn whole(
 /// `GET /api/v1/operations/runs/{run_id}/progress`
 pub(super) async fn progress(
     State(app): State<Shared>,
-    Path(run_id): Path<Uuid>,
+    Part(run_id): Part<Uuid>,
 ) -> ApiResult<Answer<Progressed>> {
     let shared = Shared::clone(&app);
     let now = app
@@ -86,7 +87,7 @@ pub(super) async fn progress(
 /// `GET /api/v1/operations/runs/{run_id}/stuck-at`
 pub(super) async fn stuck_at(
     State(app): State<Shared>,
-    Path(run_id): Path<Uuid>,
+    Part(run_id): Part<Uuid>,
 ) -> ApiResult<Answer<Option<StuckAt>>> {
     let shared = Shared::clone(&app);
     let at: Option<StuckAt> = app

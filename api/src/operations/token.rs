@@ -16,7 +16,7 @@ use store::console_tokens::{self, Ended, Holder};
 
 use super::Trouble;
 use crate::app::Shared;
-use crate::console::{redact, veil};
+use crate::console::{Record, redact, veil};
 use crate::envelope::Answer;
 use crate::error::{ApiError, ApiResult};
 
@@ -72,12 +72,26 @@ impl Caller {
         as_actor(&self.operator, &self.token)
     }
 
-    /// Whether the rank suffices.
-    pub(crate) fn needs(&self, needs: Rank) -> ApiResult<()> {
+    /// Lets nobody pass whose rank does not suffice, and writes down who tried what.
+    pub(crate) async fn require(
+        &self,
+        app: &Shared,
+        needs: Rank,
+        (verb, target): (&str, &str),
+    ) -> ApiResult<()> {
         if self.rank >= needs {
             return Ok(());
         }
-        Err(Trouble::Rank { has: self.rank, needs }.into())
+        tracing::warn!(
+            target: "security", operator = self.operator, token = self.token, rank = %self.rank,
+            wanted = %needs, verb, "a rank does not suffice",
+        );
+        let trouble = Trouble::Rank { has: self.rank, needs };
+        let record = Record::of(&self.actor(), verb, target).because(&trouble.to_string());
+        let (record, shared) = (record.refused(), Shared::clone(app));
+        app.finish(async move { Ok(record.write(&mut *shared.pool.acquire().await?).await?) })
+            .await?;
+        Err(trouble.into())
     }
 }
 
@@ -97,21 +111,15 @@ pub(super) async fn me(caller: Caller) -> Answer<Caller> {
 
 /// Everybody reads; operators act. A viewer's answers are veiled, as the console's pages are.
 pub(super) async fn gate(State(app): State<Shared>, mut request: Request, next: Next) -> Response {
-    let known = caller(&app, request.headers()).await;
-    let wanted = if request.method() == Method::GET { Rank::Viewer } else { Rank::Operator };
-    let allowed = known.and_then(|caller| {
-        caller.needs(wanted).map(|()| caller.clone()).map_err(|error| {
-            tracing::warn!(
-                target: "security", operator = caller.operator, rank = %caller.rank,
-                wanted = %wanted, path = request.uri().path(), "a rank does not suffice",
-            );
-            error
-        })
-    });
-    let caller = match allowed {
+    let caller = match caller(&app, request.headers()).await {
         Ok(caller) => caller,
         Err(error) => return error.into_response(),
     };
+    let wanted = if request.method() == Method::GET { Rank::Viewer } else { Rank::Operator };
+    let path = request.uri().path().to_owned();
+    if let Err(error) = caller.require(&app, wanted, ("ask", &path)).await {
+        return error.into_response();
+    }
     let viewer = (caller.rank == Rank::Viewer).then(|| caller.operator.clone());
     request.extensions_mut().insert(caller);
     let response = next.run(request).await;

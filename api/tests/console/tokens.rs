@@ -111,7 +111,7 @@ async fn a_verb_names_the_version_that_was_looked_at_and_what_is_refused_is_writ
     let done = format!("operator_actions where actor = '{actor}' and request_id is not null");
     assert_eq!(shop.count(&done).await, 1);
     let refused = format!("console_actions where actor = '{actor}' and outcome = 'refused'");
-    assert_eq!(shop.count(&refused).await, 1, "the one that came too late");
+    assert_eq!(shop.count(&refused).await, 2, "the rank, and the one that came too late");
     let page = ada.get("/console/audit").await;
     assert!(page.has(&actor), "the audit names the token");
     shop.stop().await;
@@ -126,8 +126,10 @@ async fn a_viewer_s_token_acts_on_no_route_and_sees_no_recorded_value() {
     let source = include_str!("../../src/operations/mod.rs");
     let routes: Vec<_> = source.split(".route(").skip(1).collect();
     assert!(routes.len() > 10, "the routes are found");
+    let document = include_str!("../../../docs/console.md");
     for route in routes {
         let path = route.split('"').nth(1).unwrap();
+        assert!(document.contains(&format!("{path}`")), "the document names {path}");
         let path =
             path.replace("{run_id}", &run.to_string()).replace("{bulk_id}", &run.to_string());
         let path = path.replace("{name}", "x").replace("{fingerprint}", "f00d");
