@@ -101,7 +101,7 @@ fn forget(value: &mut Value) {
     match value {
         Value::Array(all) => all.iter_mut().for_each(forget),
         Value::Object(all) => {
-            for name in ["read_at", "at", "id", "forked", "due_at", "next_at"] {
+            for name in ["read_at", "at", "id", "version", "forked", "due_at", "next_at"] {
                 all.remove(name);
             }
             all.values_mut().for_each(forget);

@@ -97,15 +97,24 @@ pub(super) async fn foresee_setting(
     Ok(Answer::ok("what it would change", change.await?))
 }
 
-/// `POST /api/v1/operations/settings`
+/// `POST /api/v1/operations/settings`. With `If-Match`, only if it stands as it did when that version
+/// of it was foreseen.
 pub(super) async fn set(
     caller: Caller,
     State(app): State<Shared>,
+    headers: HeaderMap,
     Body(SettingAsk { what, reason }): Body<SettingAsk>,
 ) -> ApiResult<Answer<Change>> {
+    let expected = expected(&headers)?;
     let shared = Shared::clone(&app);
-    let change =
-        app.finish(async move { hand(&shared, &caller, &reason)?.set(&what).await.map_err(told) });
+    let change = app.finish(async move {
+        let hand = hand(&shared, &caller, &reason)?;
+        let hand = match &expected {
+            Some(version) => hand.expecting(version),
+            None => hand,
+        };
+        hand.set(&what).await.map_err(told)
+    });
     Ok(Answer::ok("it is on record", change.await?))
 }
 

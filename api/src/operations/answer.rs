@@ -222,7 +222,7 @@ pub async fn bulk_shown(
 ) -> Result<Option<BulkShown>, sqlx::Error> {
     let Some(bulk) = inspect::bulk(&mut *conn, bulk_id).await? else { return Ok(None) };
     let mut not_done = Vec::new();
-    for outcome in ["refused", "failed"] {
+    for outcome in ["refused", "changed", "failed"] {
         not_done.extend(inspect::bulk_items(&mut *conn, bulk_id, Some(outcome), TOLD).await?);
     }
     let states_now = inspect::bulk_states(conn, bulk_id).await?;

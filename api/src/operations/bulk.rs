@@ -48,11 +48,14 @@ pub(super) async fn freeze(
         let BulkAsk { what, selection, per_second, reason } = ask;
         let selected = json!(selection);
         let bulk = owner(&shared, &caller, &reason)?.bulk(what, selection);
-        let (bulk_id, preview) = bulk.per_second(per_second).freeze().await.map_err(told)?;
+        let mut tx = shared.pool.begin().await?;
+        let frozen = bulk.per_second(per_second).freeze_in(&mut tx).await;
+        let (bulk_id, preview) = frozen.map_err(told)?;
         let after = json!({ "selection": selected, "runs": preview.total });
         let record = Record::of(&caller.actor(), "freeze_bulk", &bulk_id.to_string());
         let record = record.because(&reason).changing(Value::Null, after);
-        record.write(&mut *shared.pool.acquire().await?).await?;
+        record.write(&mut tx).await?;
+        tx.commit().await?;
         Ok(Frozen { bulk_id, preview })
     });
     Ok(Answer::created("nothing is done yet: begin it", frozen.await?))
@@ -98,9 +101,12 @@ pub(super) async fn stop(
     let shared = Shared::clone(&app);
     app.finish(async move {
         let actor = caller.actor();
-        shared.client.bulk_cancel(bulk_id, &actor, &reason).await.map_err(told)?;
+        let mut tx = shared.pool.begin().await?;
+        let stopped = shared.client.bulk_cancel(&mut tx, bulk_id, &actor, &reason).await;
+        stopped.map_err(told)?;
         let record = Record::of(&actor, "stop_bulk", &bulk_id.to_string()).because(&reason);
-        Ok(record.write(&mut *shared.pool.acquire().await?).await?)
+        record.write(&mut tx).await?;
+        Ok(tx.commit().await?)
     })
     .await?;
     Ok(Answer::ok("it is stopped", ()))

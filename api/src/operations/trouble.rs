@@ -25,6 +25,10 @@ pub(crate) enum Trouble {
     NotYours { owner: String },
     #[error("no bulk action of this id could go on")]
     BulkNotFound,
+    #[error("it was frozen more than an hour ago")]
+    BulkExpired,
+    #[error("{name} has changed since you looked")]
+    SettingChanged { name: String },
     #[error("there is no schedule of this name")]
     ScheduleNotFound,
     /// The engine refuses it as it stands.
@@ -44,6 +48,8 @@ impl Trouble {
             Self::NotYours { .. } => (S::FORBIDDEN, "NOT_YOURS"),
             Self::RunNotFound => (S::NOT_FOUND, "RUN_NOT_FOUND"),
             Self::BulkNotFound => (S::NOT_FOUND, "BULK_NOT_FOUND"),
+            Self::BulkExpired => (S::CONFLICT, "BULK_EXPIRED"),
+            Self::SettingChanged { .. } => (S::PRECONDITION_FAILED, "SETTING_CHANGED"),
             Self::ScheduleNotFound => (S::NOT_FOUND, "SCHEDULE_NOT_FOUND"),
             Self::Refused(refusal) => match **refusal {
                 Refusal::MovedOn { .. } => (S::PRECONDITION_FAILED, "REFUSED"),
@@ -63,6 +69,8 @@ impl Trouble {
             Self::NotYours { .. } => json!({ "next": "freeze the runs anew, under your own name" }),
             Self::RunNotFound => json!({ "next": "start it anew under another id" }),
             Self::BulkNotFound => json!({ "next": "look at it: it is over, or it never was" }),
+            Self::BulkExpired => json!({ "next": "freeze its runs anew, and look at them" }),
+            Self::SettingChanged { .. } => json!({ "next": "look at it again, and decide anew" }),
             Self::ScheduleNotFound => json!({ "next": "list the schedules for their names" }),
             Self::Refused(refusal) => json!({ "refusal": refusal, "next": refusal.next() }),
             Self::Unusable { .. } => json!({ "next": "correct what was sent" }),
@@ -88,6 +96,8 @@ pub(super) fn told(error: Error) -> ApiError {
     match error {
         Error::RunNotFound(_) => Trouble::RunNotFound.into(),
         Error::BulkNotFound(_) => Trouble::BulkNotFound.into(),
+        Error::BulkExpired(_) => Trouble::BulkExpired.into(),
+        Error::SettingChanged(name) => Trouble::SettingChanged { name }.into(),
         Error::ScheduleNotFound(_) => Trouble::ScheduleNotFound.into(),
         Error::Refused { refusal, .. } => Trouble::Refused(refusal).into(),
         Error::Queue(_) => unusable("BAD_QUEUE", error).into(),

@@ -185,7 +185,8 @@ impl Direct {
         bulk_id: Uuid,
     ) -> Result<(), Trouble> {
         let actor = signed.actor.as_deref().unwrap_or_default();
-        Ok(self.client().await?.bulk_cancel(bulk_id, actor, &signed.reason).await?)
+        let client = self.client().await?;
+        Ok(client.bulk_cancel(&mut self.conn, bulk_id, actor, &signed.reason).await?)
     }
 
     pub(super) async fn bulk_shown(&mut self, bulk_id: Uuid) -> Result<BulkShown, Trouble> {

@@ -163,6 +163,7 @@ fn standing(bulk: &BulkView) -> Progress {
         done: count(bulk.done),
         ordered: count(bulk.ordered),
         refused: count(bulk.refused),
+        changed: count(bulk.changed),
         failed: count(bulk.failed),
     }
 }

@@ -2,7 +2,7 @@
 
 use makegood::{Error, Refusal};
 
-use crate::exit::Problem;
+use crate::exit::{Exit, Problem};
 
 /// Why it was not done.
 #[derive(Debug)]
@@ -11,6 +11,8 @@ pub(crate) enum Trouble {
     RunNotFound,
     /// No bulk action of this id could go on.
     BulkNotFound,
+    /// The bulk action was frozen too long ago.
+    BulkExpired,
     /// No schedule has this name.
     ScheduleNotFound,
     /// The verb does not apply to the run as it stands.
@@ -30,6 +32,10 @@ impl Trouble {
         match self {
             Self::RunNotFound => problem.because("there is no such run, or it is archived"),
             Self::BulkNotFound => problem.because("it is over, or there is none of this id"),
+            Self::BulkExpired => problem
+                .because("it was frozen more than an hour ago")
+                .next("freeze its runs anew, and look at them")
+                .exit(Exit::Conflict),
             Self::ScheduleNotFound => problem.because("there is no schedule of this name"),
             Self::Refused(refusal) => problem.because(&refusal).next(refusal.next()),
             Self::BadQueue(why) => problem.because(why),
@@ -45,6 +51,7 @@ impl From<Error> for Trouble {
         match error {
             Error::RunNotFound(_) => Self::RunNotFound,
             Error::BulkNotFound(_) => Self::BulkNotFound,
+            Error::BulkExpired(_) => Self::BulkExpired,
             Error::ScheduleNotFound(_) => Self::ScheduleNotFound,
             Error::Refused { refusal, .. } => Self::Refused(refusal),
             Error::Queue(why) => Self::BadQueue(why),

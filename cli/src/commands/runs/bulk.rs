@@ -65,7 +65,8 @@ async fn carry_out(desk: &mut Desk, bulk_id: Uuid, format: Format) -> Result<Exi
     let ran = desk.bulk_run(bulk_id, |now: &Progress| {
         bar.set_length(now.total);
         bar.set_position(now.total.saturating_sub(now.left()));
-        bar.set_message(format!("{} refused, {} failed", now.refused, now.failed));
+        let Progress { refused, changed, failed, .. } = now;
+        bar.set_message(format!("{refused} refused, {changed} changed meanwhile, {failed} failed"));
     });
     let ran = ran.await;
     bar.finish_and_clear();
@@ -97,6 +98,7 @@ async fn show(desk: &mut Desk, bulk_id: Uuid, format: Format) -> Result<(), Prob
         ("done", bulk.done),
         ("ordered", bulk.ordered),
         ("refused", bulk.refused),
+        ("changed meanwhile", bulk.changed),
         ("failed", bulk.failed),
     ];
     output::data(&format!("Bulk action  {bulk_id} ({})", bulk.state));

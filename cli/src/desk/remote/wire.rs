@@ -147,6 +147,7 @@ fn trouble(status: StatusCode, failure: Failure) -> Trouble {
         ("REFUSED", Some(refusal)) => return Trouble::Refused(Box::new(refusal)),
         ("RUN_NOT_FOUND", _) => return Trouble::RunNotFound,
         ("BULK_NOT_FOUND", _) => return Trouble::BulkNotFound,
+        ("BULK_EXPIRED", _) => return Trouble::BulkExpired,
         ("SCHEDULE_NOT_FOUND", _) => return Trouble::ScheduleNotFound,
         ("BAD_QUEUE", _) => return Trouble::BadQueue(message),
         _ => {}
