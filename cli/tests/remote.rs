@@ -303,6 +303,9 @@ fn a_token_that_works_no_more_is_told_so_and_why() {
     assert_eq!(cell.run(&revoke).code, Some(0));
     tried(&anew, "the token desk of ada was revoked at");
     assert_eq!(cell.run(&revoke).code, Some(3), "it works no more");
+    let before = made(&cell, &["ada", "--name", "before"]);
+    assert_eq!(cell.run(&["operators", "set-password", "ada", "--actor", "root"]).code, Some(0));
+    tried(&before, "was revoked at");
     let last = made(&cell, &["ada", "--name", "last"]);
     assert_eq!(cell.run(&["operators", "disable", "ada", "--actor", "root"]).code, Some(0));
     tried(&last, "revoked at");
@@ -313,7 +316,11 @@ fn a_token_that_works_no_more_is_told_so_and_why() {
                 from console_actions
                 where actor = 'root' and verb like '%token'";
     let kept = cell.text(kept).unwrap();
-    assert_eq!(kept, "create_token desk, create_token desk, revoke_token desk, create_token last");
+    assert_eq!(
+        kept,
+        "create_token desk, create_token desk, revoke_token desk, create_token before, \
+         create_token last"
+    );
 }
 
 #[test]

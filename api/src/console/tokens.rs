@@ -6,16 +6,18 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
 use chrono::Utc;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::console_tokens::{self, NewToken, Token};
 use store::operators;
 
+use super::account;
 use super::icons::Icon;
 use super::moment::Moment;
 use super::page::{Frame, Here, Page, draw};
 use super::record::Record;
+use super::throttle::Subjects;
 use super::who::{Operator, Rank};
 use crate::app::Shared;
 use crate::error::ApiResult;
@@ -51,11 +53,13 @@ pub(crate) struct Given {
     name: String,
     rank: Rank,
     days: i64,
+    current: SecretString,
 }
 
 /// `GET /console/account/tokens`
 pub(crate) async fn show(who: Operator, State(app): State<Shared>) -> Page {
-    let given = Given { name: String::new(), rank: who.rank, days: 90 };
+    let given =
+        Given { name: String::new(), rank: who.rank, days: 90, current: String::new().into() };
     page(who, &app, given, None, None).await
 }
 
@@ -102,12 +106,16 @@ pub(crate) async fn make(
             "Name it with letters, digits, ., _, @ and -, such as the machine that it is for.";
         return page(who, &app, given, Some(fault.to_owned()), None).await;
     }
+    let subjects = match account::prove(&app, &who, &given.current, "create_token").await? {
+        Ok((subjects, _)) => subjects,
+        Err(fault) => return page(who, &app, given, Some(fault), None).await,
+    };
     let secret = NewSecret::make();
     let (operator, rank) = (who.name.clone(), given.rank);
     let new = NewToken { token_hash: secret.hash, operator, name, rank };
     let secs = given.days.saturating_mul(DAY_SECS);
     let shared = Shared::clone(&app);
-    let done = app.finish(async move { keep(&shared, &new, secs).await });
+    let done = app.finish(async move { keep(&shared, &new, secs, subjects).await });
     match done.await? {
         None => page(who, &app, given, None, Some(secret.text.expose_secret().to_owned())).await,
         Some(fault) => page(who, &app, given, Some(fault), None).await,
@@ -115,7 +123,16 @@ pub(crate) async fn make(
 }
 
 /// Keeps it, and writes it down; or why not.
-async fn keep(app: &Shared, new: &NewToken, secs: i64) -> ApiResult<Option<String>> {
+async fn keep(
+    app: &Shared,
+    new: &NewToken,
+    secs: i64,
+    subjects: Subjects,
+) -> ApiResult<Option<String>> {
+    let mut tx = app.pool.begin().await?;
+    subjects.succeeded(&mut tx).await?;
+    // The password was right, whatever becomes of the token.
+    tx.commit().await?;
     let mut tx = app.pool.begin().await?;
     console_tokens::forget_ended(&mut tx, REMEMBERED_SECS).await?;
     let made = match console_tokens::insert(&mut tx, new, secs).await {

@@ -5,7 +5,7 @@ use reqwest::header::IF_MATCH;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::browser::{Browser, sign_in};
+use crate::browser::{Browser, PASSWORD, sign_in};
 use crate::stuck::{state, stuck_checkout};
 use crate::support::{Reply, Shop, read};
 
@@ -13,7 +13,8 @@ const PAGE: &str = "/console/account/tokens";
 const ME: &str = "/api/v1/operations/me";
 
 async fn make(browser: &mut Browser<'_>, name: &str, rank: &str) -> String {
-    let made = browser.post(PAGE, &[("name", name), ("rank", rank), ("days", "30")]).await;
+    let given = [("name", name), ("rank", rank), ("days", "30"), ("current", PASSWORD)];
+    let made = browser.post(PAGE, &given).await;
     assert_eq!(made.status, 201, "{}", made.html);
     let (_, rest) = made.html.split_once("id=\"token\">").unwrap();
     rest.split_once('<').unwrap().0.to_owned()
@@ -38,10 +39,14 @@ async fn a_token_is_shown_once_works_until_its_owner_ends_it_and_both_are_writte
     let page = ada.get(PAGE).await;
     assert!(page.has("laptop") && !page.has(&token), "its name, and never again itself");
     for (name, rank) in [("above", "admin"), ("laptop", "viewer"), ("No name!", "viewer")] {
-        let given = [("name", name), ("rank", rank), ("days", "30")];
+        let given = [("name", name), ("rank", rank), ("days", "30"), ("current", PASSWORD)];
         let refused = ada.post(PAGE, &given).await;
         assert_eq!(refused.status, 422, "{name} as {rank}: {}", refused.html);
     }
+    let guess = [("name", "more"), ("rank", "viewer"), ("days", "30"), ("current", "a guess")];
+    let guessed = ada.post(PAGE, &guess).await;
+    assert_eq!(guessed.status, 422, "a session alone makes none: {}", guessed.html);
+    assert!(guessed.has("The present password is wrong."), "{}", guessed.html);
     let mut eve = sign_in(&shop, Rank::Admin).await;
     eve.post("/console/account/tokens/revoke", &[("name", "laptop")]).await;
     assert_eq!(me(&shop, &token).await.status, 200, "it is not hers");

@@ -37,7 +37,7 @@ pub(crate) enum OperatorsVerb {
         #[command(flatten)]
         output: OutputArgs,
     },
-    /// Give somebody another password; they are signed out everywhere.
+    /// Give somebody another password; they are signed out everywhere, and their tokens end.
     SetPassword {
         #[arg(value_parser = name)]
         name: String,

@@ -34,7 +34,9 @@ pub(crate) async fn run(args: &OperatorsArgs) -> Result<Exit, Problem> {
         OperatorsVerb::SetPassword { name, password, signed } => {
             let password = Password::choose(password, name)?;
             set_password(&mut conn, name, &password, &actor(signed)?).await?;
-            output::say(&format!("{name} has another password, and is signed out everywhere."));
+            output::say(&format!(
+                "{name} has another password, is signed out everywhere, and has no token left."
+            ));
             password.show();
         }
         OperatorsVerb::SetRank { name, rank, signed } => {
@@ -131,6 +133,8 @@ async fn set_password(
         return Err(nobody(name));
     }
     let ended = console_sessions::end_all(&mut tx, name, None).await;
+    ended.map_err(|error| unable(error, name))?;
+    let ended = console_tokens::revoke_all(&mut tx, name).await;
     ended.map_err(|error| unable(error, name))?;
     write_down(&mut tx, actor, "set_password", name, None).await?;
     Ok(tx.commit().await?)
