@@ -93,7 +93,8 @@ fn steady(text: &str) -> String {
         let is_id = word.trim_matches(|c: char| !c.is_alphanumeric()).len() == 36;
         if is_id && word.matches('-').count() == 4 { "ID" } else { word }
     });
-    let words: Vec<_> = words.filter(|word| word.parse::<u32>().is_err()).collect();
+    let words: Vec<_> =
+        words.filter(|word| word.trim_start_matches('(').parse::<u32>().is_err()).collect();
     words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 

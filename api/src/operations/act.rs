@@ -58,8 +58,8 @@ pub(super) async fn act(
         let acted = carry_out(&hand, run_id, &what).await;
         if let Err(Error::Refused { refusal, .. }) = &acted {
             let why = format!("{refusal}; {} (wanted because: {reason})", refusal.next());
-            let (actor, target) = (caller.actor(), run_id.to_string());
-            let record = Record::of(&actor, what.kind().as_str(), &target).because(&why).refused();
+            let record = Record::of(&caller.actor(), what.kind().as_str(), &run_id.to_string());
+            let record = record.because(&why).refused();
             record.write(&mut *shared.pool.acquire().await?).await?;
         }
         acted.map_err(told)
@@ -113,7 +113,14 @@ pub(super) async fn set(
             Some(version) => hand.expecting(version),
             None => hand,
         };
-        hand.set(&what).await.map_err(told)
+        let set = hand.set(&what).await;
+        if let Err(error @ (Error::SettingChanged(_) | Error::InvalidSchedule(_))) = &set {
+            let why = format!("{error} (wanted because: {reason})");
+            let record = Record::of(&caller.actor(), what.verb(), what.name());
+            let record = record.because(&why).refused();
+            record.write(&mut *shared.pool.acquire().await?).await?;
+        }
+        set.map_err(told)
     });
     Ok(Answer::ok("it is on record", change.await?))
 }

@@ -100,6 +100,9 @@ pub(super) fn told(error: Error) -> ApiError {
         Error::SettingChanged(name) => Trouble::SettingChanged { name }.into(),
         Error::ScheduleNotFound(_) => Trouble::ScheduleNotFound.into(),
         Error::Refused { refusal, .. } => Trouble::Refused(refusal).into(),
+        Error::InvalidSchedule(message) => {
+            Trouble::Unusable { code: "BAD_SCHEDULE", message }.into()
+        }
         Error::Queue(_) => unusable("BAD_QUEUE", error).into(),
         Error::Unsigned(_) => unusable("UNSIGNED", error).into(),
         Error::TooLarge { .. } | Error::Json { .. } => unusable("BAD_VALUE", error).into(),

@@ -89,7 +89,7 @@ async fn a_verb_names_the_version_that_was_looked_at_and_what_is_refused_is_writ
     let mut ada = sign_in(&shop, Rank::Operator).await;
     let token = make(&mut ada, "laptop", "operator").await;
     let post = async |part: &str, version: Option<&str>, body: Value| {
-        let path = format!("/api/v1/operations/runs/{run}/{part}");
+        let path = format!("/api/v1/operations/{part}");
         let request = asked(&shop, Method::POST, &path, &token).json(&body);
         read(match version {
             Some(version) => request.header(IF_MATCH, version),
@@ -98,18 +98,24 @@ async fn a_verb_names_the_version_that_was_looked_at_and_what_is_refused_is_writ
         .await
     };
     let retry = json!({ "what": { "verb": "retry" }, "reason": "the gateway answers" });
-    let seen = post("foresee", None, retry.clone()).await;
+    let seen = post(&format!("runs/{run}/foresee"), None, retry.clone()).await;
     let version = format!("\"{}\"", seen.text("/data/version"));
     assert_eq!(state(&shop, run).await, "STUCK", "to look changes nothing");
-    let odd = post("act", Some("nonsense"), retry.clone()).await;
+    let odd = post(&format!("runs/{run}/act"), Some("nonsense"), retry.clone()).await;
     assert_eq!((odd.status, state(&shop, run).await.as_str()), (400, "STUCK"));
-    let silent = post("act", None, json!({ "what": { "verb": "retry" } })).await;
+    let silent =
+        post(&format!("runs/{run}/act"), None, json!({ "what": { "verb": "retry" } })).await;
     assert_eq!(silent.refusal(), (422, "UNSIGNED".to_owned()), "an action needs a reason");
-    let close = post("act", None, json!({ "what": { "verb": "close" }, "reason": "x" })).await;
+    let close = post(
+        &format!("runs/{run}/act"),
+        None,
+        json!({ "what": { "verb": "close" }, "reason": "x" }),
+    )
+    .await;
     assert_eq!(close.refusal(), (403, "RANK_TOO_LOW".to_owned()));
-    let done = post("act", Some(&version), retry.clone()).await;
+    let done = post(&format!("runs/{run}/act"), Some(&version), retry.clone()).await;
     assert_eq!((done.status, done.text("/data/carried")), (200, "done".to_owned()));
-    let late = post("act", Some(&version), retry).await;
+    let late = post(&format!("runs/{run}/act"), Some(&version), retry).await;
     assert_eq!(late.refusal(), (412, "REFUSED".to_owned()), "it has moved on");
     assert_eq!(late.text("/error/details/refusal/why"), "moved_on");
     let actor = format!("{} (token laptop)", ada.name);
@@ -117,6 +123,15 @@ async fn a_verb_names_the_version_that_was_looked_at_and_what_is_refused_is_writ
     assert_eq!(shop.count(&done).await, 1);
     let refused = format!("console_actions where actor = '{actor}' and outcome = 'refused'");
     assert_eq!(shop.count(&refused).await, 2, "the rank, and the one that came too late");
+    let pause = json!({ "what": { "verb": "pause_queue", "of": "mail" }, "reason": "it is slow" });
+    let seen = post("settings/foresee", None, pause.clone()).await;
+    let version = format!("\"{}\"", seen.text("/data/version"));
+    assert_eq!(post("settings", Some(&version), pause.clone()).await.status, 200);
+    let late = post("settings", Some(&version), pause).await;
+    assert_eq!(late.refusal(), (412, "SETTING_CHANGED".to_owned()), "a setting has moved on, too");
+    assert_eq!(shop.count(&refused).await, 3, "which is written down");
+    let odd = post("runs/none/act", None, json!({})).await;
+    assert_eq!(odd.refusal(), (422, "BAD_PATH".to_owned()), "a part that is none is told");
     let page = ada.get("/console/audit").await;
     assert!(page.has(&actor), "the audit names the token");
     shop.stop().await;

@@ -149,6 +149,7 @@ fn trouble(status: StatusCode, failure: Failure) -> Trouble {
         ("BULK_NOT_FOUND", _) => return Trouble::BulkNotFound,
         ("BULK_EXPIRED", _) => return Trouble::BulkExpired,
         ("SCHEDULE_NOT_FOUND", _) => return Trouble::ScheduleNotFound,
+        ("BAD_SCHEDULE", _) => return Trouble::Engine(makegood::Error::InvalidSchedule(message)),
         ("BAD_QUEUE", _) => return Trouble::BadQueue(message),
         _ => {}
     }
