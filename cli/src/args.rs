@@ -2,6 +2,7 @@
 //! Settings stay text here, so that all of their faults can be named at once (see `settings`).
 
 mod bulk;
+mod desk;
 mod ledger;
 mod manual;
 mod mend;
@@ -22,11 +23,14 @@ use crate::demo::DemoArgs;
 use crate::dev::DevArgs;
 
 pub(crate) use self::bulk::{BulkArgs, BulkVerb, SelectionArgs, SimpleVerb};
+pub(crate) use self::desk::DeskArgs;
 pub(crate) use self::ledger::{LedgerArgs, LedgerVerb};
 pub(crate) use self::manual::{CompletionsArgs, ManArgs};
 pub(crate) use self::mend::{CutArgs, MendVerb, OneArgs, SignedArgs};
 pub(crate) use self::operate::{AuditArgs, DoctorArgs, MigrateArgs, MigrateVerb, ReplayCheckArgs};
-pub(crate) use self::operators::{ActorArgs, OperatorsArgs, OperatorsVerb, PasswordArgs};
+pub(crate) use self::operators::{
+    ActorArgs, OperatorsArgs, OperatorsVerb, PasswordArgs, TokenVerb,
+};
 pub(crate) use self::reconcile::{NowArgs, ReconcileArgs, ReconcileVerb};
 pub(crate) use self::runs::{ListArgs, NarrowArgs, RunState, RunsArgs, RunsVerb};
 pub(crate) use self::serve::{ApiArgs, GatewayKeyArgs, SandboxArgs, WorkerArgs};

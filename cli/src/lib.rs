@@ -7,6 +7,7 @@ mod bench;
 mod commands;
 mod connect;
 mod demo;
+mod desk;
 mod dev;
 mod exit;
 mod logging;
