@@ -13,6 +13,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use super::diary::Diary;
+
 /// How long a customer keeps trying when the shop asks to try again.
 const PATIENCE: Duration = Duration::from_secs(30);
 const CALL_LIMIT: Duration = Duration::from_secs(15);
@@ -23,8 +25,12 @@ pub(crate) struct Web {
     http: Client,
     shop: String,
     gateway: String,
+    /// Where the gateway's webhooks belong.
+    webhooks: String,
     /// What the gateway's dashboard is opened with.
     keys: Option<(String, SecretString)>,
+    /// Where every promise of the shop is written down.
+    diary: Option<Arc<Diary>>,
 }
 
 /// What an address answered.
@@ -99,7 +105,18 @@ impl Web {
     pub(crate) fn new(shop: String, gateway: String) -> anyhow::Result<Self> {
         // Plain HTTP on this machine: no authority is trusted, so none need be installed.
         let http = plain_http()?;
-        Ok(Self { http, shop, gateway, keys: None })
+        let webhooks = webhook_url(&shop);
+        Ok(Self { http, shop, gateway, webhooks, keys: None, diary: None })
+    }
+
+    /// The same with another way for webhooks, to the shop as it is seen at `url`.
+    pub(crate) fn with_webhooks_to(self, url: &str) -> Self {
+        Self { webhooks: webhook_url(url), ..self }
+    }
+
+    /// The same for somebody who writes down what the shop promised.
+    pub(crate) fn with_diary(self, diary: Arc<Diary>) -> Self {
+        Self { diary: Some(diary), ..self }
     }
 
     /// The same for somebody who may use the gateway's dashboard.
@@ -114,7 +131,25 @@ impl Web {
 
     /// Reads a path of the shop once.
     pub(crate) async fn read(&self, path: &str, token: &str) -> anyhow::Result<Answer> {
-        answer(self.get(path, token)).await
+        let answer = answer(self.get(path, token)).await?;
+        self.write_down(path, None, &answer)?;
+        Ok(answer)
+    }
+
+    /// What the shop said; before anything else is asked of it.
+    fn write_down(&self, path: &str, key: Option<&str>, answer: &Answer) -> anyhow::Result<()> {
+        match (&self.diary, answer.body.get("data")) {
+            (Some(diary), Some(told)) if answer.status.is_success() => {
+                diary.write(path, key, answer.status.as_u16(), told)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The status that an order's stream showed.
+    pub(crate) fn saw(&self, path: &str, status: &str) -> anyhow::Result<()> {
+        let told = json!({"status": status});
+        self.diary.as_ref().map_or(Ok(()), |diary| diary.write(path, None, 200, &told))
     }
 
     /// Posts to the shop, and again while it asks for that or does not answer.
@@ -128,9 +163,14 @@ impl Web {
             if let Some(key) = call.key {
                 request = request.header("idempotency-key", key);
             }
+            let asking = self.diary.as_ref().map(|diary| diary.ask(call.path));
             let answer = answer(request).await.with_context(|| format!("POST {}", call.path));
+            drop(asking);
             let again = answer.as_ref().map_or(true, Answer::is_worth_another_try);
             if !again || Instant::now() > deadline {
+                if let Ok(answer) = &answer {
+                    self.write_down(call.path, call.key, answer)?;
+                }
                 return answer;
             }
             sleep(Duration::from_millis(200)).await;
@@ -191,7 +231,7 @@ impl Web {
 
     /// Where the gateway's webhooks belong.
     pub(crate) fn webhook_url(&self) -> String {
-        format!("{}/api/v1/webhooks/razorpay", self.shop)
+        self.webhooks.clone()
     }
 
     /// The gateway's own books.
@@ -200,6 +240,10 @@ impl Web {
         let response = request.timeout(CALL_LIMIT * 8).send().await?.error_for_status()?;
         Ok(response.json().await?)
     }
+}
+
+fn webhook_url(shop: &str) -> String {
+    format!("{shop}/api/v1/webhooks/razorpay")
 }
 
 /// Sends a request and reads its answer.

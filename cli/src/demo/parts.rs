@@ -1,7 +1,7 @@
 //! Everything that runs besides us: PostgreSQL, the gateway sandbox, the API, the workers.
 //! Whoever starts something puts it here at once, so that one call ends it all.
 
-use std::{fs, path::PathBuf};
+use std::{fs, net::SocketAddr, path::PathBuf};
 
 use anyhow::Context;
 use devpg::{Cluster, Options};
@@ -27,6 +27,14 @@ impl Store {
         let database = makegood::Database::new(url, cell.name())?;
         let pool = database.pool("makegood-demo", 4).await.context("cannot reach the database")?;
         Ok(Self { url: url.to_owned(), cell, pool })
+    }
+
+    /// The same cell, reached by another way.
+    pub(crate) fn by_way_of(&self, addr: SocketAddr) -> anyhow::Result<Self> {
+        let (before, after) = self.url.split_once('@').context("the database URL has no user")?;
+        let (_, database) = after.split_once('/').context("the database URL has no database")?;
+        let url = format!("{before}@{addr}/{database}");
+        Ok(Self { url, cell: self.cell.clone(), pool: self.pool.clone() })
     }
 
     /// Brings the cell up to date, making it if it is missing.

@@ -88,6 +88,7 @@ impl<'a> Watch<'a> {
                 Some(("data", data)) => {
                     let Status { status } = serde_json::from_str(data)?;
                     self.status = status.parse()?;
+                    self.web.saw(&self.path, &status)?;
                 }
                 _ => {}
             }

@@ -8,6 +8,7 @@ mod bulk;
 mod bulks;
 mod candidates;
 mod detail;
+mod holdings;
 mod incidents;
 mod list;
 mod load;
@@ -29,6 +30,7 @@ pub(crate) use bulk::bulk_sample;
 pub use bulk::{BulkItem, BulkView, OperatorAction, actions, bulk, bulk_items, bulk_states};
 pub use bulks::{Aftermath, abandoned_bulks, aftermath, bulks};
 pub use detail::{FailedTries, Next, RunDetail, detail, pulse, runs_of, tide};
+pub use holdings::{Holding, holdings, unmoved};
 pub use incidents::{IncidentGroup, PastIncident, incident_group, incident_groups, past_incidents};
 pub use list::{ListedRun, RunPage, list};
 pub use load::{
