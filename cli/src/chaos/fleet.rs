@@ -34,8 +34,6 @@ pub(crate) struct Fleet {
     pub(crate) cluster: Option<Cluster>,
     /// How many of each have been started: the names in the logs.
     started: u32,
-    /// Those that left for another on request, and did so badly.
-    pub(crate) faults: Vec<anyhow::Error>,
 }
 
 impl Fleet {
@@ -43,8 +41,7 @@ impl Fleet {
     pub(crate) fn new(plan: Plan, logs: PathBuf, store: Store, ways: Arc<Ways>) -> Self {
         let workers = ways.workers.iter().map(|_| None).collect();
         let apis = ways.apis.iter().map(|_| None).collect();
-        let (cluster, faults) = (None, Vec::new());
-        Self { plan, logs, store, ways, workers, apis, cluster, started: 0, faults }
+        Self { plan, logs, store, ways, workers, apis, cluster: None, started: 0 }
     }
 
     /// Starts whoever is missing.
@@ -123,33 +120,32 @@ impl Fleet {
     }
 
     /// Replaces every process, one after the other, by one that runs `program`: the new one first,
-    /// then the old one is told to end, and must do so in order. Answers how many there were.
+    /// then the old one is told to end. Answers how many there were, and how many could not hand
+    /// their work over: the wires are being troubled meanwhile.
     pub(crate) async fn deploy(
         &mut self,
         program: Option<PathBuf>,
         crowd: &Step,
-    ) -> anyhow::Result<u64> {
+    ) -> anyhow::Result<(u64, u64)> {
         self.plan.program = program;
-        let mut replaced = 0_u64;
+        let (mut replaced, mut in_haste) = (0_u64, 0_u64);
+        let mut retired = Vec::new();
         for place in 0..self.apis.len() {
-            let old = self.start_api(place).await?;
-            replaced = replaced.saturating_add(self.retire(old).await);
+            if let Some(old) = self.start_api(place).await? {
+                retired.push(old.stop().await);
+            }
         }
         for place in 0..self.workers.len() {
-            let old = self.start_worker(place).await?;
-            replaced = replaced.saturating_add(self.retire(old).await);
+            if let Some(old) = self.start_worker(place).await? {
+                retired.push(old.stop().await);
+            }
+        }
+        for ended in retired {
+            replaced = replaced.saturating_add(1);
+            in_haste = in_haste.saturating_add(u64::from(ended.is_err()));
         }
         crowd.note(&format!("{replaced} processes were replaced by new ones, one by one"));
-        Ok(replaced)
-    }
-
-    async fn retire(&mut self, old: Option<Child>) -> u64 {
-        let Some(old) = old else { return 0 };
-        let name = old.name().to_owned();
-        if let Err(error) = old.stop().await {
-            self.faults.push(error.context(format!("{name} did not make room in order")));
-        }
-        1
+        Ok((replaced, in_haste))
     }
 
     /// Tells every process to end, the workers first. Answers what went wrong.
@@ -160,7 +156,6 @@ impl Fleet {
         for api in self.apis.iter_mut().filter_map(Option::take) {
             faults.extend(api.stop().await.err());
         }
-        faults.append(&mut self.faults);
         faults
     }
 }

@@ -47,7 +47,7 @@ use crate::{
         child::Child,
         comparison::Compared,
         crowd::{self, Guests},
-        customer::Web,
+        customer::{Patience, Web},
         desk::Desk,
         diary::Diary,
         interrupted,
@@ -63,6 +63,9 @@ use crate::{
 
 const LEASE_SECS: u32 = 2;
 const APIS: u32 = 2;
+/// A customer notices soon that a connection leads nowhere, and outlasts any storm.
+const PATIENCE: Patience =
+    Patience { call: Duration::from_secs(6), whole: Duration::from_secs(120) };
 /// After the storm, a desk or a trouble that fails for longer than this has a fault of its own.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -182,8 +185,8 @@ async fn story(
     let Scene { fleet: Some(fleet), sandbox: Some(sandbox) } = scene else {
         anyhow::bail!("a part is missing");
     };
-    let (pool, ways) = (fleet.store.pool.clone(), Arc::clone(&fleet.ways));
-    let client = fleet.store.client().await?;
+    let (store, ways) = (fleet.store.clone(), Arc::clone(&fleet.ways));
+    let (pool, client) = (store.pool.clone(), store.client().await?);
 
     let crowd = Crowd::Chaos;
     let Extent { sagas: count, .. } = extent;
@@ -220,13 +223,16 @@ async fn story(
         driven.note("the storm is over; waiting for every saga to end");
         driven.step_aside();
         let ended = Step::of("sagas ended", sagas.into());
+        // What is still open to the database may have ended with it.
+        let store = store.anew().await?;
+        let (pool, client) = (&store.pool, store.client().await?);
         let calm = async {
             let is_calm = |settled: &settle::Settled| troubles.are_over() && settled.stuck == 0;
-            let settle = async || settle::settle(&pool, &web, sagas, &ended, is_calm).await;
+            let settle = async || settle::settle(pool, &web, sagas, &ended, is_calm).await;
             let mut settled = settle().await?;
             let mut compared = Compared::default();
             while settled.listed.is_empty() && compared.may_go_on() {
-                compared.once_more(&client, &pool).await?;
+                compared.once_more(&client, pool).await?;
                 settled = settle().await?;
             }
             anyhow::Ok((settled, compared))
@@ -247,6 +253,7 @@ async fn story(
     driven.done(&format!("{sagas} checkouts driven through the storm"));
 
     let step = Step::begin("auditing every promise, the gateway's books and the customers' diary");
+    let pool = store.anew().await?.pool;
     let mut conn = pool.acquire().await?;
     let audit = audit(&mut conn, migrations::Part::Whole).await?;
     let entries = Diary::read(&diary_file)?;
@@ -311,7 +318,8 @@ async fn set(args: &ChaosArgs, seed: u64, folder: &Path, scene: &mut Scene) -> a
     fleet.cluster = Some(cluster);
     fleet.fill().await?;
     step.done(&format!("shop at {shop}, gateway at {gateway}, {} workers", args.workers));
-    Ok(Web::new(shop, gateway)?.with_dashboard(key_id, key_secret).with_webhooks_to(&webhooks))
+    let web = Web::new(shop, gateway)?.with_dashboard(key_id, key_secret);
+    Ok(web.with_webhooks_to(&webhooks).with_patience(PATIENCE))
 }
 
 /// Decides what is left to a person. In the storm the database may be away for a while.

@@ -71,6 +71,8 @@ pub(crate) struct RunReport {
     pub(crate) compared: Compared,
     pub(crate) workers_gave_up: u64,
     pub(crate) processes_replaced: u64,
+    /// Of those, the ones that a troubled wire kept from handing their work over.
+    pub(crate) left_in_haste: u64,
     pub(crate) lease_s: u64,
     pub(crate) orphans_ms: Percentiles,
     pub(crate) orphans_disturbed_ms: Percentiles,
@@ -132,6 +134,7 @@ impl RunReport {
             compared: findings.compared,
             workers_gave_up: book.gave_up,
             processes_replaced: book.deployed,
+            left_in_haste: book.left_in_haste,
             lease_s: findings.lease.as_secs(),
             orphans_ms: Percentiles::of(book.orphans),
             orphans_disturbed_ms: Percentiles::of(book.orphans_disturbed),

@@ -22,6 +22,8 @@ use super::{
 use crate::demo::{diary::Diary, progress::Step};
 
 const LOOK: Duration = Duration::from_millis(20);
+/// So much of the crowd has the storm over it; those who wait for late refunds need not keep it up.
+const THROUGH_PERCENT: u64 = 95;
 /// Orphans that have not moved by then will not; in leases.
 const LOST_AFTER_LEASES: u32 = 10;
 
@@ -47,9 +49,10 @@ impl Storm<'_> {
         self.is_over.store(true, Relaxed);
     }
 
-    /// Whether the crowd is through.
+    /// Whether the crowd is through, but for the last who take their time.
     pub(crate) fn has_ended(&self) -> bool {
-        self.is_over.load(Relaxed)
+        let through = self.crowd.position().saturating_mul(100);
+        self.is_over.load(Relaxed) || through >= self.customers.saturating_mul(THROUGH_PERCENT)
     }
 
     /// Troubles one wire after the other until it is over; all of them are well then.
@@ -69,15 +72,13 @@ impl Storm<'_> {
         let (between, trouble) = dealt.card;
         let fault = format!("{}: {}", word(&between), word(&trouble));
         let place = dealt.pick("whom", ways.count(between));
-        let begun = Instant::now();
+        let disturbs = between == Between::WorkerAndDatabase;
+        let disturbance = disturbs.then(|| self.tally.disturb());
         let connections = ways.trouble(between, place, trouble);
         self.tally.strike(&fault);
         self.tally.meet(&fault, "open connections".to_owned(), connections);
         for (route, count) in self.asking(between) {
             self.tally.meet(&fault, route, count);
-        }
-        if between == Between::WorkerAndDatabase {
-            self.tally.disturb(begun, self.lease * 3);
         }
         self.pause(match trouble {
             Trouble::Cut => dealt.time("length", 100..=2_500),
@@ -90,8 +91,8 @@ impl Storm<'_> {
         if let Some(wire) = ways.wire(between, place) {
             wire.heal();
         }
-        if between == Between::WorkerAndDatabase {
-            self.tally.disturb(begun, self.lease);
+        if let Some(disturbance) = disturbance {
+            self.tally.calm(disturbance, self.lease);
         }
     }
 
@@ -106,7 +107,7 @@ impl Storm<'_> {
             if !is_deployed && self.crowd.position().saturating_mul(2) >= self.customers {
                 is_deployed = true;
                 let replaced = fleet.deploy(self.next_program.clone(), self.crowd).await?;
-                self.tally.note(|book| book.deployed = replaced);
+                self.tally.note(|book| (book.deployed, book.left_in_haste) = replaced);
             }
             if self.has_ended() {
                 return Ok(());
@@ -223,10 +224,10 @@ impl Storm<'_> {
         }
         let down = dealt.time("down", 0..=1_500);
         let died = Instant::now();
-        self.tally.disturb(died, self.lease * 5);
+        let disturbance = self.tally.disturb();
         fleet.crash_database(down).await?;
         let up = Instant::now();
-        self.tally.disturb(died, self.lease * 2);
+        self.tally.calm(disturbance, self.lease);
         let answers = self.diary.answers();
         self.crowd.note("the database server was killed and started again");
         while self.diary.answers() == answers && up.elapsed() < self.lease * 5 && !self.has_ended()

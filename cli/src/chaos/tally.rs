@@ -38,7 +38,10 @@ pub(crate) struct Book {
     /// Processes that were drained for another.
     pub(crate) deployed: u64,
     /// When the way between workers and the database was out of order.
-    disturbances: Vec<(Instant, Instant)>,
+    disturbances: Vec<(Instant, Option<Instant>)>,
+    /// Processes that could not hand their work over in order when they were replaced: others had
+    /// to wait for the end of their leases.
+    pub(crate) left_in_haste: u64,
 }
 
 impl Tally {
@@ -61,16 +64,28 @@ impl Tally {
         }
     }
 
-    /// Since `from`, and for `after` from now, workers may not reach the database.
-    pub(crate) fn disturb(&self, from: Instant, after: Duration) {
+    /// From now on workers may not reach the database. Answers which disturbance that is.
+    pub(crate) fn disturb(&self) -> usize {
+        let (now, mut book) = (Instant::now(), self.book.lock());
+        let number = book.disturbances.len();
+        book.disturbances.push((now, None));
+        number
+    }
+
+    /// A disturbance is over when `after` has passed.
+    pub(crate) fn calm(&self, number: usize, after: Duration) {
         let until = Instant::now() + after;
-        self.book.lock().disturbances.push((from, until));
+        if let Some((_, end)) = self.book.lock().disturbances.get_mut(number) {
+            *end = Some(until);
+        }
     }
 
     /// An orphan of `died` moves again now.
     pub(crate) fn move_orphan(&self, died: Instant) {
         let (now, mut book) = (Instant::now(), self.book.lock());
-        let is_disturbed = book.disturbances.iter().any(|(from, to)| *from <= now && *to >= died);
+        let ends_before = |end: Option<Instant>| end.is_some_and(|end| end < died);
+        let mut disturbances = book.disturbances.iter();
+        let is_disturbed = disturbances.any(|(from, to)| *from <= now && !ends_before(*to));
         let waits = if is_disturbed { &mut book.orphans_disturbed } else { &mut book.orphans };
         waits.push(now.duration_since(died));
     }
@@ -111,8 +126,9 @@ mod tests {
         let tally = Tally::default();
         let died = Instant::now();
         tally.move_orphan(died);
-        tally.disturb(died, Duration::ZERO);
+        let number = tally.disturb();
         tally.move_orphan(died);
+        tally.calm(number, Duration::ZERO);
         let later = Instant::now() + Duration::from_secs(1);
         tally.move_orphan(later);
         let book = tally.close();

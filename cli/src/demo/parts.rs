@@ -13,6 +13,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::child::Child;
 
 /// A cell in a database.
+#[derive(Clone)]
 pub(crate) struct Store {
     /// The database's address.
     pub(crate) url: String,
@@ -33,8 +34,12 @@ impl Store {
     pub(crate) fn by_way_of(&self, addr: SocketAddr) -> anyhow::Result<Self> {
         let (before, after) = self.url.split_once('@').context("the database URL has no user")?;
         let (_, database) = after.split_once('/').context("the database URL has no database")?;
-        let url = format!("{before}@{addr}/{database}");
-        Ok(Self { url, cell: self.cell.clone(), pool: self.pool.clone() })
+        Ok(Self { url: format!("{before}@{addr}/{database}"), ..self.clone() })
+    }
+
+    /// The same cell over new connections.
+    pub(crate) async fn anew(&self) -> anyhow::Result<Self> {
+        Self::connect(&self.url, self.cell.clone()).await
     }
 
     /// Brings the cell up to date, making it if it is missing.
