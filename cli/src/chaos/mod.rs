@@ -188,8 +188,7 @@ async fn story(
     let (store, ways) = (fleet.store.clone(), Arc::clone(&fleet.ways));
     let (pool, client) = (store.pool.clone(), store.client().await?);
 
-    let crowd = Crowd::Chaos;
-    let Extent { sagas: count, .. } = extent;
+    let (crowd, count) = (Crowd::Chaos, sagas);
     let guests = Guests { crowd, count, seed, concurrency: args.concurrency, pace: extent.pace() };
     let step = Step::begin("signing customers up");
     let tokens = crowd::sign_up(&web, guests).await?;
@@ -218,7 +217,10 @@ async fn story(
             anyhow::Ok((journeys?, begun.elapsed()))
         };
         let processes = storm.strike_processes(&mut *fleet);
-        let wires = async { anyhow::Ok(storm.trouble_wires(&ways).await) };
+        let wires = async {
+            storm.trouble_wires(&ways).await;
+            anyhow::Ok(())
+        };
         let (crowd, (), ()) = tokio::try_join!(crowd, processes, wires)?;
         driven.note("the storm is over; waiting for every saga to end");
         driven.step_aside();
