@@ -65,7 +65,7 @@ const LEASE_SECS: u32 = 2;
 const APIS: u32 = 2;
 /// A customer notices soon that a connection leads nowhere, and outlasts any storm.
 const PATIENCE: Patience =
-    Patience { call: Duration::from_secs(6), whole: Duration::from_secs(120) };
+    Patience { call: Duration::from_secs(5), whole: Duration::from_secs(120) };
 /// After the storm, a desk or a trouble that fails for longer than this has a fault of its own.
 const GRACE: Duration = Duration::from_secs(10);
 

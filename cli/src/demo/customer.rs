@@ -105,6 +105,8 @@ pub(crate) fn plain_http() -> anyhow::Result<Client> {
         .tls_backend_preconfigured(tls)
         .redirect(Policy::none())
         .connect_timeout(Duration::from_secs(5))
+        // Customers share this: one must not meet the dead connections of another, one by one.
+        .pool_idle_timeout(Duration::from_secs(2))
         .no_proxy()
         .build()?;
     Ok(http)
