@@ -58,7 +58,7 @@ pub(crate) struct ChaosArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Tier {
-    /// 1,000 checkouts in a minute and a little, for every change.
+    /// 1,000 checkouts, over a minute at least.
     Quick,
     /// 25,000 checkouts in five runs.
     Nightly,
