@@ -188,7 +188,15 @@ impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
         let state = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         let passing = match (&error, state.as_deref()) {
-            (sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed, _) => true,
+            // A connection that ends in its first words, as that of a proxy without a server does,
+            // is a breach of the protocol.
+            (
+                sqlx::Error::Io(_)
+                | sqlx::Error::Protocol(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed,
+                _,
+            ) => true,
             // Locks and serialization, connections, resources, shutdown.
             (_, Some(state)) => {
                 ["40", "55P03", "08", "53", "57"].iter().any(|passing| state.starts_with(passing))

@@ -19,6 +19,7 @@ use clap::{Parser, Subcommand};
 use secrecy::SecretString;
 
 use crate::bench::{BenchArgs, BenchWorkerArgs};
+use crate::chaos::ChaosArgs;
 use crate::demo::DemoArgs;
 use crate::dev::DevArgs;
 
@@ -94,6 +95,8 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Drive a crowd of checkouts through crashes and faults, on this machine alone.
     Demo(DemoArgs),
+    /// Attack every process and connection under load, on this machine alone, then audit.
+    Chaos(ChaosArgs),
     /// Run every part on this machine, with goods to buy, until Ctrl-C.
     Dev(DevArgs),
     /// Measure speed, latency and cost, beside what PostgreSQL itself can do on this machine.

@@ -4,6 +4,7 @@
 mod args;
 mod audit;
 mod bench;
+mod chaos;
 mod commands;
 mod connect;
 mod demo;

@@ -17,4 +17,5 @@ mod payments;
 mod settle;
 mod stream;
 mod support;
+mod vanishing;
 mod webhooks;

@@ -58,7 +58,8 @@ pub enum Setting {
 /// let set = Setting::SetQueue { queue, concurrency: Limit::Set(3), rate: Limit::Keep };
 /// assert_eq!(set.verb(), "set_queue");
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Limit<T> {
     /// It stays as it is.
     Keep,

@@ -19,6 +19,7 @@ mod fairness;
 mod fencing;
 mod foresight;
 mod full_disk;
+mod held;
 mod hostile;
 mod idle;
 mod leases;
