@@ -34,6 +34,7 @@ mod outgrown;
 mod oversize;
 mod panics;
 mod patience;
+mod planted;
 mod queues;
 mod refusals;
 mod repeats;
