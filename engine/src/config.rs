@@ -144,7 +144,7 @@ impl Database {
 /// Outside a transaction, a statement's time is its transaction's.
 async fn is_clean(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let row = sqlx::raw_sql("select now() = statement_timestamp()").fetch_one(connection).await?;
-    row.try_get(0)
+    Ok(row.try_get(0)? || planted::has("a connection goes back inside a transaction"))
 }
 
 fn pool_of(connections: u32) -> PgPoolOptions {

@@ -6,6 +6,7 @@
 mod asking;
 mod attempts;
 mod attributes;
+mod audit;
 mod batches;
 mod bulk;
 mod cancelling;

@@ -18,6 +18,10 @@ const TABLE: &[(&str, &str)] = &[
         "compensation::a_rejected_step_undoes_the_earlier_ones_in_reverse_order",
     ),
     (
+        "a connection goes back inside a transaction",
+        "cancelling::a_transaction_dropped_at_any_await_loses_no_later_write",
+    ),
+    (
         "a pivot overtakes a cancel",
         "cancels::a_cancel_acknowledged_before_the_pivot_is_not_overtaken_by_it",
     ),

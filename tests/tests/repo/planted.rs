@@ -17,7 +17,8 @@ fn noticed(code: &str) -> impl Iterator<Item = String> + '_ {
     code.split('(').filter_map(|rest| {
         let (bug, rest) = rest.trim_start().strip_prefix('"')?.split_once('"')?;
         let second = rest.strip_prefix(',')?.trim_start();
-        let test = second.starts_with('"') || second.starts_with("seeds");
+        let names = ["\"", "seeds)", "model)"];
+        let test = names.iter().any(|name| second.starts_with(name));
         (test && bug.contains(' ')).then(|| bug.to_owned())
     })
 }
