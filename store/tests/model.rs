@@ -41,7 +41,7 @@ enum Move {
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
     use OrderStatus::{Cancelled, Completed, Confirmed, Expired, Failed, Paid, Reserved, Shipped};
-    let order = 0..4_usize;
+    let order = 0..3_usize;
     let statuses = [Reserved, Paid, Confirmed, Shipped, Completed, Failed, Expired, Cancelled];
     let one = prop_oneof![
         2 => (1..6_i64).prop_map(Move::Place),
@@ -53,12 +53,12 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         2 => order.clone().prop_map(Move::Open),
         3 => order.clone().prop_map(Move::Pay),
         1 => order.clone().prop_map(Move::Decline),
-        3 => (order.clone(), 100..3_000_i64, 0..4_u8).prop_map(|(o, m, k)| Move::Refund(o, m, k)),
+        3 => (order.clone(), 100..5_000_i64, 0..4_u8).prop_map(|(o, m, k)| Move::Refund(o, m, k)),
         2 => (order.clone(), 0..3_usize).prop_map(|(o, r)| Move::Process(o, r)),
         1 => (order.clone(), 0..3_usize).prop_map(|(o, r)| Move::Fail(o, r)),
         2 => order.prop_map(Move::Restate),
     ];
-    vec(one, 1..40)
+    vec(one, 1..60)
 }
 
 /// An order as the model has it.
@@ -125,20 +125,23 @@ struct Play<'a> {
 impl Play<'_> {
     async fn step(&mut self, step: &Move) -> Same {
         use HoldState::{Finalised, Held, Released, Restocked};
+        // Whatever number it has, it is one that was placed.
+        let placed = self.sales.len();
+        let of = |at: &usize| at % placed;
         match step {
             Move::Place(quantity) => self.place(*quantity).await,
-            Move::Take(at) => self.take(*at).await,
-            Move::Release(at) => self.end(*at, Held, Released).await,
-            Move::Finalise(at) => self.end(*at, Held, Finalised).await,
-            Move::Restock(at) => self.end(*at, Finalised, Restocked).await,
-            Move::Become(at, to) => self.become_status(*at, *to).await,
-            Move::Open(at) => self.open(*at).await,
-            Move::Pay(at) => self.pay(*at).await,
-            Move::Decline(at) => self.decline(*at).await,
-            Move::Refund(at, minor, key) => self.refund(*at, *minor, *key).await,
-            Move::Process(at, number) => self.process(*at, *number).await,
-            Move::Fail(at, number) => self.fail(*at, *number).await,
-            Move::Restate(at) => self.restate(*at).await,
+            Move::Take(at) => self.take(of(at)).await,
+            Move::Release(at) => self.end(of(at), Held, Released).await,
+            Move::Finalise(at) => self.end(of(at), Held, Finalised).await,
+            Move::Restock(at) => self.end(of(at), Finalised, Restocked).await,
+            Move::Become(at, to) => self.become_status(of(at), *to).await,
+            Move::Open(at) => self.open(of(at)).await,
+            Move::Pay(at) => self.pay(of(at)).await,
+            Move::Decline(at) => self.decline(of(at)).await,
+            Move::Refund(at, minor, key) => self.refund(of(at), *minor, *key).await,
+            Move::Process(at, number) => self.process(of(at), *number).await,
+            Move::Fail(at, number) => self.fail(of(at), *number).await,
+            Move::Restate(at) => self.restate(of(at)).await,
         }
     }
 

@@ -124,13 +124,12 @@ impl<'a> Crew<'a> {
         let Some(Strike { blow, .. }) = strike else { return worker.still_there() };
         let status = worker.status()?;
         match (blow, status) {
-            (Blow::Killed, None) => return Ok(()),
             (Blow::Killed, Some(status)) if status.signal() == Some(SIGKILL) => {
                 let mut conn = stage.pool().acquire().await?;
                 sql::expire(&mut conn, &Self::name(self.workers.len().saturating_sub(1))).await?;
             }
             (Blow::Stopped, None) if worker.stands_still()? => {}
-            (Blow::Stopped, None) => return Ok(()),
+            (Blow::Killed | Blow::Stopped, None) => return Ok(()),
             (_, Some(status)) => {
                 return Err(worker.fault(&format!("the worker ended with {status}")));
             }
