@@ -14,6 +14,7 @@ mod envelope;
 mod health;
 mod orders;
 mod payments;
+mod planted;
 mod settle;
 mod stream;
 mod support;

@@ -6,6 +6,7 @@
 mod asking;
 mod attempts;
 mod attributes;
+mod audit;
 mod batches;
 mod bulk;
 mod cancelling;
@@ -36,6 +37,7 @@ mod outgrown;
 mod oversize;
 mod panics;
 mod patience;
+mod planted;
 mod queues;
 mod refusals;
 mod repeats;
