@@ -36,6 +36,8 @@ pub(crate) struct App {
     pub(crate) streams: Arc<Semaphore>,
     /// Where bulk actions are told that they begin.
     pub(crate) bulks: Bulks,
+    /// Places for requests that are being answered.
+    pub(crate) places: Semaphore,
     work: Arc<Semaphore>,
 }
 
@@ -51,7 +53,19 @@ impl App {
         let tokens = Tokens::new(&config.keys.jwt_secret, config.token_ttl);
         let work = Arc::new(Semaphore::new(usize::try_from(SLOTS).unwrap_or(usize::MAX >> 3)));
         let streams = Arc::new(Semaphore::new(STREAMS));
-        Arc::new(Self { config, pool, client, tokens, passwords, stopping, streams, bulks, work })
+        let places = Semaphore::new(config.in_flight);
+        Arc::new(Self {
+            config,
+            pool,
+            client,
+            tokens,
+            passwords,
+            stopping,
+            streams,
+            bulks,
+            places,
+            work,
+        })
     }
 
     /// Runs work on the database to its end, whether or not anybody still waits for the answer.

@@ -40,6 +40,8 @@ pub(crate) enum ApiError {
     MethodNotAllowed,
     #[error("the body is larger than {limit} bytes")]
     TooLarge { limit: usize },
+    #[error("the body did not come in time")]
+    BodyTooSlow,
     #[error("the body must be application/json")]
     NotJson,
     #[error("this email has an account already")]
@@ -74,6 +76,8 @@ pub(crate) enum ApiError {
     WrongGatewayOrder,
     #[error("the request took too long; try again")]
     Timeout,
+    #[error("more is going on than can be done at once; try again")]
+    Overloaded,
     #[error("the service is stopping; try again")]
     Stopping,
     /// The database cannot be reached, or refused for a passing reason.
@@ -100,6 +104,12 @@ impl ApiError {
         Self::Internal(error.into())
     }
 
+    /// Whether the same request may succeed later.
+    pub(crate) fn is_passing(&self) -> bool {
+        let (status, _) = self.kind();
+        matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::REQUEST_TIMEOUT)
+    }
+
     fn kind(&self) -> (StatusCode, &'static str) {
         use StatusCode as S;
         match self {
@@ -115,6 +125,7 @@ impl ApiError {
             Self::RouteNotFound => (S::NOT_FOUND, "ROUTE_NOT_FOUND"),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
             Self::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE"),
+            Self::BodyTooSlow => (S::REQUEST_TIMEOUT, "BODY_TOO_SLOW"),
             Self::NotJson => (S::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
             Self::EmailTaken => (S::CONFLICT, "EMAIL_TAKEN"),
             Self::IdempotencyConflict => (S::CONFLICT, "IDEMPOTENCY_CONFLICT"),
@@ -132,6 +143,7 @@ impl ApiError {
             Self::BadSignature => (S::BAD_REQUEST, "BAD_SIGNATURE"),
             Self::WrongGatewayOrder => (S::CONFLICT, "WRONG_GATEWAY_ORDER"),
             Self::Timeout => (S::SERVICE_UNAVAILABLE, "TIMEOUT"),
+            Self::Overloaded => (S::SERVICE_UNAVAILABLE, "OVERLOADED"),
             Self::Stopping => (S::SERVICE_UNAVAILABLE, "STOPPING"),
             Self::Unavailable(_) => (S::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
             Self::Internal(_) => (S::INTERNAL_SERVER_ERROR, "INTERNAL"),
@@ -163,17 +175,23 @@ impl IntoResponse for ApiError {
         if let Self::Internal(source) | Self::Unavailable(source) = &self {
             tracing::error!(error = %source, error.code = code, "a request failed");
         }
+        (status, Json(self.envelope(observe::request_id()))).into_response()
+    }
+}
+
+impl ApiError {
+    /// What a client is told.
+    pub(crate) fn envelope(&self, request_id: String) -> Envelope<()> {
+        let (status, code) = self.kind();
         let message = self.to_string();
         let failure = Failure {
             code,
             message: message.clone(),
-            retryable: status == StatusCode::SERVICE_UNAVAILABLE,
+            retryable: self.is_passing(),
             details: self.details(),
-            request_id: observe::request_id(),
+            request_id,
         };
-        let envelope: Envelope<()> =
-            Envelope { status_code: status.as_u16(), message, data: None, error: Some(failure) };
-        (status, Json(envelope)).into_response()
+        Envelope { status_code: status.as_u16(), message, data: None, error: Some(failure) }
     }
 }
 

@@ -6,13 +6,18 @@
 mod app;
 mod body;
 mod config;
+mod connections;
 mod console;
+#[cfg(feature = "entry")]
+pub mod entry;
 mod envelope;
 mod error;
 mod health;
 pub mod identity;
+mod intake;
 mod internal;
 mod observe;
+mod openapi;
 mod passwords;
 mod payment_hint;
 mod router;
@@ -23,5 +28,6 @@ mod webhooks;
 
 pub use config::{Config, Keys};
 pub use console::{Remedy, remedy_of};
+pub use openapi::document as openapi;
 pub use passwords::{check_strength, hash_password};
 pub use server::{Api, StartError, run};

@@ -1,5 +1,7 @@
 //! What every page has: its frame, the headers that protect it, and what an error looks like.
 
+use std::error::Error;
+
 use askama::Template;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
@@ -106,6 +108,8 @@ pub(crate) enum PageError {
     Forbidden(String),
     /// What was sent cannot be used.
     Invalid(String),
+    /// The database cannot be reached, or is busy.
+    Busy,
     /// Something of ours is broken; the log has it under the request's id.
     Internal,
 }
@@ -119,25 +123,29 @@ impl PageError {
 
 impl From<sqlx::Error> for PageError {
     fn from(error: sqlx::Error) -> Self {
-        Self::internal(error)
+        ApiError::from(error).into()
     }
 }
 
 impl From<store::Error> for PageError {
     fn from(error: store::Error) -> Self {
-        Self::internal(error)
+        ApiError::from(error).into()
     }
 }
 
 impl From<ApiError> for PageError {
     fn from(error: ApiError) -> Self {
+        if error.is_passing() {
+            tracing::warn!(%error, cause = error.source().map(tracing::field::display), "a page has to wait");
+            return Self::Busy;
+        }
         Self::internal(error)
     }
 }
 
 impl From<makegood::Error> for PageError {
     fn from(error: makegood::Error) -> Self {
-        Self::internal(error)
+        ApiError::from(error).into()
     }
 }
 
@@ -156,6 +164,13 @@ impl IntoResponse for PageError {
             Self::NotFound(what) => (StatusCode::NOT_FOUND, "Not found", what),
             Self::Forbidden(why) => (StatusCode::FORBIDDEN, "You may not do this", why),
             Self::Invalid(why) => (StatusCode::BAD_REQUEST, "This cannot be used", why),
+            Self::Busy => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The database does not answer",
+                "It is away, or has too much to do. Try again in a moment; if you were about to \
+                 change something, look first whether it is done."
+                    .to_owned(),
+            ),
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "This page failed",

@@ -10,11 +10,14 @@
 
 mod accounts;
 mod atomic;
+mod busy;
 mod envelope;
 mod health;
 mod orders;
 mod payments;
 mod settle;
+mod slow;
 mod stream;
 mod support;
 mod webhooks;
+mod wire;

@@ -34,6 +34,9 @@ async fn start(settings: ApiSettings) -> Result<Api, Problem> {
         bind: settings.bind,
         token_ttl: settings.token_ttl,
         connections: settings.connections,
+        in_flight: settings.in_flight,
+        open_connections: settings.open_connections,
+        silence: settings.silence,
         secure_cookies: settings.secure_cookies,
         migrations: FILES.iter().map(|file| file.name).collect(),
         ..Config::new(tenant, keys, recorder::install()?)
