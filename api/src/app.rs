@@ -34,6 +34,8 @@ pub(crate) struct App {
     pub(crate) stopping: watch::Receiver<bool>,
     /// Places for the streams of the console's pages.
     pub(crate) streams: Arc<Semaphore>,
+    /// Places for those who follow an order.
+    pub(crate) followers: Arc<Semaphore>,
     /// Where bulk actions are told that they begin.
     pub(crate) bulks: Bulks,
     /// Places for requests that are being answered.
@@ -54,6 +56,7 @@ impl App {
         let work = Arc::new(Semaphore::new(usize::try_from(SLOTS).unwrap_or(usize::MAX >> 3)));
         let streams = Arc::new(Semaphore::new(STREAMS));
         let places = Semaphore::new(config.in_flight);
+        let followers = Arc::new(Semaphore::new(config.followers));
         Arc::new(Self {
             config,
             pool,
@@ -62,6 +65,7 @@ impl App {
             passwords,
             stopping,
             streams,
+            followers,
             bulks,
             places,
             work,

@@ -24,6 +24,9 @@ pub struct Config {
     /// Requests answered at once, those of the console and of probes aside; more are told to come
     /// back. 1 to 65,536. Default 1,024.
     pub in_flight: usize,
+    /// Streams of orders' live status at once, each of which asks the database twice a second; more
+    /// are told to come back. Default 1,024.
+    pub followers: usize,
     /// Connections of clients open at once; more wait. 1 to 65,536. Default 8,192.
     pub open_connections: usize,
     /// The time that a client has for the head of a request, and may be silent between two. Default
@@ -78,6 +81,7 @@ impl Config {
             lock_limit: Duration::from_secs(4),
             statement_limit: Duration::from_secs(10),
             in_flight: 1_024,
+            followers: 1_024,
             open_connections: 8_192,
             silence: Duration::from_secs(30),
             body_timeout: Duration::from_secs(10),

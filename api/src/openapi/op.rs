@@ -159,7 +159,7 @@ impl Op {
         self
     }
 
-    /// Answers with a text of this kind, or with nothing.
+    /// Answers with a text or an object of this kind, or with nothing.
     pub(super) fn says(mut self, status: u16, about: &'static str, kind: Option<&str>) -> Self {
         self.answers.insert(status, (about, None, json!(kind)));
         self
@@ -190,6 +190,9 @@ impl Op {
                     json!({ "application/json": { "schema": put(schema), "example": example } })
                 }
                 None => match example.as_str() {
+                    Some(kind) if kind.ends_with("/json") => {
+                        json!({ kind: { "schema": { "type": "object" } } })
+                    }
                     Some(kind) => json!({ kind: { "schema": { "type": "string" } } }),
                     None => json!({}),
                 },

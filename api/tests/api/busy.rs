@@ -98,3 +98,21 @@ async fn a_flood_of_sign_ins_is_cut_and_costs_no_customer_his_order() {
     assert!(answers.contains(&401) && answers.contains(&503), "some are checked, others cut");
     assert_eq!(ada.status(&order).await, "PENDING");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_followers_than_places_are_told_to_come_back_and_whoever_leaves_makes_room() {
+    let shop = Shop::open_with(|config| config.followers = 1).await;
+    shop.product("TEA", 1_000, 10).await;
+    let ada = shop.customer().await;
+    let path = format!("/api/v1/orders/{}/stream", ada.place("TEA", 1).await);
+    let first = ada.request(Method::GET, &path).send().await.unwrap();
+    assert_eq!(first.status(), 200);
+    let second = ada.get(&path).await;
+    assert_eq!(second.refusal(), (503, "OVERLOADED".to_owned()), "{}", second.body);
+    assert_eq!(second.headers["retry-after"], "1");
+    drop(first);
+    until("there is room again", async || {
+        ada.request(Method::GET, &path).send().await.unwrap().status() == 200
+    })
+    .await;
+}
