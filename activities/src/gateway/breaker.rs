@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use metrics::{counter, gauge};
+use metrics::gauge;
 use parking_lot::Mutex;
 
 use super::{GatewayError, Operation};
@@ -63,9 +63,7 @@ impl Breaker {
                     // Spread, so that those who wait do not all come back in one instant.
                     *held = held.wrapping_add(1);
                     let after = left + *pause / 8 * (1 + *held % 4);
-                    counter!("makegood_gateway_held_total", "operation" => operation.as_str())
-                        .increment(1);
-                    return Err(GatewayError::Held { operation, after });
+                    return Err(GatewayError::held(operation, after));
                 }
                 *has_trial = true;
                 true

@@ -30,6 +30,8 @@ pub struct GatewayConfig {
     /// The longest that opening a connection may take; 1 s by default. Keep it below `timeout`: only
     /// a connection that never stood proves that nothing was sent.
     pub connect_timeout: Duration,
+    /// The most calls under way at once; 64 by default. Others wait their turn.
+    pub calls_at_once: usize,
     /// When calls are held back because the gateway does not answer.
     pub breaker: BreakerConfig,
 }
@@ -43,6 +45,7 @@ impl GatewayConfig {
             key_secret,
             timeout: Duration::from_secs(4),
             connect_timeout: Duration::from_secs(1),
+            calls_at_once: 64,
             breaker: BreakerConfig::default(),
         }
     }

@@ -5,6 +5,7 @@ use std::error::Error as _;
 use std::fmt;
 use std::time::Duration;
 
+use metrics::counter;
 use reqwest::StatusCode;
 
 use super::refusal::{self, Refusal};
@@ -105,9 +106,10 @@ pub enum GatewayError {
         /// How long the gateway asked to be left alone, at most one hour.
         retry_after: Option<Duration>,
     },
-    /// Not asked at all: the gateway has been silent, and is left alone for a while. Like
+    /// Not asked at all: the gateway has been silent and is left alone for a while, or too many
+    /// calls await its answer. Like
     /// [`GatewayError::Unavailable`], but it costs the caller no attempt.
-    #[error("{operation} held back: the gateway does not answer")]
+    #[error("{operation} held back: the gateway is silent or busy")]
     Held {
         /// The call that was not made.
         operation: Operation,
@@ -150,6 +152,12 @@ impl GatewayError {
             Self::Unknown { .. } | Self::Misconfigured { .. } => true,
             Self::Rejected { .. } | Self::Held { .. } => false,
         }
+    }
+
+    /// The call was not made, and may be asked for again then.
+    pub(super) fn held(operation: Operation, after: Duration) -> Self {
+        counter!("makegood_gateway_held_total", "operation" => operation.as_str()).increment(1);
+        Self::Held { operation, after }
     }
 
     pub(super) fn misconfigured(detail: impl Into<String>) -> Self {

@@ -8,6 +8,8 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
@@ -19,6 +21,8 @@ use super::{GatewayConfig, GatewayError, Operation, PAGE};
 const PAGES_LIMIT: usize = 20;
 /// A longer answer than this, in bytes, is not the gateway's.
 const ANSWER_LIMIT: usize = 4 << 20;
+/// The longest that a call waits until others have ended; then it is held back, untried.
+const LINE_WAIT: Duration = Duration::from_secs(1);
 /// The longest wait that the gateway may impose on us.
 const RETRY_AFTER_LIMIT: Duration = Duration::from_hours(1);
 
@@ -32,6 +36,8 @@ pub(super) struct Transport {
     address: Url,
     key_id: String,
     key_secret: SecretString,
+    /// One for each call under way: whatever an outage finds under way is asked again afterwards.
+    lines: Semaphore,
     breaker: Breaker,
 }
 
@@ -39,8 +45,14 @@ impl Transport {
     pub(super) fn new(config: GatewayConfig) -> Answer<Self> {
         let address = config.address()?;
         let http = config.http_client(&address)?;
-        let breaker = Breaker::new(config.breaker);
-        Ok(Self { http, address, key_id: config.key_id, key_secret: config.key_secret, breaker })
+        Ok(Self {
+            http,
+            address,
+            key_id: config.key_id,
+            key_secret: config.key_secret,
+            lines: Semaphore::new(config.calls_at_once),
+            breaker: Breaker::new(config.breaker),
+        })
     }
 
     /// A request to `/v1/{path}` that carries the keys.
@@ -65,11 +77,19 @@ impl Transport {
         J: DeserializeOwned,
         T: TryFrom<J, Error = Malformed>,
     {
+        let _line = self.line(operation).await?;
         let pass = self.breaker.admit(operation)?;
         let json: J = pass.report(exchange(operation, request).await)?;
         T::try_from(json).map_err(|Malformed(field)| {
             GatewayError::unclear(operation, format!("the answer has no usable {field}"))
         })
+    }
+
+    async fn line(&self, operation: Operation) -> Answer<SemaphorePermit<'_>> {
+        match timeout(LINE_WAIT, self.lines.acquire()).await {
+            Ok(Ok(line)) => Ok(line),
+            Ok(Err(_)) | Err(_) => Err(GatewayError::held(operation, LINE_WAIT)),
+        }
     }
 
     /// One page of a list, as the gateway orders it.

@@ -17,19 +17,24 @@ use activities::gateway::{
     NewGatewayOrder, Notes, RazorpayClient,
 };
 use domain::{Capture, Currency, Money};
+use futures::future::join_all;
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::peer::{Does, Peer};
 
 const ORDER: &str = r#"{"id":"order_1","amount":11686,"currency":"INR","receipt":"r-1"}"#;
 
-fn client(address: SocketAddr) -> RazorpayClient {
+fn config(address: SocketAddr) -> GatewayConfig {
     let mut config =
         GatewayConfig::new(&format!("http://{address}"), "rzp_test_1", "hush-hush".into());
     config.timeout = Duration::from_millis(400);
     config.connect_timeout = Duration::from_millis(200);
     config.breaker.failures = u32::MAX;
-    RazorpayClient::new(config).unwrap()
+    config
+}
+
+fn client(address: SocketAddr) -> RazorpayClient {
+    RazorpayClient::new(config(address)).unwrap()
 }
 
 fn rupees(paise: i64) -> Money {
@@ -210,4 +215,18 @@ async fn an_endless_answer_is_cut_off() {
         panic!("an answer past the limit leaves doubt: {created:?}");
     };
     assert!(detail.contains("too long"), "{detail}");
+}
+
+// RES-02
+#[tokio::test]
+async fn a_gateway_that_has_become_slow_is_asked_by_a_few_calls_at_once_and_the_others_wait() {
+    let peer = Peer::that(Does::Hangs).await;
+    let client =
+        RazorpayClient::new(GatewayConfig { calls_at_once: 2, ..config(peer.address) }).unwrap();
+    let answers = join_all((0..40).map(|_| client.orders_by_receipt("r-1"))).await;
+    let asked = answers.iter().filter(|a| matches!(a, Err(GatewayError::Unavailable { .. })));
+    let held = answers.iter().filter(|a| matches!(a, Err(GatewayError::Held { .. })));
+    let (asked, held) = (asked.count(), held.count());
+    assert_eq!(asked + held, 40, "{answers:?}");
+    assert!((2..=10).contains(&asked), "two at a time, for a second: {asked}");
 }

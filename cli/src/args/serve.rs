@@ -94,6 +94,9 @@ pub(crate) struct WorkerArgs {
     #[arg(long, env = "MAKEGOOD_GATEWAY_TIMEOUT_MS", value_name = "MILLISECONDS")]
     #[arg(default_value = "4000")]
     pub(crate) gateway_timeout_ms: String,
+    /// The most calls to the gateway under way at once, 1 to 1000; others wait their turn.
+    #[arg(long, env = "MAKEGOOD_GATEWAY_CALLS", value_name = "CALLS", default_value = "64")]
+    pub(crate) gateway_calls: String,
     /// After so many calls of the gateway in a row without a usable answer, 1 to 1000, calls are
     /// held back and checkouts wait.
     #[arg(long, env = "MAKEGOOD_GATEWAY_BREAKER_FAILURES", value_name = "CALLS")]

@@ -128,11 +128,13 @@ impl WorkerSettings {
         let range = 100..=60_000;
         let timeout = faults.number("MAKEGOOD_GATEWAY_TIMEOUT_MS", ms, range, "milliseconds");
         let timeout = timeout.map(Duration::from_millis);
+        let calls = &args.gateway_calls;
+        let calls = faults.number("MAKEGOOD_GATEWAY_CALLS", calls, 1..=1_000, "calls");
         let breaker = breaker(args, faults);
         let url = args.gateway_url.as_deref();
         let gateway = gateway(url, &args.gateway, surroundings.profile, timeout, faults);
         let reconciling = reconciling(args, faults);
-        let gateway = GatewayConfig { breaker: breaker?, ..gateway? };
+        let gateway = GatewayConfig { calls_at_once: calls?, breaker: breaker?, ..gateway? };
         Some(Self {
             surroundings,
             database: database?,
