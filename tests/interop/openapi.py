@@ -41,6 +41,8 @@ def examples_fit(document):
             parts = list(operation["responses"].values())
             parts += [operation["requestBody"]] if "requestBody" in operation else []
             for part in parts:
+                if "$ref" in part:
+                    part = document["components"]["responses"][part["$ref"].rsplit("/", 1)[1]]
                 for content in part.get("content", {}).values():
                     if "example" not in content:
                         continue

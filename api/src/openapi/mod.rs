@@ -4,23 +4,30 @@
 mod op;
 mod operations;
 
-use axum::Json;
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use axum::http::header;
+use axum::response::IntoResponse;
 use serde_json::{Map, Value, json};
 
 use self::op::Op;
 
 /// `GET /openapi.json`
-pub(crate) async fn show() -> Json<Value> {
-    Json(document())
+pub(crate) async fn show() -> impl IntoResponse {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    let text = TEXT.get_or_init(|| document().to_string());
+    ([(header::CONTENT_TYPE, "application/json")], text.as_str())
 }
 
 /// The whole document.
 pub fn document() -> Value {
     let mut schemas = op::refusal();
     let mut paths = Map::<String, Value>::new();
+    let mut responses = BTreeMap::new();
     for op in operations::all() {
         let Op { path, method, .. } = op;
-        let told = op.told(&mut schemas);
+        let told = op.told(&mut schemas, &mut responses);
         let item = paths.entry(path.to_owned()).or_insert_with(|| json!({}));
         if let Some(item) = item.as_object_mut() {
             item.insert(method.to_owned(), told);
@@ -39,6 +46,7 @@ pub fn document() -> Value {
         "paths": paths,
         "components": {
             "schemas": schemas,
+            "responses": responses,
             "securitySchemes": {
                 "token": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" },
             },

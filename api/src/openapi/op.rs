@@ -170,8 +170,13 @@ impl Op {
         self
     }
 
-    /// The operation's part of the document; what it refers to goes to the schemas.
-    pub(super) fn told(self, schemas: &mut Map<String, Value>) -> Value {
+    /// The operation's part of the document; what it refers to goes to the schemas, and to the
+    /// refusals, which many operations share.
+    pub(super) fn told(
+        self,
+        schemas: &mut Map<String, Value>,
+        refused: &mut BTreeMap<String, Value>,
+    ) -> Value {
         let mut put = |(schema, parts): Named| {
             schemas.extend(parts);
             schema
@@ -200,8 +205,13 @@ impl Op {
             responses
                 .insert(status.to_string(), json!({ "description": about, "content": content }));
         }
-        for (status, refusals) in by_status(self.refusals) {
-            responses.insert(status, refusals);
+        for (status, mut name, refusals) in by_status(self.refusals) {
+            while refused.get(&name).is_some_and(|other| *other != refusals) {
+                name.push_str("_or_other");
+            }
+            let shared = json!({ "$ref": format!("#/components/responses/{name}") });
+            responses.insert(status, shared);
+            refused.insert(name, refusals);
         }
         let mut told = json!({
             "tags": [self.tag],
@@ -287,8 +297,8 @@ pub(super) fn refusal() -> Map<String, Value> {
     Map::from_iter([("Failure".to_owned(), failure), ("Refusal".to_owned(), refusal)])
 }
 
-/// The refusals of each status: their codes, and the first one as an example.
-fn by_status(refusals: Vec<ApiError>) -> BTreeMap<String, Value> {
+/// The refusals of each status: a name after the first code, and the first one as an example.
+fn by_status(refusals: Vec<ApiError>) -> Vec<(String, String, Value)> {
     let mut grouped = BTreeMap::<u16, (Vec<&'static str>, Vec<String>, Value)>::new();
     for refusal in refusals {
         let said: Envelope<()> = refusal.envelope("01997b5ffcf47d2e8f6b9f1b8a3c4d5e".to_owned());
@@ -303,6 +313,7 @@ fn by_status(refusals: Vec<ApiError>) -> BTreeMap<String, Value> {
         }
     }
     let told = |(status, (codes, words, example)): (u16, (Vec<_>, Vec<String>, Value))| {
+        let name = format!("{status}_{}", codes.first().unwrap_or(&""));
         let code = json!({ "properties": { "code": { "enum": codes } } });
         let schema = json!({ "allOf": [by_name("Refusal"), { "properties": { "error": code } }] });
         let content = json!({ "application/json": { "schema": schema, "example": example } });
@@ -315,7 +326,7 @@ fn by_status(refusals: Vec<ApiError>) -> BTreeMap<String, Value> {
                 },
             });
         }
-        (status.to_string(), told)
+        (status.to_string(), name, told)
     };
     grouped.into_iter().map(told).collect()
 }
