@@ -132,9 +132,10 @@ impl Op {
         schema: Value,
         about: &str,
     ) -> Self {
-        self.parameters.push(json!({
-            "name": name, "in": place, "required": required, "schema": schema, "description": about,
-        }));
+        let mut told =
+            json!({ "name": name, "in": place, "required": required, "description": about });
+        put_in(&mut told, "schema", schema);
+        self.parameters.push(told);
         self.refuses([malformed()])
     }
 
@@ -223,18 +224,24 @@ impl Op {
         if let Some((schema, example)) = self.body {
             let content =
                 json!({ "application/json": { "schema": put(schema), "example": example } });
-            told["requestBody"] = json!({ "required": true, "content": content });
+            put_in(&mut told, "requestBody", json!({ "required": true, "content": content }));
         }
         if self.caller != Caller::Anybody {
-            told["security"] = json!([{ "token": [] }]);
+            put_in(&mut told, "security", json!([{ "token": [] }]));
             let who = match self.caller {
                 Caller::Anybody | Caller::SignedIn => "Anybody who is signed in.",
                 Caller::Admin => "Admins alone.",
                 Caller::Service => "Other systems of the shop, whose role is service, alone.",
             };
-            told["description"] = json!(who);
+            put_in(&mut told, "description", json!(who));
         }
         told
+    }
+}
+
+fn put_in(object: &mut Value, key: &str, part: Value) {
+    if let Some(parts) = object.as_object_mut() {
+        parts.insert(key.to_owned(), part);
     }
 }
 
@@ -319,12 +326,11 @@ fn by_status(refusals: Vec<ApiError>) -> Vec<(String, String, Value)> {
         let content = json!({ "application/json": { "schema": schema, "example": example } });
         let mut told = json!({ "description": words.join("; "), "content": content });
         if status == 503 {
-            told["headers"] = json!({
-                "Retry-After": {
-                    "description": "Seconds after which it may be tried again.",
-                    "schema": { "type": "string", "pattern": "^[0-9]+$" },
-                },
+            let retry_after = json!({
+                "description": "Seconds after which it may be tried again.",
+                "schema": { "type": "string", "pattern": "^[0-9]+$" },
             });
+            put_in(&mut told, "headers", json!({ "Retry-After": retry_after }));
         }
         (status.to_string(), name, told)
     };
