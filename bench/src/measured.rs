@@ -61,6 +61,8 @@ pub struct Settings {
     pub workers: u32,
     /// The processors of this machine.
     pub processors: usize,
+    /// What each commit waits before its flush.
+    pub commit_delay_ms: u32,
     /// `private` or `given`.
     pub database: &'static str,
     /// The source that this program was built from, if that can be told.

@@ -189,6 +189,11 @@ pub(crate) struct SiteArgs {
     /// Print one JSON object instead of a table.
     #[arg(long)]
     pub(crate) json: bool,
+    /// What each commit of the private server waits before its flush, in milliseconds, 0 to 100: as
+    /// on a slow disk.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
+    #[arg(value_parser = value_parser!(u32).range(0..=100), conflicts_with = "database_url")]
+    pub(crate) commit_delay: u32,
     /// Use this PostgreSQL, in a cell of its own that is dropped at the end, instead of a private
     /// one.
     #[arg(long, env = "MAKEGOOD_DATABASE_URL", hide_env_values = true)]

@@ -85,6 +85,7 @@ async fn story(load: &LoadArgs, parts: &mut Parts) -> anyhow::Result<Report> {
         concurrency: load.concurrency(),
         workers: load.site().workers,
         processors: std::thread::available_parallelism()?.get(),
+        commit_delay_ms: load.site().commit_delay,
         database: if parts.cluster.is_some() { "private" } else { "given" },
         commit: stage::commit().await,
         release: !cfg!(debug_assertions),

@@ -43,11 +43,17 @@ async fn database_url(load: &LoadArgs, parts: &mut Parts) -> anyhow::Result<Stri
         return Ok(url.expose_secret().to_owned());
     }
     let step = Step::begin("starting PostgreSQL");
-    let options = Options {
+    let mut options = Options {
         shared_buffers_mib: SHARED_BUFFERS_MIB,
         max_connections: 300,
         ..Options::durable().counting_statements()
     };
+    let delay_ms = load.site().commit_delay;
+    if delay_ms > 0 {
+        // Whoever flushes waits, even if nobody else is in a transaction.
+        options = options.setting("commit_siblings", "0");
+        options = options.setting("commit_delay", format!("{}", delay_ms.saturating_mul(1_000)));
+    }
     let cluster = parts.start_cluster(options).await?;
     step.done(&format!("PostgreSQL {} on port {}", cluster.version(), cluster.port()));
     Ok(cluster.url("postgres"))

@@ -22,11 +22,15 @@ pub(super) fn print(report: &Report) {
     align_right(&mut shown, 1);
     data(&shown.to_string());
     data(&format!(
-        "makegood {}{}, PostgreSQL {} ({}), {} processors, workers: {}{}",
+        "makegood {}{}, PostgreSQL {} ({}{}), {} processors, workers: {}{}",
         settings.version,
         settings.commit.as_ref().map(|commit| format!(" ({commit})")).unwrap_or_default(),
         report.postgresql,
         settings.database,
+        match settings.commit_delay_ms {
+            0 => String::new(),
+            delay => format!(", each commit {delay} ms slower"),
+        },
         settings.processors,
         settings.workers,
         if settings.release { "" } else { "; not a release build: these figures mean nothing" },

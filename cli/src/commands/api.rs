@@ -38,6 +38,7 @@ async fn start(settings: ApiSettings) -> Result<Api, Problem> {
         open_connections: settings.open_connections,
         silence: settings.silence,
         secure_cookies: settings.secure_cookies,
+        trusted_proxies: settings.trusted_proxies,
         migrations: FILES.iter().map(|file| file.name).collect(),
         ..Config::new(tenant, keys, recorder::install()?)
     };

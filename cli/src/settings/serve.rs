@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use activities::gateway::{BreakerConfig, GatewayConfig};
+use api::Network;
 use makegood::{Retention, Schedule, WorkerConfig};
 use secrecy::{ExposeSecret, SecretString};
 use worker::Reconciling;
@@ -50,6 +51,7 @@ pub(crate) struct ApiSettings {
     pub(crate) silence: Duration,
     /// Whether the console's cookie is for https alone.
     pub(crate) secure_cookies: bool,
+    pub(crate) trusted_proxies: Vec<Network>,
 }
 
 impl ApiSettings {
@@ -82,6 +84,7 @@ impl ApiSettings {
         let open = faults.number("MAKEGOOD_API_OPEN_CONNECTIONS", open, 1..=65_536, "connections");
         let silence = &args.api_silence_secs;
         let silence = faults.number("MAKEGOOD_API_SILENCE_SECS", silence, 1..=600, "seconds");
+        let trusted_proxies = networks("MAKEGOOD_TRUSTED_PROXIES", &args.trusted_proxies, faults);
         Some(Self {
             surroundings,
             database: database?,
@@ -97,6 +100,7 @@ impl ApiSettings {
             silence: Duration::from_secs(silence?),
             // On this machine alone there may be no proxy that speaks https.
             secure_cookies: profile == Profile::Production || !bind?.ip().is_loopback(),
+            trusted_proxies: trusted_proxies?,
         })
     }
 }
@@ -293,6 +297,20 @@ impl SandboxSettings {
             ..gateway_sandbox::Config::default()
         };
         Some(Self { surroundings, config })
+    }
+}
+
+/// Addresses and networks with commas between; nothing is none.
+fn networks(variable: &'static str, text: &str, faults: &mut Faults) -> Option<Vec<Network>> {
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    match names.map(str::parse).collect() {
+        Ok(networks) => Some(networks),
+        Err(error) => {
+            let error: String = error;
+            let next = "give addresses or networks, such as 10.0.0.0/8,192.0.2.7";
+            faults.add(variable, format!("cannot be used: {error}"), next);
+            None
+        }
     }
 }
 
