@@ -32,8 +32,12 @@ pub(crate) struct App {
     pub(crate) stopping: watch::Receiver<bool>,
     /// Who looks for the console's live pages.
     pub(crate) watch: Watch,
+    /// Places for those who follow an order.
+    pub(crate) followers: Arc<Semaphore>,
     /// Where bulk actions are told that they begin.
     pub(crate) bulks: Bulks,
+    /// Places for requests that are being answered.
+    pub(crate) places: Semaphore,
     work: Arc<Semaphore>,
 }
 
@@ -49,7 +53,21 @@ impl App {
         let tokens = Tokens::new(&config.keys.jwt_secret, config.token_ttl);
         let work = Arc::new(Semaphore::new(usize::try_from(SLOTS).unwrap_or(usize::MAX >> 3)));
         let watch = Watch::new();
-        Arc::new(Self { config, pool, client, tokens, passwords, stopping, watch, bulks, work })
+        let places = Semaphore::new(config.in_flight);
+        let followers = Arc::new(Semaphore::new(config.followers));
+        Arc::new(Self {
+            config,
+            pool,
+            client,
+            tokens,
+            passwords,
+            stopping,
+            watch,
+            followers,
+            bulks,
+            places,
+            work,
+        })
     }
 
     /// Runs work on the database to its end, whether or not anybody still waits for the answer.

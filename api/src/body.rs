@@ -1,10 +1,10 @@
 //! Reads what a client sends, strictly, and answers with the field that does not fit.
 
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use domain::OrderId;
 use serde::de::DeserializeOwned;
 
@@ -25,8 +25,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         if !is_json(request.headers()) {
             return Err(ApiError::NotJson);
         }
-        let bytes =
-            Bytes::from_request(request, state).await.map_err(|e| unread(&e, BODY_LIMIT))?;
+        // It is in memory already.
+        let bytes = Bytes::from_request(request, state).await.map_err(ApiError::internal)?;
         parse(&bytes).map(Self)
     }
 }
@@ -41,14 +41,6 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     })?;
     json.end().map_err(|error| ApiError::request(error.to_string()))?;
     Ok(parsed)
-}
-
-/// A body that could not be read to its end.
-pub(crate) fn unread(error: &BytesRejection, limit: usize) -> ApiError {
-    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return ApiError::TooLarge { limit };
-    }
-    ApiError::request("the body ended early")
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

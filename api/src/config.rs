@@ -19,6 +19,24 @@ pub struct Config {
     pub tenant: TenantId,
     /// Connections to the database, the engine's client aside; 1 to 100. Default 16.
     pub connections: u32,
+    /// How long a statement of a request waits for a lock. Default 4 s.
+    pub lock_limit: Duration,
+    /// How long a statement of a request may take. Default 10 s.
+    pub statement_limit: Duration,
+    /// Requests answered at once, those of the console and of probes aside; more are told to come
+    /// back. 1 to 65,536. Default 1,024.
+    pub in_flight: usize,
+    /// Streams of orders' live status at once, each of which asks the database twice a second; more
+    /// are told to come back. Default 1,024.
+    pub followers: usize,
+    /// Connections of clients open at once; more wait. 1 to 65,536. Default 8,192.
+    pub open_connections: usize,
+    /// The time that a client has for the head of a request, and may be silent between two. Default
+    /// 30 s.
+    pub silence: Duration,
+    /// The time that a client has for the body of a request, as far as `request_timeout` allows.
+    /// Default 10 s.
+    pub body_timeout: Duration,
     /// How long an access token is valid. Default 1 h.
     pub token_ttl: Duration,
     /// How long create-session and verify wait for the saga before they say "not yet". Default 5 s.
@@ -65,6 +83,13 @@ impl Config {
             bind: SocketAddr::from(([127, 0, 0, 1], 8080)),
             tenant,
             connections: 16,
+            lock_limit: Duration::from_secs(4),
+            statement_limit: Duration::from_secs(10),
+            in_flight: 1_024,
+            followers: 1_024,
+            open_connections: 8_192,
+            silence: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(10),
             token_ttl: Duration::from_hours(1),
             settle_wait: Duration::from_secs(5),
             request_timeout: Duration::from_secs(15),
@@ -104,6 +129,9 @@ impl Config {
             "the console's cookie must be for https alone when others than this machine can reach it",
         );
         require((1..=100).contains(&self.connections), "connections are 1 to 100");
+        require((1..=65_536).contains(&self.in_flight), "requests at once are 1 to 65,536");
+        let open = self.open_connections;
+        require((1..=65_536).contains(&open), "open connections are 1 to 65,536");
         require(!self.token_ttl.is_zero(), "the lifetime of a token is zero");
         require(
             self.request_timeout > self.settle_wait,

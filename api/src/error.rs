@@ -41,6 +41,8 @@ pub(crate) enum ApiError {
     MethodNotAllowed,
     #[error("the body is larger than {limit} bytes")]
     TooLarge { limit: usize },
+    #[error("the body did not come in time")]
+    BodyTooSlow,
     #[error("the body must be application/json")]
     NotJson,
     #[error("this email has an account already")]
@@ -75,6 +77,8 @@ pub(crate) enum ApiError {
     WrongGatewayOrder,
     #[error("the request took too long; try again")]
     Timeout,
+    #[error("more is going on than can be done at once; try again")]
+    Overloaded,
     #[error("the service is stopping; try again")]
     Stopping,
     /// What looks after runs was not carried out.
@@ -104,6 +108,12 @@ impl ApiError {
         Self::Internal(error.into())
     }
 
+    /// Whether the same request may succeed later.
+    pub(crate) fn is_passing(&self) -> bool {
+        let (status, _) = self.kind();
+        matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::REQUEST_TIMEOUT)
+    }
+
     fn kind(&self) -> (StatusCode, &'static str) {
         use StatusCode as S;
         match self {
@@ -119,6 +129,7 @@ impl ApiError {
             Self::RouteNotFound => (S::NOT_FOUND, "ROUTE_NOT_FOUND"),
             Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED"),
             Self::TooLarge { .. } => (S::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE"),
+            Self::BodyTooSlow => (S::REQUEST_TIMEOUT, "BODY_TOO_SLOW"),
             Self::NotJson => (S::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE"),
             Self::EmailTaken => (S::CONFLICT, "EMAIL_TAKEN"),
             Self::IdempotencyConflict => (S::CONFLICT, "IDEMPOTENCY_CONFLICT"),
@@ -137,6 +148,7 @@ impl ApiError {
             Self::WrongGatewayOrder => (S::CONFLICT, "WRONG_GATEWAY_ORDER"),
             Self::Operation(trouble) => trouble.kind(),
             Self::Timeout => (S::SERVICE_UNAVAILABLE, "TIMEOUT"),
+            Self::Overloaded => (S::SERVICE_UNAVAILABLE, "OVERLOADED"),
             Self::Stopping => (S::SERVICE_UNAVAILABLE, "STOPPING"),
             Self::Unavailable(_) => (S::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
             Self::Internal(_) => (S::INTERNAL_SERVER_ERROR, "INTERNAL"),
@@ -170,17 +182,23 @@ impl IntoResponse for ApiError {
         if let Self::Internal(source) | Self::Unavailable(source) = &self {
             tracing::error!(error = %source, error.code = code, "a request failed");
         }
+        (status, Json(self.envelope(observe::request_id()))).into_response()
+    }
+}
+
+impl ApiError {
+    /// What a client is told.
+    pub(crate) fn envelope(&self, request_id: String) -> Envelope<()> {
+        let (status, code) = self.kind();
         let message = self.to_string();
         let failure = Failure {
             code,
             message: message.clone(),
-            retryable: status == StatusCode::SERVICE_UNAVAILABLE,
+            retryable: self.is_passing(),
             details: self.details(),
-            request_id: observe::request_id(),
+            request_id,
         };
-        let envelope: Envelope<()> =
-            Envelope { status_code: status.as_u16(), message, data: None, error: Some(failure) };
-        (status, Json(envelope)).into_response()
+        Envelope { status_code: status.as_u16(), message, data: None, error: Some(failure) }
     }
 }
 

@@ -7,8 +7,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde::Serialize;
 use tokio::time::timeout;
+use utoipa::ToSchema;
 
 use crate::app::Shared;
 use crate::error::ApiResult;
@@ -16,9 +17,30 @@ use crate::error::ApiResult;
 /// How long a probe waits for the database.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Alive {
+    status: &'static str,
+}
+
 /// `GET /livez`: the process answers.
-pub(crate) async fn livez() -> Json<Value> {
-    Json(json!({ "status": "ok" }))
+pub(crate) async fn livez() -> Json<Alive> {
+    Json(Alive { status: "ok" })
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Readiness {
+    /// `ready` or `not ready`.
+    status: &'static str,
+    checks: Checks,
+}
+
+/// `ok`, or what is wrong.
+#[derive(Serialize, ToSchema)]
+struct Checks {
+    database: String,
+    migrations: String,
+    worker: &'static str,
+    stopping: bool,
 }
 
 /// `GET /readyz`: 200 when requests can be served, 503 with the reason otherwise. A missing worker
@@ -43,16 +65,9 @@ pub(crate) async fn readyz(State(app): State<Shared>) -> Response {
         Err(missing) => format!("fail: {} missing", missing.join(", ")),
     };
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = json!({
-        "status": if ready { "ready" } else { "not ready" },
-        "checks": {
-            "database": database,
-            "migrations": migrations,
-            "worker": worker,
-            "stopping": stopping,
-        },
-    });
-    (status, Json(body)).into_response()
+    let checks = Checks { database, migrations, worker, stopping };
+    let status_word = if ready { "ready" } else { "not ready" };
+    (status, Json(Readiness { status: status_word, checks })).into_response()
 }
 
 struct Seen {
@@ -75,23 +90,38 @@ async fn look(app: &Shared) -> ApiResult<Seen> {
     looked.await.inspect_err(|error| tracing::warn!(?error, "the database is not as it should be"))
 }
 
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Database {
+    /// `ok` or `fail`.
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency_ms: Option<u64>,
+}
+
 /// `GET /health/db`: a query that reads a table, and how long it took.
 pub(crate) async fn database(State(app): State<Shared>) -> Response {
     let began = Instant::now();
     match timeout(PATIENCE, look(&app)).await {
         Ok(Ok(_)) => {
             let latency_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-            Json(json!({ "status": "ok", "latency_ms": latency_ms })).into_response()
+            Json(Database { status: "ok", latency_ms: Some(latency_ms) }).into_response()
         }
         Ok(Err(_)) | Err(_) => {
-            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "fail" }))).into_response()
+            let failed = Database { status: "fail", latency_ms: None };
+            (StatusCode::SERVICE_UNAVAILABLE, Json(failed)).into_response()
         }
     }
 }
 
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Info {
+    name: &'static str,
+    version: &'static str,
+}
+
 /// `GET /info`: name and version.
-pub(crate) async fn info() -> Json<Value> {
-    Json(json!({ "name": "makegood-api", "version": env!("CARGO_PKG_VERSION") }))
+pub(crate) async fn info() -> Json<Info> {
+    Json(Info { name: "makegood-api", version: env!("CARGO_PKG_VERSION") })
 }
 
 /// `GET /metrics`: for Prometheus.

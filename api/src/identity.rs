@@ -83,7 +83,7 @@ impl Tokens {
         encode(&Header::new(Algorithm::HS256), &claims, &self.0.signing).map_err(ApiError::internal)
     }
 
-    fn check(&self, token: &str) -> Option<SignedIn> {
+    pub(crate) fn check(&self, token: &str) -> Option<SignedIn> {
         let claims = decode::<Claims>(token, &self.0.checking, &self.0.validation).ok()?.claims;
         Some(SignedIn { user_id: claims.sub, tenant_id: claims.tenant, role: claims.role })
     }

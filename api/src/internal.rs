@@ -9,6 +9,7 @@ use makegood::Cancellation;
 use serde::{Deserialize, Serialize};
 use store::Conn;
 use store::orders::{self, Order};
+use utoipa::ToSchema;
 use workflows::{CalledOff, CancelRequest, Checkout, PaymentHint};
 
 use crate::app::{App, Shared};
@@ -24,7 +25,8 @@ use crate::wait;
 const MOST: i64 = 500;
 
 /// Where an order stands.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = OrderStand)]
 pub(crate) struct Stand {
     order_id: OrderId,
     order_number: String,
@@ -114,7 +116,7 @@ pub(crate) struct Soon {
     within_secs: u32,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Expiring {
     orders: Vec<Stand>,
 }

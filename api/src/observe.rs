@@ -6,7 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
@@ -20,6 +20,8 @@ use crate::console;
 use crate::error::ApiError;
 
 const REQUEST_ID: &str = "x-request-id";
+/// When a request may be tried again that could not be served.
+const RETRY_AFTER_SECS: &str = "1";
 
 /// The request that is being answered.
 #[derive(Clone, Default)]
@@ -88,6 +90,10 @@ pub(crate) async fn observe(State(app): State<Shared>, request: Request, next: N
     metrics::histogram!("makegood_http_request_seconds", &labels).record(elapsed.as_secs_f64());
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
+    }
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        let soon = HeaderValue::from_static(RETRY_AFTER_SECS);
+        response.headers_mut().entry(header::RETRY_AFTER).or_insert(soon);
     }
     response
         .headers_mut()

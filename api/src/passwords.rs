@@ -17,6 +17,9 @@ const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
+/// For each core: the last in the queue waits for about a second and a half.
+const PLACES: usize = 64;
+
 /// A hash of the same cost that no password fits, for accounts that do not exist.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bWFrZWdvb2Qtbm9ib2R5$\
                       AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -54,13 +57,16 @@ pub fn hash_password(password: &SecretString) -> Result<String, String> {
 pub(crate) struct Passwords {
     argon2: Argon2<'static>,
     turns: Arc<Semaphore>,
+    /// For those whose turn has come, and for those who wait for it.
+    places: Arc<Semaphore>,
 }
 
 impl Passwords {
     pub(crate) fn new() -> Result<Self, ApiError> {
         let argon2 = argon2()?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Ok(Self { argon2, turns: Arc::new(Semaphore::new(cores)) })
+        let (turns, places) = (Semaphore::new(cores), Semaphore::new(cores * PLACES));
+        Ok(Self { argon2, turns: Arc::new(turns), places: Arc::new(places) })
     }
 
     /// The hash of a new password, with a salt of its own.
@@ -92,6 +98,7 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ApiError> {
+        let _place = self.places.try_acquire().map_err(|_| ApiError::Overloaded)?;
         let turn = Arc::clone(&self.turns).acquire_owned().await;
         let turn = turn.map_err(|_| ApiError::Stopping)?;
         let done = spawn_blocking(move || {

@@ -1,7 +1,6 @@
 //! Every route on one screen.
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::response::Redirect;
 use axum::routing::{get, post};
@@ -11,15 +10,17 @@ use crate::body::{BODY_LIMIT, WEBHOOK_LIMIT};
 use crate::console;
 use crate::error::ApiError;
 use crate::health;
+use crate::intake::{Limit, take_in};
 use crate::internal;
 use crate::observe::observe;
+use crate::openapi;
 use crate::operations;
 use crate::v1::{
     auth, cancel, orders, payment, payments, products, reconciliations, refunds, retry, stream,
 };
 use crate::webhooks::razorpay;
 
-pub(crate) fn router(app: Shared) -> Router {
+pub(crate) fn router(app: &Shared) -> Router {
     let v1 = Router::new()
         .route("/auth/register", post(auth::register))
         .route("/auth/login", post(auth::login))
@@ -34,32 +35,37 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/payments/create-session", post(payments::create_session))
         .route("/payments/{id}", get(payment::get))
         .route("/payments/verify", post(payments::verify))
-        .route("/reconciliations", get(reconciliations::list))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT));
+        .route("/reconciliations", get(reconciliations::list));
 
     let internal = Router::new()
         .route("/orders/expiring", get(internal::expiring))
         .route("/orders/{id}/confirm", post(internal::confirm))
-        .route("/orders/{id}/expire", post(internal::expire))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT));
+        .route("/orders/{id}/expire", post(internal::expire));
 
-    let webhooks = Router::new()
-        .route("/webhooks/razorpay", post(razorpay::receive))
-        .layer(DefaultBodyLimit::max(WEBHOOK_LIMIT));
+    let webhooks = Router::new().route("/webhooks/razorpay", post(razorpay::receive));
 
+    // Probes and the console are let in however much is going on.
+    let small = |router| taken_in(router, app, BODY_LIMIT);
     Router::new()
-        .nest("/api/v1", v1.merge(webhooks))
-        .nest("/internal/v1", internal)
-        .nest("/api/v1/operations", operations::router(&app))
-        .nest("/console", console::router(&app))
+        .nest("/api/v1", small(v1).merge(taken_in(webhooks, app, WEBHOOK_LIMIT)))
+        .nest("/api/v1/operations", operations::router(app))
+        .nest("/internal/v1", small(internal))
+        .nest("/console", console::router(app))
         .route("/console/", get(async || Redirect::permanent("/console")))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/health/db", get(health::database))
         .route("/info", get(health::info))
         .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(openapi::show))
         .fallback(async || ApiError::RouteNotFound)
         .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
-        .layer(from_fn_with_state(app.clone(), observe))
-        .with_state(app)
+        .layer(from_fn_with_state(Shared::clone(app), observe))
+        .with_state(Shared::clone(app))
+}
+
+/// Routes whose requests are let in whole, up to this size.
+fn taken_in(routes: Router<Shared>, app: &Shared, limit: usize) -> Router<Shared> {
+    let intake = (Shared::clone(app), Limit(limit));
+    routes.route_layer(from_fn_with_state(intake, take_in))
 }

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use crate::app::{App, Shared};
 use crate::config::Config;
+use crate::connections::{self, Limits};
 use crate::console::{Bulks, Watch};
 use crate::passwords::Passwords;
 use crate::router::router;
@@ -59,7 +60,8 @@ impl Api {
             return Err(StartError::Config(faults));
         }
         let passwords = Passwords::new().map_err(|e| StartError::Passwords(format!("{e:?}")))?;
-        let pool = database.pool("makegood-api", config.connections).await?;
+        let bounded = database.within(config.lock_limit, config.statement_limit);
+        let pool = bounded.pool("makegood-api", config.connections).await?;
         let client = Client::connect(database).await?;
         let refuse = |source| StartError::Bind { addr: config.bind, source };
         let listener = TcpListener::bind(config.bind).await.map_err(refuse)?;
@@ -68,15 +70,14 @@ impl Api {
         let (bulks, begun) = Bulks::new();
         let app = App::new(config, pool, client, passwords, stopping, bulks);
 
-        let service = router(Shared::clone(&app));
-        let service = service.into_make_service_with_connect_info::<SocketAddr>();
+        let service = router(&app);
+        let limits = Limits {
+            open: app.config.open_connections,
+            silence: app.config.silence,
+            stalled: app.config.request_timeout,
+        };
         let stopped = app.stopped();
-        let server = tokio::spawn(async move {
-            let serving = axum::serve(listener, service);
-            if let Err(error) = serving.with_graceful_shutdown(stopped).await {
-                tracing::error!(%error, "the server ended by itself");
-            }
-        });
+        let server = tokio::spawn(connections::serve(listener, service, limits, stopped));
         let retries = tokio::spawn(early::retry(Shared::clone(&app)));
         let bulks = tokio::spawn(Bulks::run(Shared::clone(&app), begun));
         let watch = tokio::spawn(Watch::run(Shared::clone(&app)));

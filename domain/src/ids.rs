@@ -21,6 +21,7 @@ macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(utoipa::ToSchema)]
         #[serde(transparent)]
         pub struct $name(Uuid);
 
@@ -56,10 +57,12 @@ macro_rules! uuid_id {
 }
 
 macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident, $valid:expr, $rule:literal) => {
+    ($(#[$doc:meta])* $name:ident, $valid:expr, $pattern:literal, $rule:literal) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(utoipa::ToSchema)]
         #[serde(try_from = "String", into = "String")]
+        #[schema(pattern = $pattern)]
         pub struct $name(String);
 
         impl $name {
@@ -143,30 +146,35 @@ text_id!(
     /// A stock keeping unit: 1 to 64 letters, digits, dots, dashes and underscores.
     Sku,
     |text| is_token(text, 64),
+    "^[A-Za-z0-9._-]{1,64}$",
     "1 to 64 letters, digits, dots, dashes or underscores"
 );
 text_id!(
     /// A tenant's slug: a lower-case letter, then up to 40 lower-case letters, digits and dashes.
     TenantId,
     is_slug,
+    "^[a-z][a-z0-9-]{0,40}$",
     "a lower-case letter, then up to 40 lower-case letters, digits or dashes"
 );
 text_id!(
     /// The gateway's id of an order there; 1 to 128 characters.
     GatewayOrderId,
     |text| is_token(text, 128),
+    "^[A-Za-z0-9._-]{1,128}$",
     "1 to 128 letters, digits, dots, dashes or underscores"
 );
 text_id!(
     /// The gateway's id of one payment attempt; 1 to 128 characters.
     GatewayPaymentId,
     |text| is_token(text, 128),
+    "^[A-Za-z0-9._-]{1,128}$",
     "1 to 128 letters, digits, dots, dashes or underscores"
 );
 text_id!(
     /// The gateway's id of a refund; 1 to 128 characters.
     GatewayRefundId,
     |text| is_token(text, 128),
+    "^[A-Za-z0-9._-]{1,128}$",
     "1 to 128 letters, digits, dots, dashes or underscores"
 );
 

@@ -80,6 +80,24 @@ impl Database {
         Self { options: self.options.clone().options(bounds), cell: self.cell.clone() }
     }
 
+    /// The same database, with statements that wait for a lock no longer than `lock` and take no
+    /// longer than `statement`: for a caller whose own callers will not wait either.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let database = makegood::Database::new("postgres://localhost/shop", "makegood").unwrap();
+    /// let database = database.within(Duration::from_secs(5), Duration::from_secs(10));
+    /// ```
+    #[must_use]
+    pub fn within(&self, lock: Duration, statement: Duration) -> Self {
+        let bounds = [
+            ("lock_timeout", lock.as_millis().to_string()),
+            ("statement_timeout", statement.as_millis().to_string()),
+        ];
+        Self { options: self.options.clone().options(bounds), cell: self.cell.clone() }
+    }
+
     /// A pool for the caller's own statements.
     ///
     /// A caller may be cancelled at any await, and a cancelled `begin` leaves its connection inside

@@ -29,6 +29,11 @@ pub struct Session {
 }
 
 impl Customer {
+    /// The access token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Places an order for these lines; its id.
     pub async fn place(&self, lines: &[(&str, i64)]) -> String {
         let key = format!("key-{}", Uuid::now_v7());

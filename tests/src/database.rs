@@ -48,9 +48,9 @@ impl Place {
         Self::migrated(url, None).await
     }
 
-    /// A fresh cell on a server of its own that keeps what it acknowledged.
-    pub(crate) async fn private() -> Self {
-        let start = || Cluster::start(&Options::durable()).unwrap();
+    /// A fresh cell on a server of its own.
+    pub(crate) async fn private(options: Options) -> Self {
+        let start = move || Cluster::start(&options).unwrap();
         let cluster = spawn_blocking(start).await.unwrap();
         Self::migrated(cluster.url("postgres"), Some(cluster)).await
     }

@@ -20,6 +20,8 @@ pub struct Answer {
     pub status: u16,
     /// The whole body; a text if it is no JSON.
     pub body: Value,
+    /// When it may be tried again, if that was said.
+    pub retry_after: Option<String>,
 }
 
 impl Web {
@@ -75,9 +77,11 @@ impl Answer {
     pub async fn of(request: RequestBuilder) -> Option<Self> {
         let response = request.send().await.ok()?;
         let status = response.status().as_u16();
+        let retry_after = response.headers().get("retry-after");
+        let retry_after = retry_after.and_then(|secs| secs.to_str().ok()).map(str::to_owned);
         let text = response.text().await.ok()?;
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Some(Self { status, body })
+        Some(Self { status, body, retry_after })
     }
 
     /// A text in the body, by its JSON pointer; empty when there is none.

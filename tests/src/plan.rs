@@ -1,5 +1,6 @@
 //! What a test wants of its shop before it opens.
 
+use devpg::Options;
 use gateway_sandbox::{Config, Odds};
 
 use crate::process::Env;
@@ -15,7 +16,7 @@ pub struct Plan {
     pub(crate) late_money: &'static str,
     pub(crate) capture: &'static str,
     pub(crate) has_webhooks: bool,
-    pub(crate) has_own_server: bool,
+    pub(crate) server: Option<Options>,
     pub(crate) role: Option<&'static str>,
     pub(crate) sandbox: Config,
     pub(crate) api_env: Env,
@@ -32,7 +33,7 @@ impl Default for Plan {
             late_money: "rereserve_then_fulfil",
             capture: "automatic",
             has_webhooks: true,
-            has_own_server: false,
+            server: None,
             role: None,
             sandbox: Config::default(),
             api_env: Env::new(),
@@ -93,8 +94,14 @@ impl Plan {
 
     /// A durable PostgreSQL of its own, which the test may kill.
     #[must_use]
-    pub fn own_server(mut self) -> Self {
-        self.has_own_server = true;
+    pub fn own_server(self) -> Self {
+        self.server(Options::durable())
+    }
+
+    /// A PostgreSQL of its own, set up like this.
+    #[must_use]
+    pub fn server(mut self, options: Options) -> Self {
+        self.server = Some(options);
         self
     }
 

@@ -43,8 +43,10 @@ impl Shop {
     }
 
     pub(crate) async fn open(plan: Plan) -> Self {
-        let place =
-            if plan.has_own_server { Place::private().await } else { Place::shared().await };
+        let place = match plan.server.clone() {
+            Some(options) => Place::private(options).await,
+            None => Place::shared().await,
+        };
         let pool = place.pool().await;
         let presets = "update tenants
             set hold_secs = $1, tax_basis_points = $2, late_money = $3, capture = $4";
@@ -195,6 +197,11 @@ impl Shop {
     /// Reads an address of one of the processes.
     pub async fn get(&self, url: &str) -> Answer {
         Answer::of(self.web.get(url)).await.expect("it answers")
+    }
+
+    /// The address of the server, as the tests' own account.
+    pub fn database_url(&self) -> &str {
+        &self.place.url
     }
 
     /// A command of the binary on this cell.

@@ -1,6 +1,8 @@
 //! When there is no page: why, with the status that says so to programs, and what to do next.
 //! Whatever refuses a request of the console, the answer is a page like this one.
 
+use std::error::Error;
+
 use askama::Template;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
@@ -90,14 +92,12 @@ impl From<store::Error> for PageError {
 
 impl From<ApiError> for PageError {
     fn from(error: ApiError) -> Self {
-        match error {
-            ApiError::Unavailable(source) => {
-                tracing::warn!(error = %source, "a page cannot be drawn now");
-                Self::Busy
-            }
-            ApiError::Stopping | ApiError::Timeout => Self::Busy,
-            error => Self::internal(error),
+        if error.is_passing() {
+            let cause = error.source().map(tracing::field::display);
+            tracing::warn!(%error, cause, "a page has to wait");
+            return Self::Busy;
         }
+        Self::internal(error)
     }
 }
 

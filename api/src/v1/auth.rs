@@ -5,6 +5,7 @@ use domain::{Role, UserId};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use store::users::{self, NewUser, PasswordHash};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::app::Shared;
@@ -13,21 +14,23 @@ use crate::envelope::Answer;
 use crate::error::{ApiError, ApiResult};
 use crate::identity::SignedIn;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Credentials {
+    #[schema(max_length = 254)]
     email: String,
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 128)]
     password: SecretString,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Registered {
     user_id: UserId,
     email: String,
     role: Role,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Session {
     access_token: String,
     token_type: &'static str,

@@ -5,6 +5,7 @@ use axum::extract::State;
 use domain::{OrderId, OrderStatus};
 use makegood::Cancellation;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use workflows::{CalledOff, CancelRequest, Checkout};
 
 use super::orders::{actor, owned};
@@ -14,13 +15,16 @@ use crate::envelope::Answer;
 use crate::error::{ApiError, ApiResult};
 use crate::identity::SignedIn;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = CancelWish)]
 pub(crate) struct Wish {
+    #[schema(min_length = 1, max_length = 500)]
     reason: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = CancelRequested)]
 pub(crate) struct Requested {
     order_id: OrderId,
     cancellation: &'static str,

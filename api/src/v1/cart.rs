@@ -5,21 +5,25 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 use store::tenants::Tenant;
 use store::{Conn, products};
+use utoipa::ToSchema;
 
 use crate::error::{ApiError, ApiResult};
 
 const MOST_LINES: usize = 100;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Cart {
+    #[schema(min_items = 1, max_items = 100)]
     lines: Vec<Line>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = CartLine)]
 struct Line {
     sku: Sku,
+    #[schema(value_type = i64, minimum = 1, maximum = 1_000_000)]
     quantity: Quantity,
 }
 

@@ -2,7 +2,7 @@
 
 pub(crate) mod auth;
 pub(crate) mod cancel;
-mod cart;
+pub(crate) mod cart;
 pub(crate) mod orders;
 pub(crate) mod payment;
 pub(crate) mod payments;

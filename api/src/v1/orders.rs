@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use store::orders::{NewOrder, Order, OrderItem, Page};
 use store::tenants::Tenant;
 use store::{Conn, orders, refunds, tenants};
+use utoipa::ToSchema;
 use uuid::Uuid;
 use workflows::{Checkout, PlacedOrder, checkout_id};
 
@@ -21,7 +22,8 @@ use crate::identity::SignedIn;
 
 const FIRST_ATTEMPT: i64 = 1;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = OneOrder)]
 pub(crate) struct One {
     order: OrderView,
 }
@@ -211,7 +213,8 @@ const fn usual_page() -> i64 {
     20
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Orders)]
 pub(crate) struct Listed {
     orders: Vec<OrderSummary>,
     /// Where the next page begins; none on the last one.

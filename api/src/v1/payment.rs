@@ -1,10 +1,12 @@
 //! One payment, as its order's owner sees it.
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use chrono::{DateTime, Utc};
 use domain::{GatewayOrderId, GatewayPaymentId, Money, OrderId, PaymentId, PaymentStatus};
 use serde::Serialize;
 use store::payments::{self, Payment};
+use utoipa::ToSchema;
 
 use super::orders::owned;
 use crate::app::{App, Shared};
@@ -12,7 +14,8 @@ use crate::envelope::Answer;
 use crate::error::{ApiError, ApiResult};
 use crate::identity::SignedIn;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Payment)]
 pub(crate) struct PaymentView {
     payment_id: PaymentId,
     order_id: OrderId,
@@ -43,8 +46,9 @@ impl From<Payment> for PaymentView {
 pub(crate) async fn get(
     State(app): State<Shared>,
     who: SignedIn,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> ApiResult<Answer<PaymentView>> {
+    let Path(id) = id.map_err(|_| ApiError::PaymentNotFound)?;
     // What is no UUID names no payment.
     let id = id.parse().map_err(|_| ApiError::PaymentNotFound)?;
     let shared = Shared::clone(&app);

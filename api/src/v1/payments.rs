@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use store::orders::Order;
 use store::payments::Payment;
 use store::{Conn, payments};
+use utoipa::ToSchema;
 use workflows::{Fact, GATEWAY};
 
 use super::orders::owned;
@@ -24,13 +25,15 @@ use crate::payment_hint;
 use crate::wait;
 use crate::webhooks::signature;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SessionWanted)]
 pub(crate) struct Wanted {
     order_id: OrderId,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = PaymentSession)]
 pub(crate) struct SessionView {
     payment_id: PaymentId,
     gateway: &'static str,
@@ -79,7 +82,7 @@ async fn open_session(app: &App, who: &SignedIn, order: OrderId) -> ApiResult<Op
     }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HandedBack {
     order_id: OrderId,
@@ -88,7 +91,7 @@ pub(crate) struct HandedBack {
     razorpay_signature: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Verified {
     order_id: OrderId,
     order_status: OrderStatus,

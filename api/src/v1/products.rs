@@ -1,15 +1,18 @@
 //! The catalogue, for everybody.
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use domain::{Money, Sku};
 use serde::Serialize;
 use store::{products, stock};
+use utoipa::ToSchema;
 
 use crate::app::Shared;
 use crate::envelope::Answer;
 use crate::error::{ApiError, ApiResult};
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Product)]
 pub(crate) struct ProductView {
     sku: Sku,
     name: String,
@@ -21,9 +24,10 @@ pub(crate) struct ProductView {
 /// `GET /api/v1/products/{sku}`
 pub(crate) async fn get(
     State(app): State<Shared>,
-    Path(sku): Path<String>,
+    sku: Result<Path<String>, PathRejection>,
 ) -> ApiResult<Answer<ProductView>> {
-    // What is no SKU names no product.
+    // What is no SKU, or no text, names no product.
+    let Path(sku) = sku.map_err(|_| ApiError::ProductNotFound)?;
     let sku: Sku = sku.parse().map_err(|_| ApiError::ProductNotFound)?;
     let shared = Shared::clone(&app);
     let product = app

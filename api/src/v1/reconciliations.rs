@@ -3,6 +3,7 @@
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use store::reconciliation::{self, Finding, Report};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::app::Shared;
@@ -21,7 +22,7 @@ pub(crate) struct Wanted {
     report: Option<Uuid>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Reports {
     reports: Vec<Report>,
     findings: Vec<Finding>,

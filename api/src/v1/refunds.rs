@@ -14,6 +14,7 @@ use store::orders::Order;
 use store::payments::Payment;
 use store::refunds::{Asked, NewRefund, Refund};
 use store::{Conn, orders, payments, refund_policies, refunds};
+use utoipa::ToSchema;
 use uuid::Uuid;
 use workflows::Refunding;
 
@@ -25,18 +26,21 @@ use crate::error::{ApiError, ApiResult};
 use crate::identity::SignedIn;
 
 /// What somebody wants back, and why.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = RefundWish)]
 pub(crate) struct Wish {
     /// All that is left, if it does not say.
     amount: Option<Money>,
+    #[schema(min_length = 1, max_length = 500)]
     reason: String,
     /// Why an admin goes past the shop's policy.
     override_reason: Option<String>,
 }
 
 /// A refund as whoever may see the order sees it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Refund)]
 pub(crate) struct RefundView {
     refund_id: RefundId,
     order_id: OrderId,
@@ -70,12 +74,14 @@ impl From<Refund> for RefundView {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = OneRefund)]
 pub(crate) struct One {
     refund: RefundView,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Refunds)]
 pub(crate) struct Listed {
     refunds: Vec<RefundView>,
 }

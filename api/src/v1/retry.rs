@@ -7,6 +7,7 @@ use serde::Serialize;
 use store::orders::{Order, OrderItem, Reopening};
 use store::tenants::{self, Tenant};
 use store::{Conn, orders, refunds};
+use utoipa::ToSchema;
 use workflows::{PAYMENT_FAILED, checkout_id};
 
 use super::orders::{actor, owned, start_checkout};
@@ -18,7 +19,8 @@ use crate::envelope::Answer;
 use crate::error::{ApiError, ApiResult};
 use crate::identity::SignedIn;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RetriedOrder)]
 pub(crate) struct Retried {
     order: OrderView,
 }

@@ -2,6 +2,7 @@
 //! Ends with the checkout; holds no connection to the database between two looks.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -13,6 +14,7 @@ use domain::{OrderId, OrderStatus};
 use futures::stream::{self, Stream, StreamExt};
 use serde::Serialize;
 use store::orders::{self, OrderEvent};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::orders::owned;
 use super::payments::has_ended;
@@ -40,6 +42,8 @@ pub(crate) async fn follow(
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let after = last_seen(&headers)?;
+    let place = Arc::clone(&app.followers).try_acquire_owned();
+    let place = place.map_err(|_| ApiError::Overloaded)?;
     let shared = Shared::clone(&app);
     let (status, news) = app
         .finish(async move {
@@ -53,7 +57,7 @@ pub(crate) async fn follow(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
-    let begin = Follower { app, order, after, pause: SHORT_PAUSE, ended: false };
+    let begin = Follower { app, order, after, pause: SHORT_PAUSE, ended: false, _place: place };
     Ok(Sse::new(events(begin, news)).keep_alive(keep_alive).into_response())
 }
 
@@ -79,6 +83,7 @@ struct Follower {
     after: i64,
     pause: Duration,
     ended: bool,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Follower {

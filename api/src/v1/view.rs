@@ -5,10 +5,12 @@ use domain::{Money, OrderId, OrderStatus, Sku};
 use serde::Serialize;
 use store::orders::{Order, OrderItem};
 use store::refunds::Refund;
+use utoipa::ToSchema;
 
 use super::refunds::RefundView;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Order)]
 pub(crate) struct OrderView {
     order_id: OrderId,
     order_number: String,
@@ -25,7 +27,8 @@ pub(crate) struct OrderView {
     created_at: DateTime<Utc>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = OrderLine)]
 struct LineView {
     sku: Sku,
     name: String,
@@ -61,7 +64,7 @@ impl OrderView {
 }
 
 /// An order in a list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct OrderSummary {
     order_id: OrderId,
     order_number: String,

@@ -4,7 +4,7 @@
 //! passes which event on: one file for each family. [`early`] tries again what came too soon.
 
 pub(crate) mod early;
-mod event;
+pub(crate) mod event;
 mod kinds;
 mod payments;
 pub(crate) mod razorpay;

@@ -3,21 +3,21 @@
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::HeaderMap;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use store::webhooks::{self, NewWebhook};
+use utoipa::ToSchema;
 use workflows::GATEWAY;
 
 use super::event::Event;
 use super::{kinds, signature};
 use crate::app::{App, Shared};
-use crate::body::{self, WEBHOOK_LIMIT};
 use crate::envelope::Answer;
 use crate::error::{ApiError, ApiResult};
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = WebhookTaken)]
 pub(crate) struct Taken {
     received: bool,
 }
@@ -26,9 +26,8 @@ pub(crate) struct Taken {
 pub(crate) async fn receive(
     State(app): State<Shared>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Bytes,
 ) -> ApiResult<Answer<Taken>> {
-    let body = body.map_err(|error| body::unread(&error, WEBHOOK_LIMIT))?;
     let Some(secret) = genuine(&app, &headers, &body) else {
         tracing::warn!("a webhook's signature does not fit");
         metrics::counter!("makegood_webhooks_total", "outcome" => "forged").increment(1);

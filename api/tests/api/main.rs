@@ -10,13 +10,16 @@
 
 mod accounts;
 mod atomic;
+mod busy;
 mod envelope;
 mod health;
 mod orders;
 mod payments;
 mod planted;
 mod settle;
+mod slow;
 mod stream;
 mod support;
 mod vanishing;
 mod webhooks;
+mod wire;

@@ -37,6 +37,18 @@ pub(crate) struct ApiArgs {
     /// Connections to the database for requests, 1 to 100.
     #[arg(long, env = "MAKEGOOD_API_CONNECTIONS", value_name = "NUMBER", default_value = "16")]
     pub(crate) api_connections: String,
+    /// Requests answered at once, 1 to 65536; more are told to come back. The console's and those
+    /// of probes do not count.
+    #[arg(long, env = "MAKEGOOD_API_IN_FLIGHT", value_name = "REQUESTS", default_value = "1024")]
+    pub(crate) api_in_flight: String,
+    /// Connections of clients open at once, 1 to 65536; more wait.
+    #[arg(long, env = "MAKEGOOD_API_OPEN_CONNECTIONS", value_name = "NUMBER")]
+    #[arg(default_value = "8192")]
+    pub(crate) api_open_connections: String,
+    /// How long a client may take for the head of a request, and be silent between two, in seconds,
+    /// 1 to 600; a proxy in front must close its idle connections sooner.
+    #[arg(long, env = "MAKEGOOD_API_SILENCE_SECS", value_name = "SECONDS", default_value = "30")]
+    pub(crate) api_silence_secs: String,
     #[command(flatten)]
     pub(crate) process: ProcessArgs,
 }

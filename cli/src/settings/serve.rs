@@ -46,6 +46,9 @@ pub(crate) struct ApiSettings {
     pub(crate) webhook_secret: SecretString,
     pub(crate) webhook_secret_previous: Option<SecretString>,
     pub(crate) connections: u32,
+    pub(crate) in_flight: usize,
+    pub(crate) open_connections: usize,
+    pub(crate) silence: Duration,
     /// Whether the console's cookie is for https alone.
     pub(crate) secure_cookies: bool,
     pub(crate) trusted_proxies: Vec<Network>,
@@ -75,6 +78,12 @@ impl ApiSettings {
         let connections = &args.api_connections;
         let connections =
             faults.number("MAKEGOOD_API_CONNECTIONS", connections, 1..=100, "connections");
+        let in_flight = &args.api_in_flight;
+        let in_flight = faults.number("MAKEGOOD_API_IN_FLIGHT", in_flight, 1..=65_536, "requests");
+        let open = &args.api_open_connections;
+        let open = faults.number("MAKEGOOD_API_OPEN_CONNECTIONS", open, 1..=65_536, "connections");
+        let silence = &args.api_silence_secs;
+        let silence = faults.number("MAKEGOOD_API_SILENCE_SECS", silence, 1..=600, "seconds");
         let trusted_proxies = networks("MAKEGOOD_TRUSTED_PROXIES", &args.trusted_proxies, faults);
         Some(Self {
             surroundings,
@@ -86,6 +95,9 @@ impl ApiSettings {
             webhook_secret: webhook_secret?,
             webhook_secret_previous,
             connections: connections?,
+            in_flight: in_flight?,
+            open_connections: open?,
+            silence: Duration::from_secs(silence?),
             // On this machine alone there may be no proxy that speaks https.
             secure_cookies: profile == Profile::Production || !bind?.ip().is_loopback(),
             trusted_proxies: trusted_proxies?,

@@ -2,14 +2,31 @@
 //! Never a JSON number: readers would make a float of it.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::{Currency, Money};
 
-#[derive(Serialize, Deserialize)]
+/// An amount of money in major units.
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Shape {
+    /// With as many decimal places as the currency has.
+    #[schema(pattern = "^-?[0-9]{1,16}([.][0-9]{1,3})?$")]
     amount: String,
     currency: Currency,
+}
+
+impl PartialSchema for Money {
+    fn schema() -> RefOr<Schema> {
+        Shape::schema()
+    }
+}
+
+impl ToSchema for Money {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        Shape::schemas(schemas);
+    }
 }
 
 impl Serialize for Money {

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::{FindingOutcome, ReportKind, ReportOutcome};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgRow;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{Conn, Result, row};
@@ -23,7 +24,7 @@ pub enum Begun {
 }
 
 /// A comparison.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Report {
     /// The run that made it.
     pub report_id: Uuid,
@@ -48,7 +49,7 @@ pub struct Report {
 }
 
 /// Something that did not agree.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Finding {
     /// What is wrong, in a word, such as `capture_not_known`.
     pub kind: String,

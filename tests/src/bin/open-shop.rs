@@ -9,8 +9,20 @@ use makegood_tests::Shop;
 async fn main() -> std::io::Result<()> {
     let shop = Shop::plan().open().await;
     shop.product("tea", 100).await;
-    let (api, gateway) = (shop.api.url(""), shop.gateway(""));
-    let where_it_is = serde_json::json!({ "api": api, "gateway": gateway, "keys": shop.keys() });
+    let [customer, admin, service] =
+        [shop.person("customer").await, shop.person("admin").await, shop.person("service").await];
+    let where_it_is = serde_json::json!({
+        "api": shop.api.url(""),
+        "gateway": shop.gateway(""),
+        "keys": shop.keys(),
+        "tokens": {
+            "customer": customer.token(), "admin": admin.token(), "service": service.token(),
+        },
+        "orders": {
+            "paid": customer.buy(&[("tea", 2)]).await, "placed": customer.place(&[("tea", 1)]).await,
+        },
+        "log": shop.logs().join("api.log"),
+    });
     writeln!(std::io::stdout(), "{where_it_is}")?;
     let mut rest = Vec::new();
     tokio::task::spawn_blocking(move || std::io::stdin().read_to_end(&mut rest)).await??;

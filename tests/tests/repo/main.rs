@@ -34,6 +34,7 @@ const FOLDERS: &[&str] = &[
     "bench",
     "examples",
     "planted",
+    "fuzz",
     "docs",
 ];
 
@@ -207,7 +208,7 @@ fn the_peers_workspace_repeats_the_lints_of_this_one() {
 #[test]
 fn the_tree_is_formatted() {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    for folder in ["", "bench/peers"] {
+    for folder in ["", "bench/peers", "fuzz"] {
         let mut check = Command::new(&cargo);
         check.args(["fmt", "--all", "--check"]).current_dir(root().join(folder));
         let output = check.output().unwrap();
