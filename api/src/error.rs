@@ -217,6 +217,8 @@ impl From<makegood::Error> for ApiError {
             | makegood::Error::Unsigned(_)
             | makegood::Error::NotAStep(_)
             | makegood::Error::BulkNotFound(_)
+            | makegood::Error::BulkExpired(_)
+            | makegood::Error::SettingChanged(_)
             | makegood::Error::ReservedSignal(_)
             | makegood::Error::Queue(_)
             | makegood::Error::Attribute(_)

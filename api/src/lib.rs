@@ -5,6 +5,7 @@
 
 mod app;
 mod body;
+mod client_address;
 mod config;
 mod console;
 mod envelope;
@@ -21,6 +22,7 @@ mod v1;
 mod wait;
 mod webhooks;
 
+pub use client_address::Network;
 pub use config::{Config, Keys};
 pub use console::{Remedy, remedy_of};
 pub use passwords::{check_strength, hash_password};

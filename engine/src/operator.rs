@@ -99,7 +99,8 @@ impl Operator {
 
     /// Acts only on a run that stands as it did when it was looked at: its version is that of
     /// [`Foreseen`]. Another is refused, in the transaction that would have changed it. Of a run that
-    /// a worker holds, only the way it goes is compared: forward, past its pivot, or back.
+    /// a worker holds, only the way it goes is compared: forward, past its pivot, or back. For a queue
+    /// or a schedule, the version is that of a [`Change`] that was foreseen.
     ///
     /// ```no_run
     /// # async fn example(ada: makegood::Operator, run_id: uuid::Uuid) -> Result<(), makegood::Error> {

@@ -44,6 +44,7 @@ struct Line {
     before: Option<String>,
     after: Option<String>,
     request_id: Option<String>,
+    address: Option<String>,
     bulk_id: Option<Uuid>,
 }
 
@@ -134,6 +135,7 @@ impl Line {
             before: Some(text(&action.before, who)),
             after: Some(text(&action.after, who)),
             request_id: action.request_id,
+            address: None,
             bulk_id: action.bulk_id,
         }
     }
@@ -153,6 +155,7 @@ impl Line {
             before: Some(text(&action.before, who)),
             after: Some(text(&action.after, who)),
             request_id: action.request_id,
+            address: None,
             bulk_id: None,
         }
     }
@@ -177,6 +180,7 @@ impl Line {
             before: action.before.map(|before| text(&before, who)),
             after: action.after.map(|after| text(&after, who)),
             request_id: action.request_id,
+            address: action.address,
             bulk_id: None,
         }
     }

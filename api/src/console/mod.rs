@@ -26,6 +26,7 @@ mod run;
 mod runs;
 mod schedules;
 mod search;
+mod sessions;
 mod sign_in;
 mod switches;
 mod throttle;

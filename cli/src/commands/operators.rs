@@ -189,6 +189,7 @@ async fn write_down(
         before,
         after,
         request_id: None,
+        address: None,
     };
     console_actions::insert(conn, &action).await.map_err(|error| unable(error, name))
 }

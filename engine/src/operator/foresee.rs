@@ -140,7 +140,7 @@ async fn foresee(
     verb: &Verb,
 ) -> Result<Foreseen, Error> {
     let facts = act::look(&mut *conn, run_id).await?;
-    let version = facts.version();
+    let version = facts.stand.version();
     let before = serde_json::from_str(&facts.standing).unwrap_or_default();
     let tried = act::carry_out(&mut *conn, signed, run_id, verb).await;
     let (after, carried, refusal) = match tried {

@@ -135,6 +135,9 @@ pub struct Change {
     pub after: Value,
     /// The run that was started.
     pub run_id: Option<Uuid>,
+    /// Names it as it stood, for [`Operator::expecting`]. A schedule that fires by the clock is another
+    /// only for who fires it by hand.
+    pub version: String,
 }
 
 impl Operator {
@@ -148,13 +151,14 @@ impl Operator {
     /// ```
     ///
     /// # Errors
-    /// Those of the client's method of the same name.
+    /// Those of the client's method of the same name; [`Error::SettingChanged`] when it is no longer
+    /// as [`Operator::expecting`] says.
     pub async fn set(&self, setting: &Setting) -> Result<Change, Error> {
         let mut tx = self.client.connections().begin().await?;
         match self.set_in(&mut tx, setting).await {
             Ok(change) => {
                 tx.commit().await?;
-                self.client.wake();
+                self.was_set(setting);
                 Ok(change)
             }
             Err(error) => {
@@ -164,13 +168,16 @@ impl Operator {
         }
     }
 
-    /// As [`Operator::set`], in the caller's transaction. Call [`Client::wake`](crate::Client::wake)
-    /// after the commit.
+    /// As [`Operator::set`], in the caller's transaction. Call [`Operator::was_set`] after the commit.
     ///
     /// ```no_run
-    /// # async fn example(ada: makegood::Operator, tx: &mut sqlx::PgConnection)
+    /// # async fn example(ada: makegood::Operator, pool: sqlx::PgPool)
     /// # -> Result<(), makegood::Error> {
-    /// ada.set_in(tx, &makegood::Setting::PauseQueue("reports".to_owned())).await?;
+    /// let pause = makegood::Setting::PauseQueue("reports".to_owned());
+    /// let mut tx = pool.begin().await?;
+    /// ada.set_in(&mut tx, &pause).await?;
+    /// tx.commit().await?;
+    /// ada.was_set(&pause);
     /// # Ok(())
     /// # }
     /// ```
@@ -178,7 +185,17 @@ impl Operator {
     /// # Errors
     /// Those of [`Operator::set`]; the transaction is then to be rolled back.
     pub async fn set_in(&self, tx: &mut PgConnection, setting: &Setting) -> Result<Change, Error> {
-        let change = self.change(tx, setting).await?;
+        self.change(tx, setting).await
+    }
+
+    /// Says in log and metrics what [`Operator::set_in`] did, and tells the workers.
+    ///
+    /// ```no_run
+    /// # fn example(ada: makegood::Operator) {
+    /// ada.was_set(&makegood::Setting::PauseQueue("reports".to_owned())); // after the commit
+    /// # }
+    /// ```
+    pub fn was_set(&self, setting: &Setting) {
         let (verb, actor) = (setting.verb(), self.signature.actor.as_str());
         metrics::counter!("makegood_operator_actions_total", "verb" => verb).increment(1);
         tracing::info!(
@@ -188,7 +205,7 @@ impl Operator {
             operator.reason = self.signature.reason,
             "an operator acted",
         );
-        Ok(change)
+        self.client.wake();
     }
 
     /// What [`Operator::set`] would change, or why it would not: it is tried, and taken back.
@@ -215,7 +232,10 @@ impl Operator {
         if subject == "queue" {
             check_queue(name)?;
         }
-        let before = standing(&mut *conn, setting).await?;
+        let (before, version) = standing(&mut *conn, setting).await?;
+        if self.expected.as_ref().is_some_and(|expected| *expected != version) {
+            return Err(Error::SettingChanged(name.to_owned()));
+        }
         let run_id = match setting {
             Setting::SetQueue { concurrency, rate, .. } => {
                 let now = QueueLimits::standing(&before);
@@ -246,7 +266,7 @@ impl Operator {
                 Some(self.client.fire_schedule(&mut *conn, name).await?.run_id)
             }
         };
-        let after = standing(&mut *conn, setting).await?;
+        let (after, _) = standing(&mut *conn, setting).await?;
         let Signature { actor, reason } = &self.signature;
         let action = NewSettingAction {
             action_id: Uuid::now_v7(),
@@ -260,18 +280,22 @@ impl Operator {
             request_id: self.signed().request_id,
         };
         setting_actions::insert(conn, &action).await?;
-        Ok(Change { before, after, run_id })
+        Ok(Change { before, after, run_id, version })
     }
 }
 
-/// The queue or schedule as it stands, its row locked. A queue that was never set
-/// gets a row, so that nobody sets it meanwhile.
-async fn standing(conn: &mut PgConnection, setting: &Setting) -> Result<Value, Error> {
-    let name = setting.name();
-    if setting.subject() == "queue" {
-        queues::ensure(&mut *conn, name).await?;
-        return Ok(queues::standing(conn, name).await?);
+/// The queue or schedule as it stands, its row locked, and its version.
+async fn standing(conn: &mut PgConnection, setting: &Setting) -> Result<(Value, String), Error> {
+    let (subject, name) = (setting.subject(), setting.name());
+    if subject == "queue" {
+        let (seen, revision) = queues::standing(conn, name).await?;
+        return Ok((seen, revision.to_string()));
     }
-    let found = schedules::standing(conn, name).await?;
-    found.ok_or_else(|| Error::ScheduleNotFound(name.to_owned()))
+    let found = schedules::standing(&mut *conn, name).await?;
+    let found = found.ok_or_else(|| Error::ScheduleNotFound(name.to_owned()))?;
+    // In a statement after the lock: it sees what whoever held the lock before has done.
+    let last = setting_actions::last(conn, subject, name).await?.unwrap_or_default();
+    let fires = matches!(setting, Setting::FireSchedule(_));
+    let firing = if fires { found.firing } else { String::new() };
+    Ok((found.seen, format!("{}/{last}/{firing}", found.rule)))
 }

@@ -50,20 +50,19 @@ pub(crate) async fn set_paused(
     .map(|_| ())
 }
 
-/// Sees to it that a queue has a row.
-pub(crate) async fn ensure(conn: &mut PgConnection, queue: &str) -> Result<(), sqlx::Error> {
+/// A queue as it is set, its row locked, and how often it was set before. One that never was gets
+/// its row: of two who look at once, the second waits.
+pub(crate) async fn standing(
+    conn: &mut PgConnection,
+    queue: &str,
+) -> Result<(Value, i64), sqlx::Error> {
     sqlx::query("insert into queues (queue) values ($1) on conflict (queue) do nothing")
         .bind(queue)
-        .execute(conn)
-        .await
-        .map(|_| ())
-}
-
-/// A queue as it was set, its row locked.
-pub(crate) async fn standing(conn: &mut PgConnection, queue: &str) -> Result<Value, sqlx::Error> {
-    sqlx::query_scalar(
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query_as(
         "select jsonb_build_object(
-           'concurrency', concurrency, 'rate', rate, 'per_ms', per_ms, 'paused', paused)
+           'concurrency', concurrency, 'rate', rate, 'per_ms', per_ms, 'paused', paused), revision
          from queues
          where queue = $1
          for update",

@@ -33,6 +33,8 @@ struct BulkPage {
     what: &'static str,
     state: Badge,
     made: Moment,
+    /// Until when it can be begun.
+    expires: Moment,
     over: i64,
     total: String,
     figures: Vec<(&'static str, String, &'static str)>,
@@ -72,6 +74,7 @@ impl Item {
                 Some("done") => "done",
                 Some("ordered") => "ordered",
                 Some("refused") => "refused",
+                Some("changed") => "changed meanwhile",
                 Some(_) => "failed",
             },
             why: item.why.unwrap_or_default(),
@@ -121,8 +124,8 @@ async fn page(
     frame.title = format!("{name} for {} runs", bulk.total);
     let now = Utc::now();
     let is_frozen = bulk.state == "FROZEN";
-    let BulkView { total, done, ordered, refused, failed, .. } = bulk;
-    let over = done.saturating_add(ordered).saturating_add(refused).saturating_add(failed);
+    let BulkView { total, done, ordered, refused, changed, failed, .. } = bulk;
+    let over = [done, ordered, refused, changed, failed].iter().sum();
     let may = who.may_act() && kind.is_some_and(|kind| who.rank >= rank_of(kind));
     let is_cut = i64::try_from(items.len()).is_ok_and(|shown| shown == SHOWN);
     let page = BulkPage {
@@ -130,16 +133,18 @@ async fn page(
         what,
         state: badge(&bulk.state),
         made: Moment::new(bulk.created_at, now),
+        expires: Moment::new(bulk.expires_at, now),
         over,
         total: number(total),
         figures: vec![
             ("done", number(done), "done"),
             ("ordered", number(ordered), "ordered"),
             ("refused", number(refused), "refused"),
+            ("changed meanwhile", number(changed), "changed"),
             ("failed", number(failed), "failed"),
         ],
         states: states.into_iter().map(|(state, n)| (Badge::state(&state), number(n))).collect(),
-        aftermath: (!is_frozen).then_some(aftermath),
+        aftermath: (!is_frozen && bulk.state != "EXPIRED").then_some(aftermath),
         items: items.into_iter().map(|item| Item::new(item, now)).collect(),
         outcome,
         is_cut,
@@ -159,6 +164,7 @@ async fn page(
 pub(super) fn badge(state: &str) -> Badge {
     match state {
         "FROZEN" => Badge::new("wait", Icon::Clock, "Not begun"),
+        "EXPIRED" => Badge::new("wait", Icon::Clock, "Not begun in time"),
         "RUNNING" => Badge::new("busy", Icon::Play, "Under way"),
         "DONE" => Badge::new("good", Icon::Check, "Carried out"),
         _ => Badge::new("warn", Icon::Cross, "Stopped"),
@@ -212,6 +218,11 @@ async fn start(
             Err(makegood::Error::BulkNotFound(_)) => {
                 Some("It was begun or stopped meanwhile.".to_owned())
             }
+            Err(makegood::Error::BulkExpired(_)) => Some(
+                "It was frozen more than an hour ago; nothing was done. Choose the runs again, and \
+                 look at them as they are now."
+                    .to_owned(),
+            ),
             Err(error) => return Err(error.into()),
         }
     };
@@ -244,14 +255,15 @@ pub(crate) async fn stop(
     }
     let (shared, name) = (Shared::clone(&app), who.name.clone());
     let done = finish(&app, async move {
-        match shared.client.bulk_cancel(bulk_id, &name, &reason).await {
+        let mut tx = shared.pool.begin().await?;
+        match shared.client.bulk_cancel(&mut tx, bulk_id, &name, &reason).await {
             Ok(()) => {}
             Err(makegood::Error::BulkNotFound(_)) => return Ok(false),
             Err(error) => return Err(PageError::from(error)),
         }
-        let mut conn = shared.pool.acquire().await?;
         let record = Record::of(&name, "stop_bulk", &bulk_id.to_string()).because(&reason);
-        record.write(&mut conn).await?;
+        record.write(&mut tx).await?;
+        tx.commit().await?;
         Ok(true)
     });
     if done.await? {

@@ -75,7 +75,7 @@ impl Line {
             made: Moment::new(bulk.created_at, now),
             total: number(bulk.total),
             accepted: number(bulk.done.saturating_add(bulk.ordered)),
-            refused: number(bulk.refused.saturating_add(bulk.failed)),
+            refused: number([bulk.refused, bulk.changed, bulk.failed].iter().sum()),
         }
     }
 }

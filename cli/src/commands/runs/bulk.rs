@@ -31,7 +31,7 @@ pub(super) async fn bulk(
             let actor = operator(&client, signed)?;
             if !signed.dry_run {
                 let (actor, reason) = actor.signature();
-                client.bulk_cancel(*bulk_id, actor, reason).await.map_err(problem)?;
+                client.bulk_cancel(conn, *bulk_id, actor, reason).await.map_err(problem)?;
                 output::say("It is cancelled; runs whose turn had not come are as they were.");
             }
             show(conn, *bulk_id, output.output).await?;
@@ -62,7 +62,7 @@ async fn start(conn: &mut PgConnection, client: &Client, args: &BulkArgs) -> Res
         tell(&preview, Format::Table);
         if let Err(unsure) = signing::ask(&preview.total.to_string()) {
             let (actor, _) = operator.signature();
-            client.bulk_cancel(bulk_id, actor, "not confirmed").await.map_err(problem)?;
+            client.bulk_cancel(conn, bulk_id, actor, "not confirmed").await.map_err(problem)?;
             return Err(unsure);
         }
     }
@@ -82,18 +82,20 @@ async fn carry_out(
     let ran = client.bulk_run(bulk_id, |now: &Progress| {
         bar.set_length(now.total);
         bar.set_position(now.total.saturating_sub(now.left()));
-        bar.set_message(format!("{} refused, {} failed", now.refused, now.failed));
+        let Progress { refused, changed, failed, .. } = now;
+        bar.set_message(format!("{refused} refused, {changed} changed meanwhile, {failed} failed"));
     });
     let ran = ran.await;
     bar.finish_and_clear();
     let progress = ran.map_err(|error| match error {
-        error @ Error::BulkNotFound(_) => problem(error),
+        error @ (Error::BulkNotFound(_) | Error::BulkExpired(_)) => problem(error),
         error => Problem::new("the bulk action was interrupted")
             .because(error)
             .next(format!("`makegood runs bulk-resume {bulk_id}` goes on with it")),
     })?;
     show(conn, bulk_id, format).await?;
-    let not_done = progress.refused.saturating_add(progress.failed);
+    let not_done =
+        progress.refused.saturating_add(progress.changed).saturating_add(progress.failed);
     Ok(match not_done {
         0 => Exit::Done,
         all if all == progress.total => Exit::Failed,
@@ -106,6 +108,7 @@ async fn show(conn: &mut PgConnection, bulk_id: Uuid, format: Format) -> Result<
         return Err(Problem::new(format!("no bulk action {bulk_id}")).exit(Exit::NotFound));
     };
     let mut unwell = inspect::bulk_items(conn, bulk_id, Some("refused"), TOLD).await?;
+    unwell.extend(inspect::bulk_items(conn, bulk_id, Some("changed"), TOLD).await?);
     unwell.extend(inspect::bulk_items(conn, bulk_id, Some("failed"), TOLD).await?);
     let now = inspect::bulk_states(conn, bulk_id).await?;
     if format == Format::Json {
@@ -117,6 +120,7 @@ async fn show(conn: &mut PgConnection, bulk_id: Uuid, format: Format) -> Result<
         ("done", bulk.done),
         ("ordered", bulk.ordered),
         ("refused", bulk.refused),
+        ("changed meanwhile", bulk.changed),
         ("failed", bulk.failed),
     ];
     output::data(&format!("Bulk action  {bulk_id} ({})", bulk.state));
