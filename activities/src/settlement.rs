@@ -105,7 +105,8 @@ impl<'a> Fit<'a> {
         }
         let payment_id = match standing.payment {
             Some(Awaited { payment_id, status, amount }) if awaits_money(status) => {
-                if amount != settlement.paid.amount {
+                let other = amount != settlement.paid.amount;
+                if other && !planted::has("another amount pays an order") {
                     return Err(unfit("the payment is over another amount"));
                 }
                 payment_id
@@ -166,7 +167,8 @@ impl<'a> Taken<'a> {
         if self.orders.contains(&order) {
             return Err(unfit(NOT_RESERVED));
         }
-        if !self.payments.insert(payment) {
+        let kept = !self.payments.insert(payment);
+        if kept && !planted::has("one payment pays two orders") {
             return Err(unfit(KEPT));
         }
         self.orders.insert(order);

@@ -6,6 +6,7 @@ use axum::extract::FromRef;
 use makegood::Client;
 use sqlx::PgPool;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 use tracing::Instrument;
 
 use crate::config::Config;
@@ -55,7 +56,8 @@ impl App {
     ///
     /// A client that hangs up, or a timeout, drops the handler at its await. Without a task of its
     /// own the database call would be dropped half-way with it, and nobody could say whether it
-    /// took effect.
+    /// took effect. Only work that takes twice as long as any request may is dropped: its
+    /// connection leads nowhere any more, and would be lost to everybody else.
     pub(crate) fn finish<T: Send + 'static>(
         &self,
         work: impl Future<Output = ApiResult<T>> + Send + 'static,
@@ -66,9 +68,14 @@ impl App {
             let Ok(slot) = Arc::clone(&self.work).acquire_owned().await else {
                 return Err(ApiError::Stopping);
             };
+            let limit = self.config.request_timeout.saturating_mul(2);
             let task = async move {
                 let _slot = slot;
-                work.await
+                timeout(limit, work).await.unwrap_or_else(|late| {
+                    Err(ApiError::Unavailable(
+                        format!("no answer from the database: {late}").into(),
+                    ))
+                })
             };
             match tokio::spawn(in_request(task).in_current_span()).await {
                 Ok(done) => done,

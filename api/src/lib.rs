@@ -1,7 +1,7 @@
 //! The HTTP API: submits workflows, signals them, and reads. It never runs a step.
 //!
 //! Start reading at `router.rs`, which has every route on one screen; a route's handler is in the
-//! file of its resource under `v1/`. The payment gateway reports to `webhooks/razorpay.rs`.
+//! file of its resource under `v1/`. What looks after runs is in `console/` and `operations/`. The payment gateway reports to `webhooks/razorpay.rs`.
 
 mod app;
 mod body;
@@ -14,6 +14,7 @@ mod health;
 pub mod identity;
 mod internal;
 mod observe;
+pub mod operations;
 mod passwords;
 mod payment_hint;
 mod router;

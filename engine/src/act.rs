@@ -117,7 +117,7 @@ async fn once(
 ) -> Result<Payload, ActivityError> {
     let limit = code.timeout();
     let timed_out = || ActivityError::unknown(format!("no answer within {limit:?}"));
-    if *uncertain {
+    if *uncertain && !planted::has("an unknown outcome is not looked up") {
         let looked_up = tokio::time::timeout(limit, code.resolve(attempt.clone(), &call.input));
         match looked_up.await.unwrap_or_else(|_| Err(timed_out()))? {
             Resolution::Done(output) => return Ok(output),

@@ -8,7 +8,7 @@ mod drive;
 mod guard;
 mod selection;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -61,7 +61,7 @@ pub struct Bulk {
 /// let nothing = Preview { total: 0, states: Vec::new(), sample: Vec::new() };
 /// assert_eq!(words(&nothing), "0 runs: ");
 /// ```
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Preview {
     /// How many runs are selected.
     pub total: u64,

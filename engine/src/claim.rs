@@ -107,8 +107,9 @@ impl Claimer {
                     Duration::from_millis(100)
                 }
             };
+            let deaf = planted::has("only a hint wakes a worker");
             tokio::select! {
-                () = tokio::time::sleep(pause) => idle = idle.saturating_mul(2),
+                () = tokio::time::sleep(pause), if !deaf => idle = idle.saturating_mul(2),
                 () = self.due.notified() => (idle, eager) = (POLL_FLOOR, Eager::Yes),
                 _ = draining.wait_for(|draining| *draining) => return,
             }
@@ -155,7 +156,8 @@ impl Claimer {
                 return self.engine.lease.lose(incarnation);
             }
         };
-        if row.crashes >= self.engine.config.crash_limit {
+        let poisoned = row.crashes >= self.engine.config.crash_limit;
+        if poisoned && !planted::has("poison is passed on") {
             let message = format!("it was in the memory of {} workers that died", row.crashes);
             unfit = Some(NewIncident::new(IncidentClass::Poison, None, &message));
         }

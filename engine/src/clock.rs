@@ -10,7 +10,8 @@ use chrono::{DateTime, Utc};
 /// a timer. Between two renewals it goes by this process's own clock, which nobody sets.
 #[derive(Debug, Clone)]
 pub(crate) struct Clock {
-    begun: Instant,
+    /// `None`: it stands still between two settings.
+    begun: Option<Instant>,
     /// The database's time at `begun`.
     begun_at_us: Arc<AtomicI64>,
 }
@@ -18,7 +19,7 @@ pub(crate) struct Clock {
 impl Default for Clock {
     fn default() -> Self {
         let begun_at_us = Arc::new(AtomicI64::new(Utc::now().timestamp_micros()));
-        Self { begun: Instant::now(), begun_at_us }
+        Self { begun: Some(Instant::now()), begun_at_us }
     }
 }
 
@@ -29,12 +30,16 @@ impl Clock {
     }
 
     pub(crate) fn set(&self, database_now: DateTime<Utc>) {
+        if planted::has("time is the worker's own") {
+            return;
+        }
         let begun_at_us = database_now.timestamp_micros().saturating_sub(self.elapsed_us());
         self.begun_at_us.store(begun_at_us, Ordering::Relaxed);
     }
 
     fn elapsed_us(&self) -> i64 {
-        i64::try_from(self.begun.elapsed().as_micros()).unwrap_or(i64::MAX)
+        let elapsed = self.begun.map_or(0, |begun| begun.elapsed().as_micros());
+        i64::try_from(elapsed).unwrap_or(i64::MAX)
     }
 }
 
@@ -43,6 +48,13 @@ mod tests {
     use chrono::{SubsecRound, TimeDelta};
 
     use super::*;
+
+    impl Clock {
+        /// One that shows what it was set to.
+        pub(crate) fn still() -> Self {
+            Self { begun: None, ..Self::default() }
+        }
+    }
 
     #[test]
     fn it_goes_on_from_what_the_database_said_last() {

@@ -82,10 +82,10 @@ impl Turn {
         Self {
             hold: run.hold,
             records: run.take_records(),
-            tries: (!run.tries.is_empty())
+            tries: (!run.tries.is_empty() && !planted::has("attempts are forgotten"))
                 .then(|| serde_json::to_string(&run.tries).unwrap_or_default()),
             step_count: run.journal.next_seq,
-            seen: run.seen,
+            seen: if planted::has("a run leaves without its mail") { i32::MAX } else { run.seen },
             unwinding: run.is_unwinding(),
             disposition,
         }

@@ -22,6 +22,7 @@ mod armed {
     use std::fs::OpenOptions;
     use std::io::Write;
     use std::sync::OnceLock;
+    use std::time::Duration;
 
     use parking_lot::Mutex;
     use rustix::process::{Signal, getpid, kill_process};
@@ -65,6 +66,8 @@ mod armed {
         let hit = |(target, n): &(String, u32)| target == point && *n == count;
         if armed.target.as_ref().is_some_and(hit) {
             let _ = kill_process(getpid(), armed.signal);
+            // A stop reaches one thread after the other: this one goes no further until it is.
+            std::thread::sleep(Duration::from_millis(100));
         }
     }
 }

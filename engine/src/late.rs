@@ -17,10 +17,10 @@ use crate::workflow::{Late, Settled, Workflow};
 /// A run about to be started for a late signal.
 #[derive(Debug, Clone)]
 pub(crate) struct LateStart {
-    workflow: &'static str,
+    pub(crate) workflow: &'static str,
     version: i32,
-    workflow_id: String,
-    input: String,
+    pub(crate) workflow_id: String,
+    pub(crate) input: String,
 }
 
 /// The handler's input as it is stored; read as `LateSignal` by it.

@@ -204,3 +204,8 @@ pub use workflow::{
     Cause, Closing, Failure, Late, LateSignal, MadeGood, Rejection, Undone, Workflow,
     WorkflowResult,
 };
+
+#[cfg(test)]
+extern crate self as makegood;
+#[cfg(test)]
+mod simulation;

@@ -228,6 +228,19 @@ impl Registry {
         self.workflows.keys().map(|name| (*name).to_owned()).collect()
     }
 
+    /// The names of all activities.
+    ///
+    /// ```
+    /// # use makegood::{Activity, InTransaction, Registry};
+    /// fn log<Charge: Activity<Kind = InTransaction>>(charge: Charge) {
+    ///     let registry = Registry::new().activity(charge);
+    ///     println!("this worker does {}", registry.activity_names().join(", "));
+    /// }
+    /// ```
+    pub fn activity_names(&self) -> Vec<String> {
+        self.activities.keys().map(|name| (*name).to_owned()).collect()
+    }
+
     /// The same, with each activity behind what `wrap` makes of it.
     #[cfg(feature = "testkit")]
     pub(crate) fn wrapped(

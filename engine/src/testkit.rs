@@ -12,9 +12,10 @@
 //!   commit and each effect, and another one carries it on;
 //! - [`undisturbed_by_signals_twice_early_and_late`](Kit::undisturbed_by_signals_twice_early_and_late);
 //! - [`stopped_at_each_point`](Kit::stopped_at_each_point): its worker stands still past its lease,
-//!   and is too late.
+//!   and is too late;
+//! - [`struck_twice`](Kit::struck_twice): one worker is killed or stands still, and then the next.
 //!
-//! [`all`](Kit::all) makes those that apply, but for the last, which takes its time. Each finds its
+//! [`all`](Kit::all) makes those that apply, but for the last two, which take their time. Each finds its
 //! points in a run that nothing disturbs, tries each in a world of its own, prints what it has
 //! reached, and fails if it has reached nothing.
 //!
@@ -110,6 +111,7 @@ mod scenario;
 mod scene;
 mod signals;
 mod stage;
+mod succession;
 mod survey;
 mod sweep;
 

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod captures;
 pub mod console_actions;
 pub mod console_sessions;
+pub mod console_tokens;
 pub mod console_views;
 mod error;
 pub mod figures;

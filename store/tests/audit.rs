@@ -78,6 +78,14 @@ fn damages(s: &Settled) -> Vec<(&'static str, String)> {
             "only waiting orders hold stock",
             format!("update holds set state = 'HELD', ended_at = null where hold_id = '{hold}'"),
         ),
+        (
+            "no stock is held a day past its time",
+            format!(
+                "update holds set state = 'HELD', ended_at = null,
+                   expires_at = now() - interval '2 days'
+                 where hold_id = '{hold}'"
+            ),
+        ),
         ("stock is sold only with a committed order", order_is("CANCELLED")),
         (
             "committed orders have their stock sold",

@@ -271,3 +271,12 @@ async fn stray_money_that_goes_back_breaks_no_invariant() {
     assert_eq!(db.violations().await, [], "and when it is done");
     assert!(db.move_to(settled.order, OrderStatus::Shipped).await, "the order is untouched");
 }
+
+#[test]
+fn a_planted_bug_is_noticed() {
+    let missed = planted::caught(&[(
+        "more goes back than came in",
+        "refunds_at_once_never_give_back_more_than_came_in",
+    )]);
+    assert_eq!(missed.unwrap(), [""; 0], "these tests can tell");
+}

@@ -259,3 +259,12 @@ async fn a_settled_checkout_breaks_no_invariant() {
     assert!(db.move_to(settled.order, OrderStatus::Delivered).await);
     assert_eq!(db.violations().await, [], "nor does a delivery");
 }
+
+#[test]
+fn a_planted_bug_is_noticed() {
+    let missed = planted::caught(&[(
+        "a hold ends twice",
+        "every_order_of_moves_changes_a_hold_at_most_as_the_model_does",
+    )]);
+    assert_eq!(missed.unwrap(), [""; 0], "these tests can tell");
+}

@@ -16,15 +16,16 @@ struct Layer {
 }
 
 const TABLE: &[Layer] = &[
+    Layer { name: "planted", ours: &[], never: &["tokio", "sqlx"] },
     Layer { name: "domain", ours: &[], never: &["tokio", "sqlx", "reqwest", "axum", "rand"] },
-    Layer { name: "makegood", ours: &[], never: &["axum", "reqwest", "rust_decimal"] },
+    Layer { name: "makegood", ours: &["planted"], never: &["axum", "reqwest", "rust_decimal"] },
     Layer { name: "migrations", ours: &[], never: &["axum", "reqwest"] },
     Layer { name: "devpg", ours: &[], never: &["axum", "sqlx"] },
     Layer { name: "gateway-sandbox", ours: &[], never: &["sqlx"] },
-    Layer { name: "store", ours: &["domain"], never: &["axum", "reqwest"] },
+    Layer { name: "store", ours: &["domain", "planted"], never: &["axum", "reqwest"] },
     Layer {
         name: "activities",
-        ours: &["domain", "store", "makegood"],
+        ours: &["domain", "store", "makegood", "planted"],
         never: &["sqlx", "axum", "rand"],
     },
     Layer {
@@ -34,7 +35,7 @@ const TABLE: &[Layer] = &[
     },
     Layer {
         name: "api",
-        ours: &["domain", "store", "workflows", "makegood"],
+        ours: &["domain", "store", "workflows", "makegood", "planted"],
         never: &["reqwest", "backoff"],
     },
     Layer {

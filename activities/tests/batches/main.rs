@@ -10,5 +10,6 @@
 mod cases;
 mod chance;
 mod neighbours;
+mod planted;
 mod together;
 mod world;

@@ -149,6 +149,17 @@ async fn check(
     if let Err(fault) = passwords::check_strength(&given.password, &who.name) {
         return Ok(Err(fault));
     }
+    prove(app, who, &given.current, "set_password").await
+}
+
+/// The password that was given, if it is the present one: a session alone does not do what outlasts
+/// it. The attempt is counted until the caller says that it succeeded.
+pub(super) async fn prove(
+    app: &Shared,
+    who: &Operator,
+    current: &SecretString,
+    verb: &str,
+) -> Result<Result<(Subjects, PasswordHash), String>, PageError> {
     let subjects = Subjects::of(&who.name, observe::client());
     let (shared, name) = (Shared::clone(app), who.name.clone());
     let known = finish(app, async move {
@@ -163,8 +174,8 @@ async fn check(
     if let Some(secs) = wait {
         return Ok(Err(format!("Too many attempts. Try again in {secs} s.")));
     }
-    if !app.passwords.verify(given.current.clone(), Some(hash.0.clone())).await? {
-        let record = Record::of(&who.name, "set_password", &who.name);
+    if !app.passwords.verify(current.clone(), Some(hash.0.clone())).await? {
+        let record = Record::of(&who.name, verb, &who.name);
         record.because("the present password is wrong").refused().keep(app).await?;
         return Ok(Err("The present password is wrong.".to_owned()));
     }

@@ -30,6 +30,7 @@ mod sessions;
 mod sign_in;
 mod switches;
 mod throttle;
+mod tokens;
 mod veil;
 mod views;
 mod who;
@@ -41,9 +42,13 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, post};
 
-pub(crate) use self::bulk::Bulks;
+pub(crate) use self::act::rank_of;
+pub(crate) use self::bulk::{Bulks, KEEPER, kind_of};
 pub(crate) use self::live::Watch;
 pub(crate) use self::problem::told;
+pub(crate) use self::record::Record;
+pub(crate) use self::run::redact;
+pub(crate) use self::veil::veil;
 use crate::app::Shared;
 
 pub(crate) fn router(app: &Shared) -> Router<Shared> {
@@ -58,6 +63,8 @@ pub(crate) fn router(app: &Shared) -> Router<Shared> {
         .route("/account", get(account::show))
         .route("/account/password", post(account::set_password))
         .route("/account/end-session", post(account::end_session))
+        .route("/account/tokens", get(tokens::show).post(tokens::make))
+        .route("/account/tokens/revoke", post(tokens::revoke))
         .route("/sign-out", post(sign_in::leave))
         .route("/views", post(views::keep))
         .route("/views/remove", post(views::remove))

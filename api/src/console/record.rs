@@ -14,11 +14,11 @@ use crate::app::Shared;
 use crate::observe;
 
 /// An action to be written down, in the transaction that carries it out.
-pub(super) struct Record(Action);
+pub(crate) struct Record(Action);
 
 impl Record {
     /// Done by `actor`, to `target`, from where the present request comes from.
-    pub(super) fn of(actor: &str, verb: &str, target: &str) -> Self {
+    pub(crate) fn of(actor: &str, verb: &str, target: &str) -> Self {
         Self(Action {
             action_id: Uuid::now_v7(),
             actor: actor.to_owned(),
@@ -34,24 +34,24 @@ impl Record {
     }
 
     /// Why, cut to what the table takes.
-    pub(super) fn because(mut self, reason: &str) -> Self {
+    pub(crate) fn because(mut self, reason: &str) -> Self {
         self.0.reason = reason.chars().take(2_000).collect();
         self
     }
 
     /// What it changed.
-    pub(super) fn changing(mut self, before: Value, after: Value) -> Self {
+    pub(crate) fn changing(mut self, before: Value, after: Value) -> Self {
         (self.0.before, self.0.after) = (Some(before), Some(after));
         self
     }
 
     /// It was refused: nothing was changed.
-    pub(super) fn refused(mut self) -> Self {
+    pub(crate) fn refused(mut self) -> Self {
         self.0.done = false;
         self
     }
 
-    pub(super) async fn write(&self, conn: &mut PgConnection) -> Result<(), store::Error> {
+    pub(crate) async fn write(&self, conn: &mut PgConnection) -> Result<(), store::Error> {
         console_actions::insert(conn, &self.0).await
     }
 

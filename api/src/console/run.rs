@@ -31,6 +31,7 @@ use super::who::Operator;
 use crate::app::{App, Shared};
 
 pub(crate) use file::download;
+pub(crate) use json::redact;
 pub(super) use json::shown;
 pub(crate) use step::show as step;
 

@@ -26,7 +26,7 @@ enum Form {
 
 /// The page without what somebody of this name must not see, piece by piece as it comes. Streams
 /// carry no words of runs.
-pub(super) fn veil(response: Response, name: &str) -> Response {
+pub(crate) fn veil(response: Response, name: &str) -> Response {
     let kind = response.headers().get(header::CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let form = if kind.starts_with("text/html") {

@@ -79,7 +79,10 @@ async fn place_once(
     };
     let items = orders::items(&mut tx, &[order.order_id]).await?;
     start_checkout(app, &mut tx, &order, lines, tenant.terms).await?;
-    tx.commit().await?;
+    let committed = tx.commit().await;
+    if !planted::has("an order is confirmed before its commit") {
+        committed?;
+    }
     app.client.wake();
     Ok(Placing::New(order, items))
 }

@@ -22,5 +22,6 @@ mod stuck;
 #[path = "../api/support.rs"]
 #[allow(dead_code, reason = "shared with the API's tests; each uses its own part")]
 mod support;
+mod tokens;
 mod trade;
 mod wrong;

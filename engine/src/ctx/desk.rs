@@ -201,6 +201,7 @@ impl Desk {
                 Some(recorded) => Next::Answer(recorded),
                 None => Next::None,
             },
+            _ if planted::has("a replay ignores a difference") => Next::None,
             _ => Next::Misfit(named(front)),
         }
     }

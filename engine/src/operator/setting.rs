@@ -1,7 +1,7 @@
 //! What an operator does to queues and schedules: looked at, done and written down in one
 //! transaction, like the verbs on runs.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -21,8 +21,11 @@ use crate::store::{queues, schedules};
 ///
 /// let rest = Setting::PauseQueue("mail".to_owned());
 /// assert_eq!((rest.verb(), rest.name()), ("pause_queue", "mail"));
+/// let sent = serde_json::to_value(&rest).unwrap();
+/// assert_eq!(sent, serde_json::json!({ "verb": "pause_queue", "of": "mail" }));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verb", content = "of", rename_all = "snake_case")]
 pub enum Setting {
     /// Sets a queue's limits, as [`crate::Client::set_queue`].
     SetQueue {
@@ -55,7 +58,8 @@ pub enum Setting {
 /// let set = Setting::SetQueue { queue, concurrency: Limit::Set(3), rate: Limit::Keep };
 /// assert_eq!(set.verb(), "set_queue");
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Limit<T> {
     /// It stays as it is.
     Keep,
@@ -127,7 +131,7 @@ impl Setting {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Change {
     /// The queue or schedule as it stood, as in the table of its name.
     pub before: Value,

@@ -41,7 +41,10 @@ impl Run {
             let reason = serde_json::from_str(signal.payload.get()).unwrap_or_default();
             self.turn_back(signal, Cause::Cancelled { reason });
         } else if let Some(signal) = self.take_order(signal) {
-            self.signals.push_back(signal);
+            let lost = self.waits.is_empty() && planted::has("an early signal is lost");
+            if !lost {
+                self.signals.push_back(signal);
+            }
         }
     }
 
@@ -51,7 +54,7 @@ impl Run {
         if self.journal.compensating.is_some() || leaves {
             return;
         }
-        if self.journal.pivoted {
+        if self.journal.pivoted && !planted::has("a cancel is heeded past the pivot") {
             self.record_taken(RowKind::Refused, &signal.kind.clone(), 0, &signal);
         } else if self.journal.pivot_is_open() {
             // It may have happened: its answer decides.
@@ -98,7 +101,8 @@ impl Run {
 
     /// The first wait whose deadline has passed, and how that is recorded.
     fn overdue(&mut self) -> Option<(usize, RowKind)> {
-        if self.deadlines.values().all(|deadline| *deadline > self.database_time) {
+        let none = self.deadlines.values().all(|deadline| *deadline > self.database_time);
+        if none || planted::has("a deadline is ignored") {
             return None;
         }
         for (at, wait) in self.waits.iter().enumerate() {

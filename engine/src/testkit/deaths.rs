@@ -2,20 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs;
-use std::os::unix::process::ExitStatusExt;
-use std::sync::Arc;
-use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt, stream};
 
 use super::kit::Kit;
 use super::plan::Target;
-use super::process::{Fate, Folder, Orders, Process};
 use super::report::{Broken, Check, Report};
 use super::scenario::{Result, Scenario};
-use super::scene::{COMPENSATED, End, Scene, Seen};
-use super::stage::Stage;
-use super::sweep::Tried;
-use crate::store::testkit as sql;
+use super::scene::{COMPENSATED, Seen};
+use super::succession::{Blow, Strike};
 
 const DIES: Check = Check {
     name: "dies at each point",
@@ -29,29 +24,43 @@ const STOPPED: Check = Check {
               goes on",
 };
 
-/// A dead worker's lease is let run out by the kit: this one only has to outlive a busy machine.
-const LONG: Duration = Duration::from_secs(5);
+const TWICE: Check = Check {
+    name: "struck twice",
+    promise: "a run whose worker is killed, or stands still past its lease, and then the next one \
+              too, is carried by a third to the end that it has without",
+};
 
-/// The lease of workers that stand still: it has to run out by itself.
-const SHORT: Duration = Duration::from_secs(1);
-
-const SIGKILL: i32 = 9;
-
-/// A fault point, and what went wrong besides.
+/// Fault points of one run, and what went wrong besides.
 struct Point {
-    at: String,
+    strikes: Vec<Strike>,
     refused: Option<Target>,
 }
 
 impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.strikes[..] {
+            [Strike { at, .. }] => f.write_str(at)?,
+            strikes => {
+                let strikes: Vec<String> = strikes.iter().map(Strike::to_string).collect();
+                f.write_str(&strikes.join(", then "))?;
+            }
+        }
         match &self.refused {
-            None => write!(f, "{}", self.at),
+            None => Ok(()),
             Some(Target { activity, call, .. }) => {
-                write!(f, "{}, {activity}#{call} being refused", self.at)
+                write!(f, ", {activity}#{call} being refused")
             }
         }
     }
+}
+
+/// What a run comes to, undisturbed and on its way back.
+struct Ways {
+    there: Vec<String>,
+    /// What is new on its way back, why it turns, and how it ends then.
+    back: Vec<String>,
+    refused: Option<Target>,
+    unwound: Option<Seen>,
 }
 
 impl<S: Scenario> Kit<S> {
@@ -73,28 +82,40 @@ impl<S: Scenario> Kit<S> {
     pub async fn dies_at_each_point(&self) -> std::result::Result<Report, Broken> {
         self.enter().await;
         let wanted = self.undisturbed(DIES).await?;
-        let there = self.points_reached(&[]).await;
-        let (there, _) = there.map_err(|e| self.broken(DIES, "a run that nobody kills", &*e))?;
-        let passed: BTreeSet<String> = there.iter().cloned().collect();
-        let at = |at: String| Point { at, refused: None };
-        let mut points: Vec<Point> = there.into_iter().map(at).collect();
-        let turned = match wanted.seen.state.as_str() {
+        let ways = self.ways(DIES).await?;
+        let killed = |at: &String, refused: Option<&Target>| Point {
+            strikes: vec![Strike::new(Blow::Killed, at)],
+            refused: refused.cloned(),
+        };
+        let there = ways.there.iter().map(|at| killed(at, None));
+        let back = ways.back.iter().map(|at| killed(at, ways.refused.as_ref()));
+        let points: Vec<Point> = there.chain(back).collect();
+        self.sweep(DIES, &points, async |point| {
+            let like = ways.unwound.as_ref().filter(|_| point.refused.is_some());
+            self.strike(point.refused.as_slice(), &point.strikes, like.unwrap_or(&wanted.seen))
+                .await
+        })
+        .await
+    }
+
+    /// The points of a run in a worker process. If the scenario reaches its goal, so are those of
+    /// one whose pivot, or last step, is refused.
+    async fn ways(&self, check: Check) -> std::result::Result<Ways, Broken> {
+        let wanted = self.undisturbed(check).await?;
+        let there = self.points_reached(&[], &[]).await;
+        let (there, _) = there.map_err(|e| self.broken(check, "a run that nobody kills", &*e))?;
+        let refused = match wanted.seen.state.as_str() {
             COMPENSATED => None,
             _ => self.last_refusal(wanted),
         };
-        let mut unwound = None;
-        if let Some(refused) = turned {
-            let back = self.points_reached(std::slice::from_ref(&refused)).await;
-            let (back, seen) = back.map_err(|e| self.broken(DIES, "a run made good", &*e))?;
-            let new = back.into_iter().filter(|point| !passed.contains(point));
-            points.extend(new.map(|at| Point { at, refused: Some(refused.clone()) }));
-            unwound = Some(seen);
-        }
-        self.sweep(DIES, &points, async |point| {
-            let like = unwound.as_ref().filter(|_| point.refused.is_some());
-            self.die(point, like.unwrap_or(&wanted.seen)).await
-        })
-        .await
+        let Some(target) = refused.as_ref() else {
+            return Ok(Ways { there, back: Vec::new(), refused, unwound: None });
+        };
+        let back = self.points_reached(std::slice::from_ref(target), &[]).await;
+        let (mut back, seen) = back.map_err(|e| self.broken(check, "a run made good", &*e))?;
+        let passed: BTreeSet<&String> = there.iter().collect();
+        back.retain(|point| !passed.contains(point));
+        Ok(Ways { there, back, refused, unwound: Some(seen) })
     }
 
     /// A worker process stops, as by SIGSTOP, at each point that an undisturbed run comes to; when
@@ -119,141 +140,87 @@ impl<S: Scenario> Kit<S> {
     pub async fn stopped_at_each_point(&self) -> std::result::Result<Report, Broken> {
         self.enter().await;
         let wanted = self.undisturbed(STOPPED).await?;
-        let reached = self.points_reached(&[]).await;
+        let reached = self.points_reached(&[], &[]).await;
         let (reached, _) = reached.map_err(|e| self.broken(STOPPED, "an undisturbed run", &*e))?;
-        let may_be_late = wanted.seen.state != COMPENSATED;
-        let points: Vec<String> = reached
-            .into_iter()
-            .filter(|point| may_be_late || !point.starts_with("before the call of"))
+        let may_stop = |at: &&String| may_stop(&wanted.seen, at);
+        let points: Vec<Point> = reached
+            .iter()
+            .filter(may_stop)
+            .map(|at| Point { strikes: vec![Strike::new(Blow::Stopped, at)], refused: None })
             .collect();
-        self.sweep(STOPPED, &points, async |point| self.stop(point, &wanted.seen).await).await
+        self.sweep(STOPPED, &points, async |point| {
+            self.strike(&[], &point.strikes, &wanted.seen).await
+        })
+        .await
     }
 
-    /// The points that a run comes to in a worker process, and how it ends.
-    async fn points_reached(&self, targets: &[Target]) -> Result<(Vec<String>, Seen)> {
-        let scene = self.open().await?;
-        let crew = Crew::new(self, &scene, targets, LONG)?;
-        let log = crew.folder.file("points");
-        let mut worker = crew.spawn("first", &Fate::Logs(&log))?;
-        let end = if targets.is_empty() { End::AsDriven } else { End::Early };
-        scene.play(end, async |_| worker.still_there()).await?;
-        // A drained worker has come past every point that follows a commit.
-        worker.retire().await?;
-        let points = fs::read_to_string(&log)?.lines().map(str::to_owned).collect();
-        Ok((points, scene.look().await?))
+    /// A worker process is killed, or stops, at each point that a run comes to, on its way there
+    /// and back; the next one is, too, at each point that it comes to; a third one carries the run
+    /// to its end.
+    ///
+    /// Many pairs, and each takes a second or two: something for the night. Of the four ways in
+    /// which two can be struck each pair is tried in one; `night` says which, so that four nights
+    /// try all.
+    ///
+    /// ```no_run
+    /// # use makegood::testkit::{Kit, Result, Scenario};
+    /// # async fn test(scenario: impl Scenario) -> Result<()> {
+    /// let report = Kit::of(scenario).struck_twice(1).await?;
+    /// println!("{report}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the run does not end as it does otherwise.
+    pub async fn struck_twice(&self, night: usize) -> std::result::Result<Report, Broken> {
+        self.enter().await;
+        let wanted = self.undisturbed(TWICE).await?;
+        let ways = self.ways(TWICE).await?;
+        let there = ways.there.iter().map(|at| (at, None));
+        let firsts = there.chain(ways.back.iter().map(|at| (at, ways.refused.as_ref())));
+        let pairs = stream::iter(firsts.enumerate()).map(async |(number, (at, refused))| {
+            let like = ways.unwound.as_ref().filter(|_| refused.is_some());
+            let seen = like.unwrap_or(&wanted.seen);
+            self.seconds(at, refused, seen, night.wrapping_add(number)).await
+        });
+        let pairs: Result<Vec<Vec<Point>>> = pairs.buffer_unordered(self.lanes).try_collect().await;
+        let pairs = pairs.map_err(|e| self.broken(TWICE, "a run with one dead worker", &*e))?;
+        let points: Vec<Point> = pairs.into_iter().flatten().collect();
+        self.sweep(TWICE, &points, async |point| {
+            let like = ways.unwound.as_ref().filter(|_| point.refused.is_some());
+            self.strike(point.refused.as_slice(), &point.strikes, like.unwrap_or(&wanted.seen))
+                .await
+        })
+        .await
     }
 
-    async fn die(&self, point: &Point, wanted: &Seen) -> Result<Tried> {
-        let scene = self.open().await?;
-        let targets: Vec<Target> = point.refused.iter().cloned().collect();
-        let crew = Crew::new(self, &scene, &targets, LONG)?;
-        let mut first = crew.spawn("first", &Fate::Dies(&point.at))?;
-        let mut second: Option<Process> = None;
-        let end = if targets.is_empty() { End::AsDriven } else { End::Early };
-        let succeed = async |stage: &Stage| {
-            if let Some(second) = &mut second {
-                return second.still_there();
-            }
-            if let Some(status) = first.status()? {
-                if status.signal() != Some(SIGKILL) {
-                    return Err(first.fault(&format!("the worker ended with {status}")));
-                }
-                let mut conn = stage.pool().acquire().await?;
-                sql::expire(&mut conn, "first").await?;
-                second = Some(crew.spawn("second", &Fate::Lives)?);
-            }
-            Ok(())
-        };
-        scene.play(end, succeed).await?;
-        let tried = match &mut second {
-            Some(second) => second.retire().await.map(|()| Tried::Held)?,
-            // The last points come after the last commit.
-            None => match first.dismiss().await? {
-                Some(status) if status.signal() == Some(SIGKILL) => Tried::Held,
-                _ => Tried::Missed,
-            },
-        };
-        scene.look().await?.is_like(wanted)?;
-        Ok(tried)
-    }
-
-    async fn stop(&self, point: &str, wanted: &Seen) -> Result<Tried> {
-        let scene = self.open().await?;
-        let crew = Crew::new(self, &scene, &[], SHORT)?;
-        let mut first = crew.spawn("first", &Fate::Stops(point))?;
-        let mut second: Option<Process> = None;
-        let succeed = async |_: &Stage| {
-            match &mut second {
-                Some(second) => second.still_there()?,
-                None if first.stands_still()? => {
-                    second = Some(crew.spawn("second", &Fate::Lives)?);
-                }
-                None => first.still_there()?,
-            }
-            Ok(())
-        };
-        scene.play(End::AsDriven, succeed).await?;
-        if second.is_none() && first.dismiss().await?.is_some() {
-            scene.look().await?.is_like(wanted)?;
-            return Ok(Tried::Missed);
-        }
-        let before = scene.look().await?;
-        before.is_like(wanted)?;
-        first.go_on()?;
-        if let Some(second) = &mut second {
-            // It has come back as somebody else when it may claim again.
-            let back = async || {
-                let mut conn = scene.stage.pool().acquire().await?;
-                Ok(sql::holds_lease(&mut conn, "first").await?)
-            };
-            scene.stage.until("the first worker is back", back).await?;
-            second.retire().await?;
-        }
-        first.retire().await?;
-        let after = scene.look().await?;
-        if after.records != before.records {
-            let (before, after) = (before.records, after.records);
-            let what = "the first worker wrote when it went on";
-            return Err(format!("{what}: {after:#?}\ninstead of {before:#?}").into());
-        }
-        after.is_like(wanted)?;
-        Ok(Tried::Held)
+    /// The pairs that begin at this point.
+    async fn seconds(
+        &self,
+        at: &str,
+        refused: Option<&Target>,
+        seen: &Seen,
+        turn: usize,
+    ) -> Result<Vec<Point>> {
+        use Blow::{Killed, Stopped};
+        let targets: Vec<Target> = refused.cloned().into_iter().collect();
+        let (then, _) = self.points_reached(&targets, &[Strike::new(Killed, at)]).await?;
+        let ways = [(Killed, Killed), (Stopped, Killed), (Killed, Stopped), (Stopped, Stopped)];
+        let mut ways = ways.into_iter().cycle().skip(turn % ways.len());
+        let pairs = then.iter().filter_map(|second| {
+            let (one, other) = ways.next()?;
+            let blow = |blow, at: &str| if may_stop(seen, at) { blow } else { Killed };
+            let first = Strike::new(blow(one, at), at);
+            let second = Strike::new(blow(other, second), second);
+            Some(Point { strikes: vec![first, second], refused: refused.cloned() })
+        });
+        Ok(pairs.collect())
     }
 }
 
-/// The worker processes of one world.
-struct Crew<'a> {
-    orders: Orders<&'a super::place::Place>,
-    test: &'a str,
-    folder: Arc<Folder>,
-}
-
-impl<'a> Crew<'a> {
-    fn new<S: Scenario>(
-        kit: &'a Kit<S>,
-        scene: &'a Scene<'_, S>,
-        targets: &[Target],
-        lease: Duration,
-    ) -> Result<Self> {
-        let orders = Orders {
-            scenario: kit.scenario.name(),
-            place: scene.stage.place(),
-            name: String::new(),
-            lease_ms: u64::try_from(lease.as_millis())?,
-            targets: targets.to_vec(),
-        };
-        Ok(Self { orders, test: &kit.test, folder: Arc::new(Folder::new()?) })
-    }
-
-    fn spawn(&self, name: &str, fate: &Fate<'_>) -> Result<Process> {
-        let Orders { scenario, place, lease_ms, targets, .. } = &self.orders;
-        let orders = Orders {
-            scenario: scenario.clone(),
-            place: *place,
-            name: name.to_owned(),
-            lease_ms: *lease_ms,
-            targets: targets.clone(),
-        };
-        Process::spawn(self.test, &orders, fate, &self.folder)
-    }
+/// A call that is late by more than a lease may come after its undo: only the other side can refuse
+/// it then.
+fn may_stop(seen: &Seen, at: &str) -> bool {
+    seen.state != COMPENSATED || !at.starts_with("before the call of")
 }

@@ -1,5 +1,7 @@
 //! The checks within one process: activities that are repeated, refused, or fail.
 
+use std::collections::BTreeSet;
+
 use super::kit::Kit;
 use super::plan::{Disturbance, Target};
 use super::report::{Broken, Check, Report};
@@ -155,6 +157,25 @@ impl<S: Scenario> Kit<S> {
     pub(crate) async fn unwinds(&self) -> Result<bool, Broken> {
         let (_, unwound) = self.unwound().await?;
         Ok(unwound.undos().next().is_some())
+    }
+
+    /// The activities that runs of the scenario call, undisturbed and made good: together, those of
+    /// all scenarios should be all that there are.
+    ///
+    /// ```no_run
+    /// # use makegood::testkit::{Kit, Result, Scenario};
+    /// # async fn test(scenario: impl Scenario) -> Result<()> {
+    /// assert!(Kit::of(scenario).calls().await?.contains("charge"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When a run does not come to its end.
+    pub async fn calls(&self) -> Result<BTreeSet<String>, Broken> {
+        let (_, unwound) = self.unwound().await?;
+        let made = self.undisturbed(RUNS).await?.made.iter().chain(&unwound.made);
+        Ok(made.map(|made| made.activity.to_owned()).collect())
     }
 
     /// A run that is made good, and the refusal that it takes.

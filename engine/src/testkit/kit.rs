@@ -107,7 +107,8 @@ impl<S: Scenario> Kit<S> {
     }
 
     /// Every check that applies to the scenario, but for
-    /// [`stopped_at_each_point`](Self::stopped_at_each_point).
+    /// [`stopped_at_each_point`](Self::stopped_at_each_point) and
+    /// [`struck_twice`](Self::struck_twice).
     ///
     /// ```no_run
     /// # use makegood::testkit::{Kit, Result, Scenario};

@@ -45,6 +45,34 @@ async fn a_silent_worker_is_buried_and_its_late_write_is_refused() {
 }
 
 #[tokio::test]
+async fn a_worker_that_does_not_know_that_it_is_dead_writes_nothing() {
+    let cell = TestCell::new().await;
+    let plan = Plan::new();
+    let gate = world().hang(&plan, "book two");
+    // It will not ask for long whether it is alive: only the fence stops it.
+    let unaware = WorkerConfig { lease: Duration::from_mins(1), ..WorkerConfig::default() };
+    let worker = cell.worker_with(registry(), unaware).await;
+    let run = cell.start::<Steps4>("s1", &plan).await;
+    cell.until(
+        "step two is under way",
+        "select exists (select 1 from steps where next->0->>'occurrence' = '1')",
+    )
+    .await;
+    cell.execute("update workers set alive = false, ended_at = now()").await;
+    let later = "due_at = now() + interval '1 hour'";
+    cell.execute(&format!("update tasks set owner = null, {later}, step_count = -1")).await;
+    let before = cell.record(run).await;
+    gate.add_permits(10);
+    cell.until("it learns of it", "select count(*) = 1 from workers where alive").await;
+    assert_eq!(cell.record(run).await, before, "what it had done is not on record");
+    cell.execute("update tasks set due_at = now()").await;
+    cell.client.wake();
+    assert_eq!(cell.ended::<Steps4>(run).await.output, Some(4), "and is found by the next");
+    worker.drain().await.unwrap();
+    cell.audited().await;
+}
+
+#[tokio::test]
 async fn four_workers_never_drive_one_run_at_once() {
     let cell = TestCell::new().await;
     let plans: Vec<Plan> = (0..200).map(|_| Plan::new()).collect();

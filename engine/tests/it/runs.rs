@@ -172,6 +172,21 @@ async fn timers_fire_in_order_and_never_early() {
 }
 
 #[tokio::test]
+async fn a_run_whose_hint_is_lost_is_found_by_looking() {
+    let cell = TestCell::new().await;
+    let worker = cell.worker().await;
+    let idle = cell.start::<Steps4>("s1", &Plan::new()).await;
+    cell.ended::<Steps4>(idle).await;
+    let mut tx = cell.pool.begin().await.unwrap();
+    cell.client.start::<Steps4>(&mut tx, "s2", &Plan::new()).await.unwrap();
+    tx.commit().await.unwrap();
+    let ended = cell.until("it ends", "select not exists (select from tasks)");
+    let soon = tokio::time::timeout(Duration::from_secs(5), ended).await;
+    soon.expect("a worker looks a few times a second, whether it was told or not");
+    worker.drain().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_timer_that_fell_due_while_nobody_was_there_fires_at_once() {
     let cell = TestCell::new().await;
     let worker = cell.worker().await;

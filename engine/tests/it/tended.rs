@@ -67,6 +67,29 @@ async fn what_is_done_to_a_queue_is_foreseen_done_and_written_down() {
 }
 
 #[tokio::test]
+async fn of_two_who_looked_at_a_queue_the_second_is_told_that_it_changed() {
+    let cell = TestCell::new().await;
+    let pause = Setting::PauseQueue("mail".to_owned());
+    let seen = ada(&cell).foresee_setting(&pause).await.unwrap().version;
+    let both = [(); 2].map(|()| {
+        let (ada, pause) = (ada(&cell).expecting(&seen), pause.clone());
+        tokio::spawn(async move { ada.set(&pause).await })
+    });
+    let mut done = 0;
+    for one in both {
+        match one.await.unwrap() {
+            Ok(_) => done += 1,
+            Err(error) => assert!(matches!(error, Error::SettingChanged(_)), "{error}"),
+        }
+    }
+    assert_eq!(done, 1, "a queue that was never set before has two takers, too");
+    ada(&cell).set(&Setting::ResumeQueue("mail".to_owned())).await.unwrap();
+    let late = ada(&cell).expecting(&seen).set(&pause).await;
+    assert!(matches!(late, Err(Error::SettingChanged(_))), "it stands as before, but it moved");
+    assert_eq!(cell.scalar::<i64>("select count(*) from setting_actions").await, 2);
+}
+
+#[tokio::test]
 async fn of_two_who_change_different_limits_at_once_neither_takes_the_others_back() {
     let cell = TestCell::new().await;
     let at_once = QueueLimits::new().concurrency(3).rate(10, Duration::from_mins(1));
@@ -95,29 +118,6 @@ async fn of_two_who_change_different_limits_at_once_neither_takes_the_others_bac
     };
     let change = ada(&cell).set(&lifted).await.unwrap();
     assert_eq!((&change.after["concurrency"], &change.after["rate"]), (&json!(null), &json!(10)));
-}
-
-#[tokio::test]
-async fn of_two_who_looked_at_a_queue_the_second_is_told_that_it_changed() {
-    let cell = TestCell::new().await;
-    let pause = Setting::PauseQueue("mail".to_owned());
-    let seen = ada(&cell).foresee_setting(&pause).await.unwrap().version;
-    let both = [(); 2].map(|()| {
-        let (ada, pause) = (ada(&cell).expecting(&seen), pause.clone());
-        tokio::spawn(async move { ada.set(&pause).await })
-    });
-    let mut done = 0;
-    for one in both {
-        match one.await.unwrap() {
-            Ok(_) => done += 1,
-            Err(error) => assert!(matches!(error, Error::SettingChanged(_)), "{error}"),
-        }
-    }
-    assert_eq!(done, 1, "a queue that was never set before has two takers, too");
-    ada(&cell).set(&Setting::ResumeQueue("mail".to_owned())).await.unwrap();
-    let late = ada(&cell).expecting(&seen).set(&pause).await;
-    assert!(matches!(late, Err(Error::SettingChanged(_))), "it stands as before, but it moved");
-    assert_eq!(cell.scalar::<i64>("select count(*) from setting_actions").await, 2);
 }
 
 #[tokio::test]

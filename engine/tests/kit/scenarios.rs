@@ -172,3 +172,12 @@ async fn a_worker_that_stands_still_while_a_book_is_given_up_is_too_late() -> Re
     assert!(report.missed().is_empty(), "{report}");
     Ok(())
 }
+
+#[tokio::test]
+#[ignore = "takes minutes"]
+async fn two_workers_may_be_struck_while_a_reminder_waits_its_weeks() -> Result<()> {
+    let report = Kit::of(Reminding).lanes(6).struck_twice(0).await?;
+    assert!(report.points().len() >= 40, "{report}");
+    assert!(report.missed().is_empty(), "{report}");
+    Ok(())
+}

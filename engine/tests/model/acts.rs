@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::PgConnection;
 
-use crate::program::{Kind, Mishap, Program, StepOp};
-use crate::world::{answer, refused, world};
+use super::program::{Kind, Mishap, Program, StepOp};
+use super::world::{answer, refused, world};
 
 /// What an activity is called with.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -364,6 +364,6 @@ impl Activity for Close {
 }
 
 /// Which of an activity's names a kind of undo has.
-pub fn undo_name(kind: Kind, undo: crate::program::Undoing) -> String {
+pub fn undo_name(kind: Kind, undo: super::program::Undoing) -> String {
     format!("{kind:?}By{undo:?}")
 }

@@ -1,7 +1,7 @@
 //! Random cases. The same seed makes the same case.
 
-use crate::dice::Dice;
-use crate::program::{
+use super::dice::Dice;
+use super::program::{
     Case, Change, Deed, Kind, Mishap, Op, Pivot, Program, Send, StepOp, Undoing, When, Word,
 };
 

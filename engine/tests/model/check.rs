@@ -7,11 +7,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::acts::undo_name;
-use crate::facts::{Facts, Row, Run};
-use crate::machine::{ANY_ID, Asked, Failing, Given, Halt, Key, Machine};
-use crate::program::{Case, Kind, Mishap, Program, StepOp, Word};
-use crate::world::Told;
+use super::acts::undo_name;
+use super::facts::{Facts, Row, Run};
+use super::machine::{ANY_ID, Asked, Failing, Given, Halt, Key, Machine};
+use super::program::{Case, Kind, Mishap, Program, StepOp, Word};
+use super::world::Told;
 
 /// A worker's estimate of the database's clock may be off by so much.
 const CLOCKS_MS: i64 = 200;
@@ -345,7 +345,7 @@ impl<'c, 'p> Check<'c, 'p> {
         let early = case
             .sends
             .iter()
-            .filter(|send| send.word == word && send.when == crate::program::When::WithStart);
+            .filter(|send| send.word == word && send.when == super::program::When::WithStart);
         early.map(|send| send.id.clone()).collect()
     }
 

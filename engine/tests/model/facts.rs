@@ -9,7 +9,7 @@ use sqlx::types::Json;
 use sqlx::{PgPool, Row as _};
 use uuid::Uuid;
 
-use crate::world::{Place, Told, world};
+use super::world::{Place, Told, world};
 
 /// All that is found of all cases.
 #[derive(Clone, Default)]

@@ -6,7 +6,7 @@ use std::slice::Iter;
 use makegood::CHILD_NOT_COMPLETED;
 use serde_json::{Value, json};
 
-use crate::program::{Op, Program, StepOp, Word};
+use super::program::{Op, Program, StepOp, Word};
 
 /// What was asked for: its name, and how many of that name were asked before.
 pub type Key = (String, i32);

@@ -11,9 +11,9 @@ use makegood::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::acts::{self, Batch, Close, Out, Read, Task, Tx};
-use crate::program::{Kind, Op, Program, StepOp, Undoing, Word};
-use crate::world::world;
+use super::acts::{self, Batch, Close, Out, Read, Task, Tx};
+use super::program::{Kind, Op, Program, StepOp, Undoing, Word};
+use super::world::world;
 
 pub fn registry() -> Registry {
     acts::activities(Registry::new().workflow::<Script>().workflow::<Afterwards>())

@@ -7,8 +7,8 @@ use makegood::{ActivityError, ActivityResult, Cancellation, Client, Delivery};
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
-use crate::program::{Deed, Kind, Mishap, StepOp, Word};
-use crate::script::{Maybe, No, Script, Yes};
+use super::program::{Deed, Kind, Mishap, StepOp, Word};
+use super::script::{Maybe, No, Script, Yes};
 
 /// A step of a case.
 pub type Place = (String, u32);

@@ -7,7 +7,7 @@ use makegood_examples::fan_out::{FanOut, SplitOrder};
 use crate::world::{self, lines, standing};
 
 #[derive(Debug, Clone, Copy)]
-enum Path {
+pub(crate) enum Path {
     Shipped,
     Short,
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first fault")]
 
 mod fan_out;
+mod nightly;
 mod onboarding;
 mod trip;
 mod world;

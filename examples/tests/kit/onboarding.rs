@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::world::{self, lines, standing};
 
 #[derive(Debug, Clone, Copy)]
-enum Path {
+pub(crate) enum Path {
     Verifies,
     IsSilent,
 }

@@ -7,7 +7,7 @@ use makegood_examples::trip::{Trip, TripWish};
 use crate::world::{self, lines, standing};
 
 #[derive(Debug, Clone, Copy)]
-enum Path {
+pub(crate) enum Path {
     Paid,
     TooDear,
 }

@@ -60,6 +60,14 @@ pub(super) const CHECKS: &[Check] = &[
               limit 100",
     },
     Check {
+        invariant: "no stock is held a day past its time",
+        sql: "select h.hold_id::text as subject,
+                     'HELD for order ' || h.order_id || ' until ' || h.expires_at as detail
+              from holds h
+              where h.state = 'HELD' and h.expires_at < now() - interval '1 day'
+              limit 100",
+    },
+    Check {
         invariant: "stock is sold only with a committed order",
         sql: "select h.hold_id::text as subject,
                      'FINALISED for order ' || h.order_id || ', which is '

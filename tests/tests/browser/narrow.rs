@@ -20,6 +20,7 @@ pub(crate) fn pages(run: &str, group: &str) -> Vec<String> {
         "/bulk/new?state=STUCK",
         "/audit",
         "/account",
+        "/account/tokens",
     ];
     let others = others.map(str::to_owned);
     let run =

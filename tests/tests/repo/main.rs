@@ -6,6 +6,7 @@ mod addresses;
 mod documented;
 mod examples;
 mod habits;
+mod planted;
 mod rules;
 mod secrets;
 mod sources;
@@ -32,6 +33,7 @@ const FOLDERS: &[&str] = &[
     "gateway-sandbox",
     "bench",
     "examples",
+    "planted",
     "docs",
 ];
 

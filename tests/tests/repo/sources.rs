@@ -13,6 +13,7 @@ pub(crate) const SHIPPED: &[&str] = &[
     "engine",
     "gateway-sandbox",
     "migrations",
+    "planted",
     "store",
     "worker",
     "workflows",
@@ -80,8 +81,9 @@ pub(crate) fn tree() -> Vec<Source> {
     found
 }
 
-/// Behind features that no release build turns on.
-const NEVER_SHIPPED: &[&str] = &["engine/src/testkit"];
+/// Behind features that no release build turns on, or for tests alone.
+const NEVER_SHIPPED: &[&str] =
+    &["engine/src/simulation", "engine/src/testkit", "planted/src/armed.rs"];
 
 /// The Rust files of the shipped crates, without those that hold only tests.
 pub(crate) fn shipped() -> Vec<Source> {

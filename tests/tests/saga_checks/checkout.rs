@@ -10,7 +10,7 @@ use workflows::{Checkout, PaymentHint};
 use crate::counter::{fresh_shop, pay, place_order, registry, stock_and_money, whole_trace};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Path {
+pub(crate) enum Path {
     Paid,
     /// The money is set aside first, and taken by us.
     Authorized,

@@ -17,7 +17,7 @@ use crate::counter::{
 
 /// An order has failed, and is paid for all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Money {
+pub(crate) enum Money {
     /// It goes back, and arrives.
     Returned,
     /// It goes back, which takes its days.

@@ -2,7 +2,9 @@
 
 mod checkout;
 mod counter;
+mod coverage;
 mod late_payment;
+mod nightly;
 mod payouts;
 mod reconcile;
 mod refund;

@@ -13,7 +13,7 @@ use workflows::MatchPayouts;
 use crate::counter::{fresh_shop, gateway, pay, place_order, registry, stock_and_money};
 
 /// The gateway paid out what came in twice, and the books know neither.
-struct Unknown;
+pub(crate) struct Unknown;
 
 impl Scenario for Unknown {
     type Saga = MatchPayouts;

@@ -16,7 +16,7 @@ use workflows::{GATEWAY, Reconcile, ReconcileRule};
 use crate::counter::{fresh_shop, gateway, pay, place_order, registry};
 
 /// An order waits, is paid for at the gateway, and has no run; beside it, money came in for nobody.
-struct Lost;
+pub(crate) struct Lost;
 
 impl Scenario for Lost {
     type Saga = Reconcile;

@@ -80,7 +80,7 @@ async fn end_at_gateway(stage: &Stage, how: &str) -> Result<()> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+pub(crate) enum Way {
     AtOnce,
     AfterDays,
     Reported,
@@ -133,7 +133,7 @@ impl Scenario for Way {
 }
 
 /// A refund that had left comes back from the bank, when its run has ended.
-struct ComesBack;
+pub(crate) struct ComesBack;
 
 impl Scenario for ComesBack {
     type Saga = LateRefund;
@@ -182,7 +182,7 @@ impl Scenario for ComesBack {
 }
 
 /// Somebody gave the money back by hand, and nobody told us.
-struct ByHand;
+pub(crate) struct ByHand;
 
 impl Scenario for ByHand {
     type Saga = RefundSweep;

@@ -37,7 +37,7 @@ impl Bulks {
     }
 
     /// Has it carried out. If nobody hears it any more, another process finds it.
-    pub(super) fn begin(&self, bulk_id: Uuid) {
+    pub(crate) fn begin(&self, bulk_id: Uuid) {
         let _ = self.0.send(bulk_id);
     }
 

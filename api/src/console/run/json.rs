@@ -47,15 +47,49 @@ impl Json {
 
 /// The value as far as somebody of this rank may see it.
 pub(in crate::console) fn shown(value: &Value, who: &Operator) -> Value {
-    if who.rank >= Rank::Operator {
-        return value.clone();
-    }
+    if who.rank >= Rank::Operator { value.clone() } else { hidden(value) }
+}
+
+fn hidden(value: &Value) -> Value {
     match value {
         Value::Null | Value::Bool(_) => value.clone(),
         Value::Number(_) | Value::String(_) => Value::from("hidden from viewers"),
-        Value::Array(all) => all.iter().map(|value| shown(value, who)).collect(),
+        Value::Array(all) => all.iter().map(hidden).collect(),
         Value::Object(all) => {
-            all.iter().map(|(name, value)| (name.clone(), shown(value, who))).collect()
+            all.iter().map(|(name, value)| (name.clone(), hidden(value))).collect()
         }
+    }
+}
+
+/// What people and programs put into a run, wherever the file has it.
+const VALUES: [&str; 10] = [
+    "input",
+    "output",
+    "cause",
+    "result",
+    "payload",
+    "value",
+    "next_intents",
+    "attributes",
+    "before",
+    "after",
+];
+
+/// Hides what people and programs put into runs, wherever it is.
+pub(crate) fn redact(value: &mut Value) {
+    match value {
+        Value::Array(all) => all.iter_mut().for_each(redact),
+        Value::Object(all) => {
+            for (name, value) in all {
+                // What a step intends is a list; elsewhere `next` is a sentence or an id.
+                let is_intents = name == "next" && value.is_array();
+                if is_intents || VALUES.contains(&name.as_str()) {
+                    *value = hidden(value);
+                } else {
+                    redact(value);
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }

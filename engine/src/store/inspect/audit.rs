@@ -195,6 +195,28 @@ const CHECKS: &[Check] = &[
               limit 100",
     },
     Check {
+        invariant: "nothing is undone past the pivot",
+        sql: "select c.run_id::text as subject, 'made good behind ' || p.name as detail
+              from steps p
+              join steps c on c.run_id = p.run_id and c.seq > p.seq and c.kind = 'compensating'
+              where p.pivot and p.kind in ('done', 'skipped')
+              limit 100",
+    },
+    Check {
+        invariant: "a run ends as its record says",
+        sql: "select r.run_id::text as subject, r.ended_state as detail
+              from runs r
+              where r.ended_state in ('COMPLETED', 'COMPENSATED')
+                and (r.ended_state = 'COMPENSATED') <> coalesce((
+                  select s.kind = 'compensating'
+                  from steps s
+                  where s.run_id = r.run_id and s.kind in ('compensating', 'resumed', 'forked')
+                  order by s.seq desc
+                  limit 1
+                ), false)
+              limit 100",
+    },
+    Check {
         invariant: "nothing is undone before the decision to undo was taken back",
         sql: "select b.run_id::text as subject, s.kind || ' ' || s.name as detail
               from steps b

@@ -1,7 +1,7 @@
 //! Operators' actions as people see them: of one run, in bulk, and what they may be needed for.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use super::runs::RunSummary;
 ///     format!("{}: {} by {}, because {}", action.at, action.verb, action.actor, action.reason)
 /// }
 /// ```
-#[derive(Debug, Clone, Serialize, FromRow)]
+#[derive(Debug, Clone, Serialize, Deserialize, FromRow)]
 pub struct OperatorAction {
     /// The action's id.
     pub action_id: Uuid,
@@ -82,7 +82,7 @@ pub async fn actions(
 ///     bulk.total - bulk.done - bulk.ordered - bulk.refused - bulk.changed - bulk.failed
 /// }
 /// ```
-#[derive(Debug, Clone, Serialize, FromRow)]
+#[derive(Debug, Clone, Serialize, Deserialize, FromRow)]
 pub struct BulkView {
     /// Its id.
     pub bulk_id: Uuid,
@@ -152,7 +152,7 @@ pub async fn bulk(conn: &mut PgConnection, bulk_id: Uuid) -> Result<Option<BulkV
 ///     item.outcome.as_deref() == Some("done") && item.incident.is_some()
 /// }
 /// ```
-#[derive(Debug, Clone, Serialize, FromRow)]
+#[derive(Debug, Clone, Serialize, Deserialize, FromRow)]
 pub struct BulkItem {
     /// The run.
     pub run_id: Uuid,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
@@ -23,7 +23,7 @@ pub use crate::next::{FailedTries, Next};
 ///     format!("{} {} is {}, {tries} failed attempts", run.workflow, run.workflow_id, run.state)
 /// }
 /// ```
-#[derive(Debug, Clone, Default, Serialize, FromRow)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, FromRow)]
 pub struct RunDetail {
     /// The run's id.
     pub run_id: Uuid,

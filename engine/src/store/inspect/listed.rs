@@ -83,7 +83,7 @@ impl From<ListedRun> for RunSummary {
 ///     page.next.is_none()
 /// }
 /// ```
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunPage {
     /// The runs, in the order that was asked for.
     pub runs: Vec<ListedRun>,

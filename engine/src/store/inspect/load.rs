@@ -1,7 +1,7 @@
 //! What the cell is doing: work by workflow, pace, workers and queues. Each read is bounded.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
@@ -154,7 +154,7 @@ pub async fn paces(conn: &mut PgConnection) -> Result<Vec<Pace>, sqlx::Error> {
 ///     format!("{} on {} holds {} runs", worker.name, worker.host, worker.held)
 /// }
 /// ```
-#[derive(Debug, Clone, Serialize, FromRow)]
+#[derive(Debug, Clone, Serialize, Deserialize, FromRow)]
 pub struct WorkerView {
     /// Its life under one id.
     pub incarnation: Uuid,

@@ -1,7 +1,7 @@
 //! Runs as people see them: lists, one run whole, its record, its open incident.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
@@ -21,7 +21,7 @@ const NEWEST: i64 = 10_000;
 ///     }
 /// }
 /// ```
-#[derive(Debug, Clone, Serialize, FromRow)]
+#[derive(Debug, Clone, Serialize, Deserialize, FromRow)]
 pub struct RunSummary {
     /// The run's id.
     pub run_id: Uuid,
@@ -53,7 +53,7 @@ pub struct RunSummary {
 ///     format!("{:>3} {} {}#{}", step.seq, step.kind, step.name, step.occurrence)
 /// }
 /// ```
-#[derive(Debug, Clone, Serialize, FromRow)]
+#[derive(Debug, Clone, Serialize, Deserialize, FromRow)]
 pub struct StepView {
     /// Its place in the record.
     pub seq: i32,
@@ -247,7 +247,7 @@ pub async fn counts(conn: &mut PgConnection) -> Result<Vec<(String, i64)>, sqlx:
 ///     format!("{} at {step} since {}: {}", incident.class, incident.opened_at, incident.message)
 /// }
 /// ```
-#[derive(Debug, Clone, Serialize, FromRow)]
+#[derive(Debug, Clone, Serialize, Deserialize, FromRow)]
 pub struct OpenIncident {
     /// What kind of need it is.
     pub class: String,

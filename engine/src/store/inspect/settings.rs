@@ -1,7 +1,7 @@
 //! What operators did to queues and schedules. Changes nothing.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
@@ -18,7 +18,7 @@ use super::actions::narrowed;
 ///     format!("{}: {} by {}, because {}", action.name, action.verb, action.actor, action.reason)
 /// }
 /// ```
-#[derive(Debug, Clone, Serialize, FromRow)]
+#[derive(Debug, Clone, Serialize, Deserialize, FromRow)]
 pub struct SettingAction {
     /// The action's id.
     pub action_id: Uuid,
