@@ -76,9 +76,8 @@ impl Veil {
     fn more(&mut self, bytes: &[u8]) -> String {
         self.bytes.extend_from_slice(bytes);
         let whole = match std::str::from_utf8(&self.bytes) {
-            Ok(_) => self.bytes.len(),
             Err(error) if error.error_len().is_none() => error.valid_up_to(),
-            Err(_) => self.bytes.len(),
+            Ok(_) | Err(_) => self.bytes.len(),
         };
         let rest = self.bytes.split_off(whole);
         let text = String::from_utf8_lossy(&std::mem::replace(&mut self.bytes, rest)).into_owned();

@@ -59,7 +59,8 @@ async fn a_page_is_told_when_its_run_has_moved_and_when_the_server_stops() {
     let source = rest.split_once('"').unwrap().0.replace("&#38;", "&");
     assert!(source.contains("?seen="), "{source}");
     let mut live = Live::open(&ada, &source).await;
-    let mut everything = Live::open(&ada, "/console/live?of=runs").await;
+    let runs = self::source(&mut ada, "/console/runs").await;
+    let mut everything = Live::open(&ada, &runs).await;
     sign(&shop, "parcel-1").await;
     assert!(live.changed().await, "the signal is news");
     assert!(everything.changed().await, "and for the lists");

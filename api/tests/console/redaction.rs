@@ -66,7 +66,8 @@ fn pages(run: Uuid) -> Vec<String> {
 async fn shows(who: &mut Browser<'_>, page: &str) -> bool {
     let seen = who.get(page).await;
     assert!(matches!(seen.status, 200 | 400 | 404), "{page}: {}", seen.status);
-    if (page.ends_with("/json") || page.ends_with(".json")) && seen.status == 200 {
+    let kind = seen.headers.get("content-type").map_or("", |kind| kind.to_str().unwrap());
+    if kind.starts_with("application/json") && seen.status == 200 {
         serde_json::from_str::<serde_json::Value>(&seen.html)
             .unwrap_or_else(|error| panic!("{page} is no JSON: {error} in {}", seen.html));
     }

@@ -67,8 +67,9 @@ impl News {
 
 /// A mark that fits into an address.
 pub(super) fn short(mark: &str) -> String {
-    let hash = Sha256::digest(mark.as_bytes());
-    hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+    let mut hash = hex::encode(Sha256::digest(mark.as_bytes()));
+    hash.truncate(24);
+    hash
 }
 
 /// The watcher's end that pages hold on to.
@@ -102,7 +103,6 @@ impl Watch {
         let watch = &app.watch;
         loop {
             if watch.places.is_empty() {
-                watch.news.send_replace(None);
                 tokio::select! {
                     () = watch.places.begun.notified() => continue,
                     () = &mut stopped => return,

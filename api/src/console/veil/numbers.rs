@@ -39,7 +39,7 @@ pub(super) fn may_begin(before: &str) -> bool {
 /// The length of the number in groups with which the text begins, if it does with one.
 pub(super) fn grouped(text: &str) -> Option<usize> {
     let all = groups(text)?;
-    let date = all.digits.get(..3).is_some_and(|first| is_date(first));
+    let date = all.digits.get(..3).is_some_and(is_date);
     // As much of it as can be a number.
     let most = all.digits.len();
     (2..=most).rev().filter(|_| !date).find_map(|count| {
