@@ -6,10 +6,11 @@ use axum::extract::FromRef;
 use makegood::Client;
 use sqlx::PgPool;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 use tracing::Instrument;
 
 use crate::config::Config;
-use crate::console::Bulks;
+use crate::console::{Bulks, Watch};
 use crate::error::{ApiError, ApiResult};
 use crate::identity::Tokens;
 use crate::observe::in_request;
@@ -17,9 +18,6 @@ use crate::passwords::Passwords;
 
 /// More pieces of work than ever run at once: the database has far fewer connections.
 const SLOTS: u32 = 1 << 20;
-
-/// Streams of the console's pages at a time; a page that finds none looks by itself.
-const STREAMS: usize = 128;
 
 /// The state of every handler.
 pub(crate) type Shared = Arc<App>;
@@ -32,8 +30,8 @@ pub(crate) struct App {
     pub(crate) passwords: Passwords,
     /// True once the server was asked to stop.
     pub(crate) stopping: watch::Receiver<bool>,
-    /// Places for the streams of the console's pages.
-    pub(crate) streams: Arc<Semaphore>,
+    /// Who looks for the console's live pages.
+    pub(crate) watch: Watch,
     /// Where bulk actions are told that they begin.
     pub(crate) bulks: Bulks,
     work: Arc<Semaphore>,
@@ -50,15 +48,16 @@ impl App {
     ) -> Shared {
         let tokens = Tokens::new(&config.keys.jwt_secret, config.token_ttl);
         let work = Arc::new(Semaphore::new(usize::try_from(SLOTS).unwrap_or(usize::MAX >> 3)));
-        let streams = Arc::new(Semaphore::new(STREAMS));
-        Arc::new(Self { config, pool, client, tokens, passwords, stopping, streams, bulks, work })
+        let watch = Watch::new();
+        Arc::new(Self { config, pool, client, tokens, passwords, stopping, watch, bulks, work })
     }
 
     /// Runs work on the database to its end, whether or not anybody still waits for the answer.
     ///
     /// A client that hangs up, or a timeout, drops the handler at its await. Without a task of its
     /// own the database call would be dropped half-way with it, and nobody could say whether it
-    /// took effect.
+    /// took effect. Only work that takes twice as long as any request may is dropped: its
+    /// connection leads nowhere any more, and would be lost to everybody else.
     pub(crate) fn finish<T: Send + 'static>(
         &self,
         work: impl Future<Output = ApiResult<T>> + Send + 'static,
@@ -69,9 +68,14 @@ impl App {
             let Ok(slot) = Arc::clone(&self.work).acquire_owned().await else {
                 return Err(ApiError::Stopping);
             };
+            let limit = self.config.request_timeout.saturating_mul(2);
             let task = async move {
                 let _slot = slot;
-                work.await
+                timeout(limit, work).await.unwrap_or_else(|late| {
+                    Err(ApiError::Unavailable(
+                        format!("no answer from the database: {late}").into(),
+                    ))
+                })
             };
             match tokio::spawn(in_request(task).in_current_span()).await {
                 Ok(done) => done,

@@ -8,6 +8,8 @@ use domain::TenantId;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::client_address::Network;
+
 /// Everything the API needs to know. [`Config::new`] has the defaults.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -34,6 +36,9 @@ pub struct Config {
     /// Whether the console's cookie is for https alone; otherwise it may only listen on this machine.
     /// Default true.
     pub secure_cookies: bool,
+    /// Proxies whose word counts on where a request comes from (`X-Forwarded-For`, `Forwarded`).
+    /// Default none: it comes from the connection's other end.
+    pub trusted_proxies: Vec<Network>,
     /// The secrets.
     pub keys: Keys,
 }
@@ -68,6 +73,7 @@ impl Config {
             migrations: Vec::new(),
             metrics,
             secure_cookies: true,
+            trusted_proxies: Vec::new(),
             keys,
         }
     }

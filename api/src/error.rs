@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::envelope::{Envelope, Failure};
 use crate::observe;
+use crate::operations::Trouble;
 
 /// What a handler answers.
 pub(crate) type ApiResult<T> = Result<T, ApiError>;
@@ -76,6 +77,9 @@ pub(crate) enum ApiError {
     Timeout,
     #[error("the service is stopping; try again")]
     Stopping,
+    /// What looks after runs was not carried out.
+    #[error(transparent)]
+    Operation(Box<Trouble>),
     /// The database cannot be reached, or refused for a passing reason.
     #[error("the service is busy; try again")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -131,6 +135,7 @@ impl ApiError {
             Self::SessionNotReady => (S::SERVICE_UNAVAILABLE, "SESSION_NOT_READY"),
             Self::BadSignature => (S::BAD_REQUEST, "BAD_SIGNATURE"),
             Self::WrongGatewayOrder => (S::CONFLICT, "WRONG_GATEWAY_ORDER"),
+            Self::Operation(trouble) => trouble.kind(),
             Self::Timeout => (S::SERVICE_UNAVAILABLE, "TIMEOUT"),
             Self::Stopping => (S::SERVICE_UNAVAILABLE, "STOPPING"),
             Self::Unavailable(_) => (S::SERVICE_UNAVAILABLE, "UNAVAILABLE"),
@@ -151,6 +156,8 @@ impl ApiError {
             json!({ "max_attempts": attempts })
         } else if let Self::TooLarge { limit } = self {
             json!({ "limit_bytes": limit })
+        } else if let Self::Operation(trouble) = self {
+            trouble.details()
         } else {
             json!({})
         }
@@ -181,7 +188,15 @@ impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
         let state = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         let passing = match (&error, state.as_deref()) {
-            (sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed, _) => true,
+            // A connection that ends in its first words, as that of a proxy without a server does,
+            // is a breach of the protocol.
+            (
+                sqlx::Error::Io(_)
+                | sqlx::Error::Protocol(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed,
+                _,
+            ) => true,
             // Locks and serialization, connections, resources, shutdown.
             (_, Some(state)) => {
                 ["40", "55P03", "08", "53", "57"].iter().any(|passing| state.starts_with(passing))
@@ -217,6 +232,8 @@ impl From<makegood::Error> for ApiError {
             | makegood::Error::Unsigned(_)
             | makegood::Error::NotAStep(_)
             | makegood::Error::BulkNotFound(_)
+            | makegood::Error::BulkExpired(_)
+            | makegood::Error::SettingChanged(_)
             | makegood::Error::ReservedSignal(_)
             | makegood::Error::Queue(_)
             | makegood::Error::Attribute(_)

@@ -1,10 +1,11 @@
 //! Around every request: its id, its span, its time limit, its metrics, and what a panic becomes.
 //! Never logs a body, a query, a header or a token.
 
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -14,22 +15,40 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::app::Shared;
+use crate::client_address;
+use crate::console;
 use crate::error::ApiError;
 
 const REQUEST_ID: &str = "x-request-id";
 
+/// The request that is being answered.
+#[derive(Clone, Default)]
+struct Current {
+    id: String,
+    client: Option<IpAddr>,
+}
+
 tokio::task_local! {
-    static CURRENT: String;
+    static CURRENT: Current;
+}
+
+fn current() -> Current {
+    CURRENT.try_with(Clone::clone).unwrap_or_default()
 }
 
 /// The id of the request that is being answered.
 pub(crate) fn request_id() -> String {
-    CURRENT.try_with(Clone::clone).unwrap_or_default()
+    current().id
 }
 
-/// Work of this request in a task of its own: it carries the id on.
+/// Where that request comes from; `None` when none is being answered.
+pub(crate) fn client() -> Option<IpAddr> {
+    current().client
+}
+
+/// Work of this request in a task of its own: it carries id and client on.
 pub(crate) fn in_request<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
-    CURRENT.scope(request_id(), work)
+    CURRENT.scope(current(), work)
 }
 
 /// Answers a request within its time limit, whatever happens in its handler.
@@ -47,8 +66,17 @@ pub(crate) async fn observe(State(app): State<Shared>, request: Request, next: N
         duration_ms = tracing::field::Empty,
         request.id = %id,
     );
-    let handled = bounded(app.config.request_timeout, next.run(request));
-    let mut response = CURRENT.scope(id.clone(), handled).instrument(span.clone()).await;
+    let told = if request.uri().path().starts_with("/console") {
+        console::told
+    } else {
+        ApiError::into_response
+    };
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let trusted = &app.config.trusted_proxies;
+    let client = peer.map(|peer| client_address::client(peer, request.headers(), trusted));
+    let handled = bounded(app.config.request_timeout, next.run(request), told);
+    let current = Current { id: id.clone(), client };
+    let mut response = CURRENT.scope(current, handled).instrument(span.clone()).await;
     let elapsed = began.elapsed();
     let status = response.status().as_u16();
     span.record("http.status", status);
@@ -69,11 +97,15 @@ pub(crate) async fn observe(State(app): State<Shared>, request: Request, next: N
 }
 
 /// The answer within the limit, also from a handler that panics.
-async fn bounded(limit: Duration, handled: impl Future<Output = Response>) -> Response {
+async fn bounded(
+    limit: Duration,
+    handled: impl Future<Output = Response>,
+    told: fn(ApiError) -> Response,
+) -> Response {
     match timeout(limit, AssertUnwindSafe(handled).catch_unwind()).await {
         Ok(Ok(response)) => response,
-        Ok(Err(_)) => ApiError::internal("a handler panicked").into_response(),
-        Err(_) => ApiError::Timeout.into_response(),
+        Ok(Err(_)) => told(ApiError::internal("a handler panicked")),
+        Err(_) => told(ApiError::Timeout),
     }
 }
 
@@ -115,13 +147,15 @@ mod tests {
     #[tokio::test]
     async fn a_panic_becomes_an_answer() {
         let panicking = async { panic!("planted, with a secret in it") };
-        let answer = bounded(Duration::from_secs(5), panicking).await;
+        let answer = bounded(Duration::from_secs(5), panicking, ApiError::into_response).await;
         assert_eq!(code(answer).await, (500, "INTERNAL".into()));
     }
 
     #[tokio::test]
     async fn a_handler_that_takes_too_long_becomes_an_answer() {
-        let answer = bounded(Duration::from_millis(1), std::future::pending()).await;
+        let answer =
+            bounded(Duration::from_millis(1), std::future::pending(), ApiError::into_response)
+                .await;
         assert_eq!(code(answer).await, (503, "TIMEOUT".into()));
     }
 

@@ -13,6 +13,7 @@ use crate::error::ApiError;
 use crate::health;
 use crate::internal;
 use crate::observe::observe;
+use crate::operations;
 use crate::v1::{
     auth, cancel, orders, payment, payments, products, reconciliations, refunds, retry, stream,
 };
@@ -49,6 +50,7 @@ pub(crate) fn router(app: Shared) -> Router {
     Router::new()
         .nest("/api/v1", v1.merge(webhooks))
         .nest("/internal/v1", internal)
+        .nest("/api/v1/operations", operations::router(&app))
         .nest("/console", console::router(&app))
         .route("/console/", get(async || Redirect::permanent("/console")))
         .route("/livez", get(health::livez))

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::app::{App, Shared};
 use crate::config::Config;
-use crate::console::Bulks;
+use crate::console::{Bulks, Watch};
 use crate::passwords::Passwords;
 use crate::router::router;
 use crate::webhooks::early;
@@ -45,6 +45,7 @@ pub struct Api {
     server: JoinHandle<()>,
     retries: JoinHandle<()>,
     bulks: JoinHandle<()>,
+    watch: JoinHandle<()>,
 }
 
 impl Api {
@@ -78,8 +79,9 @@ impl Api {
         });
         let retries = tokio::spawn(early::retry(Shared::clone(&app)));
         let bulks = tokio::spawn(Bulks::run(Shared::clone(&app), begun));
+        let watch = tokio::spawn(Watch::run(Shared::clone(&app)));
         tracing::info!(%addr, "the API listens");
-        Ok(Self { addr, app, stop, server, retries, bulks })
+        Ok(Self { addr, app, stop, server, retries, bulks, watch })
     }
 
     /// Where it listens, with the port it got.
@@ -96,6 +98,7 @@ impl Api {
             let _ = self.server.await;
             let _ = self.retries.await;
             let _ = self.bulks.await;
+            let _ = self.watch.await;
             self.app.finished().await;
             self.app.pool.close().await;
         });

@@ -2,6 +2,7 @@
 //! Settings stay text here, so that all of their faults can be named at once (see `settings`).
 
 mod bulk;
+mod desk;
 mod ledger;
 mod manual;
 mod mend;
@@ -18,15 +19,19 @@ use clap::{Parser, Subcommand};
 use secrecy::SecretString;
 
 use crate::bench::{BenchArgs, BenchWorkerArgs};
+use crate::chaos::ChaosArgs;
 use crate::demo::DemoArgs;
 use crate::dev::DevArgs;
 
 pub(crate) use self::bulk::{BulkArgs, BulkVerb, SelectionArgs, SimpleVerb};
+pub(crate) use self::desk::DeskArgs;
 pub(crate) use self::ledger::{LedgerArgs, LedgerVerb};
 pub(crate) use self::manual::{CompletionsArgs, ManArgs};
 pub(crate) use self::mend::{CutArgs, MendVerb, OneArgs, SignedArgs};
 pub(crate) use self::operate::{AuditArgs, DoctorArgs, MigrateArgs, MigrateVerb, ReplayCheckArgs};
-pub(crate) use self::operators::{ActorArgs, OperatorsArgs, OperatorsVerb, PasswordArgs};
+pub(crate) use self::operators::{
+    ActorArgs, OperatorsArgs, OperatorsVerb, PasswordArgs, TokenVerb,
+};
 pub(crate) use self::reconcile::{NowArgs, ReconcileArgs, ReconcileVerb};
 pub(crate) use self::runs::{ListArgs, NarrowArgs, RunState, RunsArgs, RunsVerb};
 pub(crate) use self::serve::{ApiArgs, GatewayKeyArgs, SandboxArgs, WorkerArgs};
@@ -90,6 +95,8 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Drive a crowd of checkouts through crashes and faults, on this machine alone.
     Demo(DemoArgs),
+    /// Attack every process and connection under load, on this machine alone, then audit.
+    Chaos(ChaosArgs),
     /// Run every part on this machine, with goods to buy, until Ctrl-C.
     Dev(DevArgs),
     /// Measure speed, latency and cost, beside what PostgreSQL itself can do on this machine.

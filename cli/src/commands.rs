@@ -24,7 +24,7 @@ use std::process::ExitCode;
 
 use crate::args::Command;
 use crate::exit::{self, Problem};
-use crate::{bench, demo, dev};
+use crate::{bench, chaos, demo, dev};
 
 /// Runs one command to its end.
 pub(crate) async fn run(command: Command) -> ExitCode {
@@ -47,6 +47,7 @@ pub(crate) async fn run(command: Command) -> ExitCode {
         Command::ReplayCheck(args) => Box::pin(replay_check::run(&args)).await,
         Command::Doctor(args) => Box::pin(doctor::run(&args)).await,
         Command::Demo(args) => return local(Box::pin(demo::run(args)).await),
+        Command::Chaos(args) => return local(Box::pin(chaos::run(args)).await),
         Command::Dev(args) => return local(Box::pin(dev::run(args)).await),
         Command::Bench(args) => return local(Box::pin(bench::run(args)).await),
         Command::BenchWorker(args) => Box::pin(bench_worker::run(&args)).await,

@@ -22,6 +22,8 @@ pub(crate) enum Exit {
     Conflict,
     /// Something did not answer in time.
     TimedOut,
+    /// It was done to some of the runs that were meant, and not to others.
+    Partly,
     /// A second signal cut the ending short.
     Interrupted,
 }
@@ -35,6 +37,7 @@ impl Exit {
             Self::NotFound => 3,
             Self::Conflict => 4,
             Self::TimedOut => 5,
+            Self::Partly => 6,
             Self::Interrupted => 130,
         }
     }
@@ -87,11 +90,15 @@ impl fmt::Display for Problem {
 /// A statement that failed in a command that has a connection already.
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
-        let missing = error
-            .as_database_error()
-            .and_then(sqlx::error::DatabaseError::code)
-            .is_some_and(|c| c == "42P01");
-        if missing {
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        // A statement that took too long, a lock that was not to be had.
+        if matches!(code.as_deref(), Some("57014" | "55P03")) {
+            return Self::new("the database did not answer in time")
+                .because(database_words(&error))
+                .next("try again; a list answers sooner when it is narrowed")
+                .exit(Exit::TimedOut);
+        }
+        if code.as_deref() == Some("42P01") {
             return Self::new("the cell has no tables, or not all of them")
                 .because(database_words(&error))
                 .next("run `makegood migrate`, or name another cell with --cell");

@@ -4,9 +4,11 @@
 mod args;
 mod audit;
 mod bench;
+mod chaos;
 mod commands;
 mod connect;
 mod demo;
+mod desk;
 mod dev;
 mod exit;
 mod logging;

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::ValueEnum;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
 /// How data is shown.
@@ -24,6 +25,19 @@ pub(crate) fn data(text: &str) {
     // Both may fail only when nobody reads any more.
     let _ = writeln!(out, "{text}");
     let _ = out.flush();
+}
+
+/// Whether whoever read what is written here went away, as `head` does.
+pub(crate) fn is_closed() -> bool {
+    let out = std::io::stdout();
+    // Nothing is asked for: that it is closed is told anyway.
+    let mut closed = [PollFd::new(&out, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let [state] = match poll(&mut closed, Some(&now)) {
+        Ok(_) => closed,
+        Err(_) => return false,
+    };
+    state.revents().intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL)
 }
 
 /// A line for the person who runs the command.

@@ -2,6 +2,7 @@
 //! nothing is started with half of its settings.
 
 mod database;
+mod desk;
 mod faults;
 mod gateway;
 mod odds;
@@ -12,6 +13,7 @@ use std::str::FromStr;
 use tracing_subscriber::EnvFilter;
 
 pub(crate) use self::database::DatabaseSettings;
+pub(crate) use self::desk::DeskSettings;
 pub(crate) use self::faults::Faults;
 pub(crate) use self::gateway::gateway;
 pub(crate) use self::serve::{ApiSettings, SandboxSettings, WorkerSettings};

@@ -3,9 +3,8 @@
 
 use std::io::{BufRead, IsTerminal, stdin};
 
-use makegood::{Client, Error, Operator};
+use makegood::{Client, Error};
 
-use crate::args::SignedArgs;
 use crate::exit::{Exit, Problem};
 use crate::output;
 use crate::settings::DatabaseSettings;
@@ -15,20 +14,6 @@ pub(crate) async fn client(database: &DatabaseSettings) -> Result<Client, Proble
     Client::connect(&database.engine()?).await.map_err(|error| match error {
         Error::Database(error) => error.into(),
         error => Problem::new("the cell cannot be used").because(error),
-    })
-}
-
-/// Whoever runs the command, or is named, with a reason.
-pub(crate) fn operator(client: &Client, signed: &SignedArgs) -> Result<Operator, Problem> {
-    let actor = signed.actor.clone().map_or_else(user, Ok)?;
-    // Only a rehearsal goes without one, and it is taken back.
-    let reason = signed.reason.as_deref().unwrap_or("a rehearsal");
-    client.operator(&actor, reason).map_err(|error| {
-        Problem::new(error.to_string())
-            .next(
-                "say with --reason what was wrong and what was done about it, and with --actor who",
-            )
-            .exit(Exit::Usage)
     })
 }
 

@@ -201,6 +201,7 @@ fn a_bulk_action_is_shown_carried_out_and_reported() {
     assert_eq!(told["states_now"], json(r#"[["PAUSED", 3]]"#));
     let again = bulk("pause", &["--state", "paused", "--rate", "1000", "--yes"]);
     assert_eq!(json(&again.out)["not_done"].as_array().unwrap().len(), 3, "each says why");
+    assert_eq!(again.code, Some(1), "it was done to none: {}", again.err);
     let bulk_id = told["bulk"]["bulk_id"].as_str().unwrap();
     let shown = cell.run(&["runs", "bulk-show", bulk_id]);
     assert!(shown.out.contains("PAUSED"), "{}", shown.out);
@@ -210,6 +211,10 @@ fn a_bulk_action_is_shown_carried_out_and_reported() {
     assert_eq!(over.code, Some(3), "it is over: {}", over.err);
     let resumed = bulk("resume", &["--class", "paused", "--rate", "1000", "--yes"]);
     assert_eq!(json(&resumed.out)["states_now"], json(r#"[["RUNNING", 3]]"#));
+    let one = cell.text("select run_id::text from runs limit 1").unwrap();
+    assert_eq!(cell.run(&["runs", "pause", &one, "--reason", "first"]).code, Some(0));
+    let partly = bulk("pause", &["--workflow", "checkout", "--rate", "1000", "--yes"]);
+    assert_eq!(partly.code, Some(6), "two of three were left to be paused: {}", partly.err);
     assert_eq!(cell.run(&["audit"]).code, Some(0), "every promise holds");
 }
 

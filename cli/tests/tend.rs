@@ -56,8 +56,25 @@ fn a_watched_list_tells_each_change_once() {
     assert_eq!(paused.code, Some(0), "{}", paused.err);
     let next = lines.next().unwrap().unwrap();
     assert!(next.contains("PAUSED (paused)"), "nothing between: {next}");
-    watching.kill().unwrap();
-    watching.wait().unwrap();
+    // Nothing more is to be told: that nobody reads is noticed all the same.
+    drop(lines);
+    assert_eq!(watching.wait().unwrap().code(), Some(0), "it ends with its reader");
+    let mut command = support::command(&["runs", "watch", &id, "--every", "20ms"]);
+    let mut watching = command.envs(cell.env()).stdout(Stdio::piped()).spawn().unwrap();
+    drop(watching.stdout.take());
+    assert_eq!(watching.wait().unwrap().code(), Some(0), "and so does a watched run");
+}
+
+#[test]
+fn a_database_that_takes_too_long_has_an_exit_code_of_its_own() {
+    let cell = TestCell::new();
+    shop::place_order(&cell);
+    let held = cell.hold("lock table incidents in access exclusive mode");
+    let late = cell.run(&["runs", "list"]);
+    assert_eq!(late.code, Some(5), "{}", late.err);
+    assert!(late.err.contains("next: try again"), "{}", late.err);
+    drop(held);
+    assert_eq!(cell.run(&["runs", "list"]).code, Some(0));
 }
 
 #[test]

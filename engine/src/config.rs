@@ -31,6 +31,9 @@ impl fmt::Debug for Database {
     }
 }
 
+/// How long a connection may take to show that it is clean.
+const CLEAN_LIMIT: Duration = Duration::from_secs(5);
+
 /// Planner settings of the engine's own connections. Its statements are written for them: an
 /// ANALYZE of a queue that happens to be empty must not turn a plan into a scan of everything.
 const PLANNER_PINS: [(&str, &str); 5] = [
@@ -141,9 +144,12 @@ impl Database {
     }
 }
 
-/// Outside a transaction, a statement's time is its transaction's.
+/// Outside a transaction, a statement's time is its transaction's. A connection that does not say
+/// so soon leads nowhere, and is closed.
 async fn is_clean(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    let row = sqlx::raw_sql("select now() = statement_timestamp()").fetch_one(connection).await?;
+    let asked = sqlx::raw_sql("select now() = statement_timestamp()").fetch_one(connection);
+    let answered = tokio::time::timeout(CLEAN_LIMIT, asked).await;
+    let row = answered.map_err(|late| sqlx::Error::Io(late.into()))??;
     Ok(row.try_get(0)? || planted::has("a connection goes back inside a transaction"))
 }
 

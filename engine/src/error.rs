@@ -85,6 +85,12 @@ pub enum Error {
     /// No bulk action has this id, or it is over.
     #[error("no bulk action {0} that could go on")]
     BulkNotFound(Uuid),
+    /// A bulk action was frozen too long ago to be begun: freeze its runs anew, and look at them.
+    #[error("bulk action {0} was frozen more than an hour ago; freeze its runs anew")]
+    BulkExpired(Uuid),
+    /// A queue or schedule is no longer as it was when the operator looked: look again.
+    #[error("{0:?} has changed since you looked; look at it again, and decide anew")]
+    SettingChanged(String),
     /// A schedule's name, expression, zone or stored definition cannot be used: correct it.
     #[error("invalid schedule: {0}")]
     InvalidSchedule(String),

@@ -1,6 +1,7 @@
 //! A worker's right to write: its incarnation, kept alive, retired, and taken over from the dead.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -12,7 +13,7 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::config::WorkerConfig;
-use crate::note::notes;
+use crate::note::{DRAINING, notes};
 use crate::store::workers::Newcomer;
 use crate::store::{tasks, workers};
 use crate::watchdog::Watchdog;
@@ -28,6 +29,7 @@ pub(crate) struct Lease {
     length: Duration,
     current: RwLock<Option<Held>>,
     retire: Notify,
+    draining: AtomicBool,
     clock: Clock,
     watchdog: Arc<Watchdog>,
 }
@@ -56,6 +58,7 @@ impl Lease {
             length,
             current: RwLock::new(None),
             retire: Notify::new(),
+            draining: AtomicBool::new(false),
             clock: Clock::default(),
             watchdog: Arc::new(Watchdog::new(length)),
         };
@@ -82,6 +85,12 @@ impl Lease {
             held.valid_until = Instant::now();
             self.retire.notify_one();
         }
+    }
+
+    /// Lets everybody see that its worker takes nothing new, at once and until it is over.
+    pub(crate) fn tell_that_it_drains(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.retire.notify_one();
     }
 
     pub(crate) fn clock(&self) -> &Clock {
@@ -148,8 +157,9 @@ impl Lease {
     async fn renew_or_replace(&self, incarnation: Option<Uuid>) -> Result<(), sqlx::Error> {
         let asked = Instant::now();
         if let Some(incarnation) = incarnation {
-            if let Some(now) = workers::renew(&self.pool, incarnation, self.length, notes()).await?
-            {
+            let drains = self.draining.load(Ordering::Relaxed);
+            let notes = notes(drains.then_some((DRAINING, "takes nothing new")));
+            if let Some(now) = workers::renew(&self.pool, incarnation, self.length, notes).await? {
                 if self.extend(incarnation, asked, now) {
                     return Ok(());
                 }

@@ -189,7 +189,7 @@ pub use incident::IncidentClass;
 pub use lane::{Priority, StartOptions};
 pub use note::note;
 pub use operator::{
-    Carried, Change, Cut, Foreseen, GivenUndo, Operator, Refusal, RunState, Setting, StepId,
+    Carried, Change, Cut, Foreseen, GivenUndo, Limit, Operator, Refusal, RunState, Setting, StepId,
     StuckAt, Verb, VerbKind,
 };
 pub use registry::Registry;

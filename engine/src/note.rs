@@ -24,8 +24,12 @@ pub fn note(name: &'static str, words: Option<&str>) {
     };
 }
 
-/// All of them, as they are stored; `None` when there is none.
-pub(crate) fn notes() -> Option<String> {
-    let notes = NOTES.lock();
-    if notes.is_empty() { None } else { serde_json::to_string(&*notes).ok() }
+/// Under which name a worker says that it drains.
+pub(crate) const DRAINING: &str = "draining";
+
+/// All of them, and what one worker says besides, as they are stored; `None` when there is none.
+pub(crate) fn notes(own: Option<(&'static str, &str)>) -> Option<String> {
+    let mut notes = NOTES.lock().clone();
+    notes.extend(own.map(|(name, words)| (name, words.to_owned())));
+    if notes.is_empty() { None } else { serde_json::to_string(&notes).ok() }
 }

@@ -17,7 +17,7 @@ mod setting;
 mod stuck;
 mod verb;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -27,7 +27,7 @@ use crate::run::Signature;
 
 pub use self::foresee::{Foreseen, StuckAt};
 pub use self::refusal::{Refusal, Standing, refusal};
-pub use self::setting::{Change, Setting};
+pub use self::setting::{Change, Limit, Setting};
 pub use self::verb::{Cut, GivenUndo, RunState, StepId, Verb, VerbKind};
 
 pub use crate::store::tasks::by_operator::Way;
@@ -75,7 +75,7 @@ pub struct Operator {
 /// }
 /// assert_eq!(words(Carried::Done), "done");
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Carried {
     /// It is done.
@@ -99,7 +99,8 @@ impl Operator {
 
     /// Acts only on a run that stands as it did when it was looked at: its version is that of
     /// [`Foreseen`]. Another is refused, in the transaction that would have changed it. Of a run that
-    /// a worker holds, only the way it goes is compared: forward, past its pivot, or back.
+    /// a worker holds, only the way it goes is compared: forward, past its pivot, or back. For a queue
+    /// or a schedule, the version is that of a [`Change`] that was foreseen.
     ///
     /// ```no_run
     /// # async fn example(ada: makegood::Operator, run_id: uuid::Uuid) -> Result<(), makegood::Error> {

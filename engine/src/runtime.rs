@@ -276,6 +276,7 @@ impl Worker {
 
     async fn wind_up(&mut self) -> Result<(), Error> {
         let _ = self.drain.send(true);
+        self.engine.lease.tell_that_it_drains();
         if let Err(error) = self.monitor.shutdown() {
             tracing::debug!(%error, "the runtime was already ending");
         }

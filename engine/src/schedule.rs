@@ -140,7 +140,7 @@ pub enum Kept {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, sqlx::FromRow)]
 pub struct ScheduleView {
     /// The schedule's name.
     pub name: String,

@@ -36,7 +36,7 @@ create table sign_in_attempts (
 
 create index sign_in_attempts_by_time on sign_in_attempts (last_at);
 
--- What was done in the console, refused attempts too. A verb that was carried out on a run stands in
+-- What was done in the console, refused attempts too; of attempts to sign in those that had not to wait. A verb that was carried out on a run stands in
 -- the run's own operator_actions.
 create table console_actions (
   action_id  uuid        primary key,
@@ -48,7 +48,9 @@ create table console_actions (
   reason     text        not null check (length(reason) <= 2000),
   before     jsonb,
   after      jsonb,
-  request_id text
+  request_id text,
+  -- Where the request came from.
+  address    text        check (length(address) <= 64)
 );
 
 create index console_actions_by_time on console_actions (at, action_id);

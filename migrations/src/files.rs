@@ -42,6 +42,7 @@ pub const FILES: &[File] = &files![
     "shop/007_reconciliation.sql",
     "shop/008_console.sql",
     "shop/009_console_views.sql",
+    "shop/010_console_tokens.sql",
 ];
 
 #[cfg(test)]

@@ -28,6 +28,8 @@ pub struct Action {
     pub after: Option<Value>,
     /// The request that asked for it.
     pub request_id: Option<String>,
+    /// Where that came from.
+    pub address: Option<String>,
 }
 
 /// Which actions are wanted. Everything that is said narrows it.
@@ -47,8 +49,8 @@ pub struct Wanted {
 pub async fn insert(conn: &mut Conn, action: &Action) -> Result<()> {
     sqlx::query(
         "insert into console_actions (action_id, actor, verb, target, outcome, reason, before, after,
-           request_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+           request_id, address)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(action.action_id)
     .bind(&action.actor)
@@ -59,9 +61,21 @@ pub async fn insert(conn: &mut Conn, action: &Action) -> Result<()> {
     .bind(&action.before)
     .bind(&action.after)
     .bind(&action.request_id)
+    .bind(&action.address)
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// The newest action, which is another one once something else was done or refused.
+pub async fn newest(conn: &mut Conn) -> Result<Option<Uuid>> {
+    let newest = sqlx::query_scalar(
+        "select action_id
+         from console_actions
+         order by at desc, action_id desc
+         limit 1",
+    );
+    Ok(newest.fetch_optional(conn).await?)
 }
 
 /// A page of actions with their times, the newest first.
@@ -72,7 +86,8 @@ pub async fn page(
 ) -> Result<Vec<(DateTime<Utc>, Action)>> {
     let (before_at, before_id) = wanted.before.unzip();
     let rows = sqlx::query(
-        "select action_id, at, actor, verb, target, outcome, reason, before, after, request_id
+        "select action_id, at, actor, verb, target, outcome, reason, before, after, request_id,
+           address
          from console_actions
          where ($1::text is null or actor = $1)
            and ($2::text is null or verb = $2)
@@ -103,5 +118,6 @@ fn read(row: &PgRow) -> Result<Action> {
         before: row::get(row, "before")?,
         after: row::get(row, "after")?,
         request_id: row::get(row, "request_id")?,
+        address: row::get(row, "address")?,
     })
 }

@@ -178,6 +178,26 @@ pub async fn end(
     Ok(ended)
 }
 
+/// Gives a session another token, and its forms another; `false` when it has ended.
+pub async fn rotate(
+    conn: &mut Conn,
+    session_id: Uuid,
+    token_hash: &[u8],
+    csrf: &str,
+) -> Result<bool> {
+    let done = sqlx::query(
+        "update console_sessions
+         set token_hash = $2, csrf = $3
+         where session_id = $1",
+    )
+    .bind(session_id)
+    .bind(token_hash)
+    .bind(csrf)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// Ends the session of a token, if there is one.
 pub async fn end_of_token(conn: &mut Conn, token_hash: &[u8]) -> Result<()> {
     sqlx::query("delete from console_sessions where token_hash = $1")

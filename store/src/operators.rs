@@ -85,6 +85,41 @@ pub async fn set_password(conn: &mut Conn, name: &str, hash: &PasswordHash) -> R
     Ok(done.rows_affected() == 1)
 }
 
+/// Gives a new password to whoever still has the one that was `checked`; `false` when it is another by
+/// now, or they may not sign in any more.
+pub async fn replace_password(
+    conn: &mut Conn,
+    name: &str,
+    checked: &PasswordHash,
+    new: &PasswordHash,
+) -> Result<bool> {
+    let done = sqlx::query(
+        "update operators
+         set password_hash = $3, password_set_at = now()
+         where name = $1 and password_hash = $2 and disabled_at is null",
+    )
+    .bind(name)
+    .bind(&checked.0)
+    .bind(&new.0)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// What they may do, which stays so until the transaction ends; `None` when they may not sign in.
+pub async fn hold_rank(conn: &mut Conn, name: &str) -> Result<Option<Rank>> {
+    let found = sqlx::query(
+        "select rank
+         from operators
+         where name = $1 and disabled_at is null
+         for share",
+    )
+    .bind(name)
+    .fetch_optional(conn)
+    .await?;
+    found.as_ref().map(|row| row::word(row, "rank")).transpose()
+}
+
 /// Says what they may do; `false` when nobody has this name. It counts from their next request.
 pub async fn set_rank(conn: &mut Conn, name: &str, rank: Rank) -> Result<bool> {
     let done = sqlx::query("update operators set rank = $2 where name = $1")

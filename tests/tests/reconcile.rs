@@ -207,6 +207,9 @@ async fn each_planted_fault_is_found_and_put_right_or_flagged() {
     )
     .await;
     damage(&shop, "update inventory set reserved = reserved + 1, received = received + 1").await;
+    let lost = "insert into steps (run_id, seq, kind, name, at)
+                values (gen_random_uuid(), 0, 'done', 'of nobody', now())";
+    damage(&shop, lost).await;
     shop.start_worker().await;
     let (report, code) = shop.reconcile(&[]).await;
     assert_eq!(code, Some(1), "a person must look: {report}");
@@ -216,6 +219,7 @@ async fn each_planted_fault_is_found_and_put_right_or_flagged() {
         "a payment that was paid has an order that was paid",
         "every ledger transaction balances",
         "reserved equals what is held",
+        "what is recorded belongs to a run",
         "order_without_run",
         "order_past_deadline",
     ] {

@@ -10,7 +10,7 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use makegood::inspect::{self, LIVE_STATES, Status};
+use makegood::inspect::{self, Backlog, LIVE_STATES, Status};
 
 const EVERY: Duration = Duration::from_secs(5);
 
@@ -22,7 +22,7 @@ pub(crate) async fn refresh(
     mut stopping: watch::Receiver<bool>,
 ) {
     describe();
-    let mut classes = BTreeSet::new();
+    let (mut classes, mut queues) = (BTreeSet::new(), BTreeSet::new());
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -31,9 +31,10 @@ pub(crate) async fn refresh(
             _ = stopping.wait_for(|stopping| *stopping) => return,
         }
         match read(&pool).await {
-            Ok(status) => {
+            Ok((status, backlogs)) => {
                 gauge!("makegood_database_up").set(1.0);
                 show(&status, &mut classes);
+                show_queues(&backlogs, &mut queues);
             }
             Err(error) => {
                 gauge!("makegood_database_up").set(0.0);
@@ -44,9 +45,9 @@ pub(crate) async fn refresh(
     }
 }
 
-async fn read(pool: &PgPool) -> Result<Status, sqlx::Error> {
+async fn read(pool: &PgPool) -> Result<(Status, Vec<Backlog>), sqlx::Error> {
     let mut conn = pool.acquire().await?;
-    inspect::status(&mut conn).await
+    Ok((inspect::status(&mut conn).await?, inspect::backlogs(&mut conn).await?))
 }
 
 fn describe() {
@@ -54,6 +55,8 @@ fn describe() {
     describe_gauge!("makegood_runs", "live runs by state, counted up to 100,000");
     describe_gauge!("makegood_incidents_open", "runs that need a person, by class of incident");
     describe_gauge!("makegood_oldest_due_seconds", "how long the oldest due run has been waiting");
+    describe_gauge!("makegood_queue_due", "due runs by queue, counted up to 10,000 and more");
+    describe_gauge!("makegood_queue_oldest_seconds", "how long a queue's oldest due run waits");
     describe_gauge!("makegood_workers_live", "workers whose lease is valid");
 }
 
@@ -70,6 +73,16 @@ fn show(status: &Status, classes: &mut BTreeSet<String>) {
     gauge!("makegood_workers_live").set(float(status.live_workers));
 }
 
+fn show_queues(backlogs: &[Backlog], queues: &mut BTreeSet<String>) {
+    queues.extend(backlogs.iter().map(|backlog| backlog.queue.clone()));
+    for queue in &*queues {
+        let backlog = backlogs.iter().find(|backlog| backlog.queue == *queue);
+        let (due, oldest) = backlog.map_or((0, 0), |backlog| (backlog.due, backlog.oldest_secs));
+        gauge!("makegood_queue_due", "queue" => queue.clone()).set(float(due));
+        gauge!("makegood_queue_oldest_seconds", "queue" => queue.clone()).set(float(oldest));
+    }
+}
+
 fn of(counts: &[(String, i64)], name: &str) -> f64 {
     counts.iter().find(|(found, _)| found == name).map_or(0.0, |(_, number)| float(*number))
 }
@@ -81,6 +94,26 @@ fn float(number: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_queue_shows_how_many_runs_are_due_and_for_how_long() {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        let mail = Backlog { queue: "mail".to_owned(), due: 3, oldest_secs: 70, soon: 0 };
+        metrics::with_local_recorder(&recorder, || {
+            let mut queues = BTreeSet::new();
+            show_queues(&[mail], &mut queues);
+            let shown = handle.render();
+            assert!(shown.contains("makegood_queue_due{queue=\"mail\"} 3"), "{shown}");
+            assert!(shown.contains("makegood_queue_oldest_seconds{queue=\"mail\"} 70"), "{shown}");
+            show_queues(&[], &mut queues);
+            let shown = handle.render();
+            assert!(
+                shown.contains("makegood_queue_due{queue=\"mail\"} 0"),
+                "none is left: {shown}"
+            );
+        });
+    }
 
     #[test]
     fn a_class_of_incident_that_was_resolved_is_shown_as_zero() {

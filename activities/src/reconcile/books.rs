@@ -1,6 +1,7 @@
 //! Our own tables, looked at without the gateway: what a run or an order left behind.
 
-use makegood::{Activity, ActivityResult, InTransaction};
+use makegood::{Activity, ActivityResult, InTransaction, inspect};
+use metrics::counter;
 use serde::{Deserialize, Serialize};
 use store::{Conn, audit, reconciliation, stock, webhooks};
 use uuid::Uuid;
@@ -22,7 +23,7 @@ const AWAIT_MATCH_SECS: i64 = 6 * 86_400;
 pub struct Check {
     /// The report.
     pub report_id: Uuid,
-    /// Whether all invariants are asked too, which reads whole tables.
+    /// Whether all invariants are asked too, the engine's and the shop's, which reads whole tables.
     pub is_deep: bool,
 }
 
@@ -51,9 +52,15 @@ impl Activity for CheckBooks {
             findings.push(flagged("order_past_deadline", &order, detail));
         }
         if check.is_deep {
+            let before = findings.len();
             for broken in audit::violations(tx).await? {
                 findings.push(flagged(broken.invariant, &broken.subject, broken.detail));
             }
+            for broken in inspect::faults(tx).await? {
+                findings.push(flagged(broken.invariant, &broken.subject, broken.detail));
+            }
+            let broken = u64::try_from(findings.len().saturating_sub(before)).unwrap_or(u64::MAX);
+            counter!("makegood_promises_broken_total").increment(broken);
         }
         reconciliation::add_findings(tx, check.report_id, &findings).await?;
         webhooks::give_up(tx, AWAIT_MATCH_SECS).await?;

@@ -36,7 +36,7 @@
 
   // Live: a stream tells that the page is worth another look; without one it looks by itself.
 
-  const live = { source: null, held: false, waiting: false, looking: false, since: Date.now(), tried: Date.now(), first: true, retry: 0 };
+  const live = { source: null, full: false, held: false, waiting: false, looking: false, since: Date.now(), tried: Date.now(), first: true, retry: 0 };
   const region = () => byId("live");
 
   // Nothing is replaced under somebody's hands.
@@ -74,7 +74,7 @@
     const words = {
       live: "Live",
       connecting: "Connecting",
-      polling: `Looks every ${POLL_MS / 1_000} s`,
+      polling: `Looks every ${POLL_MS / 1_000} s${live.full ? ", as many pages are live as may be" : ""}`,
       held: live.waiting ? `Held, newer since ${since}` : "Held",
       stale: `Stale since ${since}`,
     }[state];
@@ -136,7 +136,16 @@
     live.retry = 0;
     if (!is_live() || live.held || document.hidden) return show_state();
     live.source = new EventSource(region().dataset.live);
+    live.source.addEventListener("full", () => {
+      // There is no place now: the page looks by itself, and asks again later.
+      live.full = true;
+      live.first = false;
+      disconnect();
+      live.retry = setTimeout(() => { live.retry = 0; connect(); }, RETRY_MS);
+      show_state();
+    });
     live.source.addEventListener("open", () => {
+      live.full = false;
       // What happened while nobody listened is looked for.
       if (!live.first) look();
       live.first = false;

@@ -16,12 +16,13 @@ use uuid::Uuid;
 pub(crate) use self::form::Given;
 use self::form::{Fault, Fields};
 use self::plan::Plan;
-pub(super) use self::words::{is_final, rank_of};
+pub(super) use self::words::is_final;
+pub(crate) use self::words::rank_of;
 use super::badge::Badge;
 use super::icons::Icon;
 use super::moment::Moment;
 use super::page::{Frame, Here, Page, PageError, draw};
-use super::record::Record;
+use super::record::{Record, require};
 use super::run::finish;
 use super::who::Operator;
 use crate::app::{App, Shared};
@@ -81,7 +82,7 @@ pub(crate) async fn show(
     State(app): State<Shared>,
     Path((run_id, verb)): Path<(Uuid, String)>,
 ) -> Page {
-    let kind = allowed(&who, &verb)?;
+    let kind = allowed(&app, &who, run_id, &verb).await?;
     let shared = Shared::clone(&app);
     let (name, given) = (who.name.clone(), Given::default());
     let seen = finish(&app, async move { look(&shared, &name, run_id, kind, given).await }).await?;
@@ -95,7 +96,7 @@ pub(crate) async fn carry_out(
     Path((run_id, verb)): Path<(Uuid, String)>,
     Form(given): Form<Given>,
 ) -> Page {
-    let kind = allowed(&who, &verb)?;
+    let kind = allowed(&app, &who, run_id, &verb).await?;
     let faults = given.faults(kind);
     if given.only_checks() || !faults.is_empty() {
         let status =
@@ -123,14 +124,15 @@ pub(crate) async fn carry_out(
 }
 
 /// The verb, if there is one of this name and the rank suffices.
-fn allowed(who: &Operator, verb: &str) -> Result<VerbKind, PageError> {
+async fn allowed(
+    app: &Shared,
+    who: &Operator,
+    run_id: Uuid,
+    verb: &str,
+) -> Result<VerbKind, PageError> {
     let kind = VerbKind::ALL.into_iter().find(|kind| kind.as_str() == verb);
     let kind = kind.ok_or_else(|| PageError::NotFound(format!("There is no verb {verb}.")))?;
-    let wanted = rank_of(kind);
-    if who.rank < wanted {
-        let message = format!("You are signed in as {}; this needs {wanted}.", who.rank);
-        return Err(PageError::Forbidden(message));
-    }
+    require(app, who, rank_of(kind), (kind.as_str(), &run_id.to_string())).await?;
     Ok(kind)
 }
 

@@ -10,7 +10,7 @@ use store::console_actions::{self, Action, Wanted};
 use uuid::Uuid;
 
 use super::icons::Icon;
-use super::moment::Moment;
+use super::moment::{Moment, storable};
 use super::page::{Frame, Here, Page, PageError, draw};
 use super::run::finish;
 use super::who::Operator;
@@ -44,6 +44,7 @@ struct Line {
     before: Option<String>,
     after: Option<String>,
     request_id: Option<String>,
+    address: Option<String>,
     bulk_id: Option<Uuid>,
 }
 
@@ -54,6 +55,7 @@ pub(crate) struct Asked {
     actor: String,
     verb: String,
     run: String,
+    #[serde(deserialize_with = "storable")]
     before: Option<DateTime<Utc>>,
     behind: Option<Uuid>,
 }
@@ -69,7 +71,7 @@ pub(crate) async fn show(
     if !run.is_empty() && run_id.is_none() {
         return Err(PageError::Invalid(format!("{run} is no run’s id.")));
     }
-    let (shared, who_looks) = (Shared::clone(&app), who.clone());
+    let (shared, who_looks) = (Shared::clone(&app), who);
     let (actor, verb) = (asked.actor.trim().to_owned(), asked.verb.trim().to_owned());
     let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let on_runs = WantedActions {
@@ -85,7 +87,7 @@ pub(crate) async fn show(
         before: on_runs.before,
     };
     let found = finish(&app, async move { load(&shared, &on_runs, &others, &who_looks).await });
-    let mut lines = found.await?;
+    let (frame, mut lines) = found.await?;
     let more = lines.len() > PAGE;
     lines.truncate(PAGE);
     let last = lines.last().filter(|_| more);
@@ -93,7 +95,7 @@ pub(crate) async fn show(
         let at = line.time.format("%Y-%m-%dT%H:%M:%S%.6fZ");
         format!("before={at}&behind={}", line.action_id)
     });
-    draw(&Audit { frame: Frame::new("Audit", Here::Audit, who), lines, actor, verb, run, next })
+    draw(&Audit { frame, lines, actor, verb, run, next })
 }
 
 /// All three records, merged by time; one more than a page.
@@ -102,9 +104,10 @@ async fn load(
     on_runs: &WantedActions,
     others: &Wanted,
     who: &Operator,
-) -> Result<Vec<Line>, PageError> {
+) -> Result<(Frame, Vec<Line>), PageError> {
     let limit = i64::try_from(PAGE.saturating_add(1)).unwrap_or(i64::MAX);
     let mut conn = app.pool.acquire().await?;
+    let frame = Frame::live(&mut conn, "Audit", Here::Audit, who.clone()).await?;
     let on_settings = inspect::actions_on_settings(&mut conn, on_runs, limit).await?;
     let on_runs = inspect::actions_on_runs(&mut conn, on_runs, limit).await?;
     let others = console_actions::page(&mut conn, others, limit).await?;
@@ -114,7 +117,7 @@ async fn load(
     lines.extend(others.into_iter().map(|(at, one)| Line::other(at, one, now, who)));
     lines.sort_by_key(|line| std::cmp::Reverse((line.time, line.action_id)));
     lines.truncate(PAGE.saturating_add(1));
-    Ok(lines)
+    Ok((frame, lines))
 }
 
 impl Line {
@@ -132,6 +135,7 @@ impl Line {
             before: Some(text(&action.before, who)),
             after: Some(text(&action.after, who)),
             request_id: action.request_id,
+            address: None,
             bulk_id: action.bulk_id,
         }
     }
@@ -151,6 +155,7 @@ impl Line {
             before: Some(text(&action.before, who)),
             after: Some(text(&action.after, who)),
             request_id: action.request_id,
+            address: None,
             bulk_id: None,
         }
     }
@@ -175,6 +180,7 @@ impl Line {
             before: action.before.map(|before| text(&before, who)),
             after: action.after.map(|after| text(&after, who)),
             request_id: action.request_id,
+            address: action.address,
             bulk_id: None,
         }
     }

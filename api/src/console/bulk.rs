@@ -13,7 +13,7 @@ pub(crate) use self::list::list;
 pub(crate) use self::runner::Bulks;
 
 /// The name under which the console sees bulk actions to their end.
-const KEEPER: &str = "console";
+pub(crate) const KEEPER: &str = "console";
 
 /// The verbs that need nothing but the run.
 const SIMPLE: [VerbKind; 8] = [
@@ -43,7 +43,7 @@ fn simple(kind: VerbKind) -> Option<Verb> {
 }
 
 /// The verb that a stored bulk action is for.
-fn kind_of(verb: &serde_json::Value) -> Option<VerbKind> {
+pub(crate) fn kind_of(verb: &serde_json::Value) -> Option<VerbKind> {
     let word = verb.get("verb")?.as_str()?;
     VerbKind::ALL.into_iter().find(|kind| kind.as_str() == word)
 }

@@ -17,6 +17,9 @@ use store::console_sessions;
 
 use super::cookie;
 use super::page::PageError;
+use super::problem::FORM_LIMIT;
+use super::record::require;
+use super::run::finish;
 use super::sign_in;
 use super::veil::veil;
 use super::who::Operator;
@@ -24,8 +27,6 @@ use crate::app::Shared;
 
 /// A session that is not used for this long has ended.
 pub(super) const IDLE_SECS: i64 = 60 * 60;
-/// The largest form: the largest JSON that a verb takes, as a form spells it.
-const FORM_LIMIT: usize = 1024 * 1024;
 
 /// Whoever is signed in.
 pub(super) async fn anybody(State(app): State<Shared>, request: Request, next: Next) -> Response {
@@ -57,19 +58,15 @@ async fn pass(app: &Shared, request: Request, next: Next, wanted: Rank) -> Respo
             Err(error) => return error.into_response(),
         }
     };
-    if who.rank < wanted {
-        tracing::warn!(
-            target: "security", operator = who.name, rank = %who.rank, wanted = %wanted,
-            path = request.uri().path(), "a rank does not suffice",
-        );
-        let message = format!("You are signed in as {}; this needs {wanted}.", who.rank);
-        return PageError::Forbidden(message).into_response();
+    let path = request.uri().path().to_owned();
+    if let Err(error) = require(app, &who, wanted, ("ask", &path)).await {
+        return error.into_response();
     }
     let is_viewer = who.rank == Rank::Viewer;
     let name = who.name.clone();
     request.extensions_mut().insert(who);
     let response = next.run(request).await;
-    if is_viewer { veil(response, &name).await } else { response }
+    if is_viewer { veil(response, &name) } else { response }
 }
 
 fn is_safe(method: &Method) -> bool {
@@ -79,16 +76,20 @@ fn is_safe(method: &Method) -> bool {
 /// Whose session the browser has, as of now.
 async fn known(app: &Shared, headers: &HeaderMap) -> Result<Option<Operator>, PageError> {
     let Some(token) = cookie::read(headers, app.config.secure_cookies) else { return Ok(None) };
-    let hash = cookie::hash(&token);
-    let mut conn = app.pool.acquire().await?;
-    let Some(holder) = console_sessions::holder(&mut conn, &hash, IDLE_SECS).await? else {
-        return Ok(None);
-    };
-    if holder.unseen && !looks_by_itself(headers) {
-        console_sessions::seen(&mut conn, &hash).await?;
-    }
-    let console_sessions::Holder { operator: name, rank, csrf, session_id, .. } = holder;
-    Ok(Some(Operator { name, rank, csrf, session_id }))
+    let (hash, by_hand) = (cookie::hash(&token), !looks_by_itself(headers));
+    let shared = Shared::clone(app);
+    finish(app, async move {
+        let mut conn = shared.pool.acquire().await?;
+        let Some(holder) = console_sessions::holder(&mut conn, &hash, IDLE_SECS).await? else {
+            return Ok(None);
+        };
+        if holder.unseen && by_hand {
+            console_sessions::seen(&mut conn, &hash).await?;
+        }
+        let console_sessions::Holder { operator: name, rank, csrf, session_id, .. } = holder;
+        Ok(Some(Operator { name, rank, csrf, session_id }))
+    })
+    .await
 }
 
 /// Whether a live page sends it, and nobody's hand: that keeps no session from being idle.
@@ -130,9 +131,7 @@ struct Token {
 async fn own_form(request: Request, who: &Operator) -> Result<Request, PageError> {
     same_site(request.headers())?;
     let (parts, body) = request.into_parts();
-    let bytes = to_bytes(body, FORM_LIMIT).await.map_err(|_| {
-        PageError::Invalid(format!("The form is larger than {FORM_LIMIT} bytes; nothing was done."))
-    })?;
+    let bytes = to_bytes(body, FORM_LIMIT).await.map_err(PageError::internal)?;
     let again = Request::from_parts(parts.clone(), Body::from(bytes.clone()));
     let given = match parts.headers.get("x-csrf-token").and_then(|given| given.to_str().ok()) {
         Some(given) => Some(given.to_owned()),

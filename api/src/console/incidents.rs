@@ -58,11 +58,12 @@ struct Incidents {
 
 pub(crate) async fn list(who: Operator, State(app): State<Shared>) -> Page {
     let mut conn = app.pool.acquire().await?;
+    let frame = Frame::live(&mut conn, "Incidents", Here::Incidents, who).await?;
     let groups = inspect::incident_groups(&mut conn, GROUPS).await?;
     let now = Utc::now();
     draw(&Incidents {
         groups: groups.into_iter().map(|group| Group::new(group, now)).collect(),
-        frame: Frame::new("Incidents", Here::Incidents, who),
+        frame,
     })
 }
 
@@ -104,6 +105,7 @@ pub(crate) async fn show(
     let all = address(&filter);
     filter.limit = RUNS;
     let mut conn = app.pool.acquire().await?;
+    let mut frame = Frame::live(&mut conn, "", Here::Incidents, who).await?;
     let open = inspect::incident_group(&mut conn, &fingerprint).await?;
     let past = inspect::past_incidents(&mut conn, &fingerprint, PAST).await?;
     let runs = inspect::list(&mut conn, &filter).await?.runs;
@@ -116,8 +118,9 @@ pub(crate) async fn show(
         return Err(PageError::NotFound("There is no such group of incidents.".to_owned()));
     };
     let (class, step, message) = (class.clone(), step.clone(), message.clone());
+    frame.title = title(&class, step.as_deref());
     draw(&Incident {
-        frame: Frame::new(title(&class, step.as_deref()), Here::Incidents, who),
+        frame,
         remedy: remedy::of(&class),
         class,
         step,

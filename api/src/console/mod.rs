@@ -19,15 +19,18 @@ mod moment;
 mod overview;
 mod page;
 mod people;
+mod problem;
 mod queues;
 mod record;
 mod run;
 mod runs;
 mod schedules;
 mod search;
+mod sessions;
 mod sign_in;
 mod switches;
 mod throttle;
+mod tokens;
 mod veil;
 mod views;
 mod who;
@@ -39,7 +42,13 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, post};
 
-pub(crate) use self::bulk::Bulks;
+pub(crate) use self::act::rank_of;
+pub(crate) use self::bulk::{Bulks, KEEPER, kind_of};
+pub(crate) use self::live::Watch;
+pub(crate) use self::problem::told;
+pub(crate) use self::record::Record;
+pub(crate) use self::run::redact;
+pub(crate) use self::veil::veil;
 use crate::app::Shared;
 
 pub(crate) fn router(app: &Shared) -> Router<Shared> {
@@ -54,6 +63,8 @@ pub(crate) fn router(app: &Shared) -> Router<Shared> {
         .route("/account", get(account::show))
         .route("/account/password", post(account::set_password))
         .route("/account/end-session", post(account::end_session))
+        .route("/account/tokens", get(tokens::show).post(tokens::make))
+        .route("/account/tokens/revoke", post(tokens::revoke))
         .route("/sign-out", post(sign_in::leave))
         .route("/views", post(views::keep))
         .route("/views/remove", post(views::remove))
@@ -87,7 +98,7 @@ pub(crate) fn router(app: &Shared) -> Router<Shared> {
         .route("/runs/{id}/act/{verb}", get(act::show).post(act::carry_out))
         .route("/runs/{id}/json", get(run::download))
         .route("/runs/{id}/live", get(live::run))
-        .route("/live", get(live::cell))
+        .route("/live", get(live::page))
         .route_layer(from_fn_with_state(Shared::clone(app), gate::operators));
 
     // Admins alone.
@@ -99,6 +110,9 @@ pub(crate) fn router(app: &Shared) -> Router<Shared> {
     open.merge(own)
         .merge(pages)
         .merge(people)
+        .fallback(problem::nothing)
+        .method_not_allowed_fallback(problem::wrong_method)
+        .layer(from_fn(problem::frame))
         .layer(map_response(page::guard))
         .layer(from_fn(look::know))
 }

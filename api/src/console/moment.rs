@@ -2,7 +2,9 @@
 
 use askama::Template;
 use askama::filters::HtmlSafe;
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, TimeDelta, Utc};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 /// A time as a page shows it. Put into a template as `{{ moment }}`.
 #[derive(Debug, Clone, Template)]
@@ -31,6 +33,19 @@ impl Moment {
             absolute: at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
             relative,
         }
+    }
+}
+
+/// A time in an address, of a year that every table can hold.
+pub(super) fn storable<'de, D: Deserializer<'de>>(
+    given: D,
+) -> Result<Option<DateTime<Utc>>, D::Error> {
+    let at = Option::<DateTime<Utc>>::deserialize(given)?;
+    match at {
+        Some(at) if !(0..=9999).contains(&at.year()) => {
+            Err(D::Error::custom("a time is in the years 0 to 9999"))
+        }
+        at => Ok(at),
     }
 }
 

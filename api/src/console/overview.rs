@@ -1,5 +1,6 @@
 //! The overview: is everything well, and if not, where to look. Each figure leads to its list.
 
+mod trade;
 mod workflows;
 
 use askama::Template;
@@ -15,6 +16,7 @@ use super::page::{Frame, Here, Page, draw};
 use super::schedules::Scheduled;
 use super::who::Operator;
 use crate::app::Shared;
+use trade::Trade;
 use workflows::WorkflowLine;
 
 /// Groups of incidents that the overview shows.
@@ -33,6 +35,7 @@ struct Overview {
     groups: Vec<Group>,
     more_groups: usize,
     workflows: Vec<WorkflowLine>,
+    trade: Trade,
     gateway: Badge,
     gateway_why: Option<String>,
     books: Vec<Books>,
@@ -59,12 +62,14 @@ struct Books {
 
 pub(crate) async fn show(who: Operator, State(app): State<Shared>) -> Page {
     let mut conn = app.pool.acquire().await?;
+    let frame = Frame::live(&mut conn, "Overview", Here::Overview, who).await?;
     let loads = inspect::loads(&mut conn).await?;
     let paces = inspect::paces(&mut conn).await?;
     let groups = inspect::incident_groups(&mut conn, ALL_GROUPS).await?;
     let workers = inspect::workers(&mut conn).await?;
     let backlogs = inspect::backlogs(&mut conn).await?;
     let reports = store::reconciliation::reports(&mut conn, 20).await?;
+    let figures = store::figures::figures(&mut conn).await?;
     let schedules = app.client.schedules(&mut conn).await?;
     drop(conn);
 
@@ -77,12 +82,13 @@ pub(crate) async fn show(who: Operator, State(app): State<Shared>) -> Page {
         more_groups: groups.len().saturating_sub(shown),
         groups: groups.into_iter().take(shown).map(|group| Group::new(group, now)).collect(),
         workflows: workflows::lines(&loads, &paces),
+        trade: Trade::new(figures, now),
         gateway,
         gateway_why,
         books: books(&reports, now),
         next_firings: super::schedules::next(schedules, now, 5),
         pace_minutes: inspect::PACE_MINUTES,
-        frame: Frame::new("Overview", Here::Overview, who),
+        frame,
     })
 }
 

@@ -1,13 +1,16 @@
-//! What every page has: its frame, the headers that protect it, and what an error looks like.
+//! What every page has: its frame, and the headers that protect it.
 
 use askama::Template;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{Html, IntoResponse, Response};
+use serde::Deserialize;
+use sqlx::PgConnection;
 
 use super::icons::Icon;
+use super::live;
 use super::look::Theme;
+pub(crate) use super::problem::PageError;
 use super::who::Operator;
-use crate::error::ApiError;
 
 /// What the layout shows around a page.
 pub(crate) struct Frame {
@@ -15,11 +18,15 @@ pub(crate) struct Frame {
     pub(crate) here: Here,
     pub(crate) who: Operator,
     pub(crate) theme: Theme,
+    /// The address of the stream that tells when the page is another one, if it can be.
+    pub(crate) live: Option<String>,
 }
 
 /// The entries of the menu.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Here {
+    #[default]
     Overview,
     Runs,
     Account,
@@ -52,6 +59,21 @@ impl Here {
         Self::Audit.entry("/console/audit", "Audit", Icon::Person),
     ];
 
+    /// The word for it in an address.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Overview => "overview",
+            Self::Runs => "runs",
+            Self::Account => "account",
+            Self::Incidents => "incidents",
+            Self::Workers => "workers",
+            Self::Queues => "queues",
+            Self::Schedules => "schedules",
+            Self::Bulk => "bulk",
+            Self::Audit => "audit",
+        }
+    }
+
     const fn entry(self, href: &'static str, label: &'static str, icon: Icon) -> Entry {
         Entry { here: self, href, label, icon }
     }
@@ -59,7 +81,18 @@ impl Here {
 
 impl Frame {
     pub(crate) fn new(title: impl Into<String>, here: Here, who: Operator) -> Self {
-        Self { title: title.into(), here, who, theme: Theme::current() }
+        Self { title: title.into(), here, who, theme: Theme::current(), live: None }
+    }
+
+    /// Follows what it shows: read before everything that the page is made from.
+    pub(crate) async fn live(
+        conn: &mut PgConnection,
+        title: impl Into<String>,
+        here: Here,
+        who: Operator,
+    ) -> Result<Self, PageError> {
+        let live = Some(live::address(conn, here).await?);
+        Ok(Self { live, ..Self::new(title, here, who) })
     }
 }
 
@@ -97,83 +130,13 @@ pub(crate) fn draw(template: &impl Template) -> Page {
     Ok(Html(html).into_response())
 }
 
-/// Why there is no page.
-#[derive(Debug)]
-pub(crate) enum PageError {
-    /// There is nothing of that name.
-    NotFound(String),
-    /// Whoever asks may not.
-    Forbidden(String),
-    /// What was sent cannot be used.
-    Invalid(String),
-    /// Something of ours is broken; the log has it under the request's id.
-    Internal,
-}
-
-impl PageError {
-    pub(crate) fn internal(error: impl std::fmt::Display) -> Self {
-        tracing::error!(%error, "a page cannot be drawn");
-        Self::Internal
-    }
-}
-
-impl From<sqlx::Error> for PageError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::internal(error)
-    }
-}
-
-impl From<store::Error> for PageError {
-    fn from(error: store::Error) -> Self {
-        Self::internal(error)
-    }
-}
-
-impl From<ApiError> for PageError {
-    fn from(error: ApiError) -> Self {
-        Self::internal(error)
-    }
-}
-
-impl From<makegood::Error> for PageError {
-    fn from(error: makegood::Error) -> Self {
-        Self::internal(error)
-    }
-}
-
-#[derive(Template)]
-#[template(path = "console/problem.html")]
-struct Problem {
-    title: &'static str,
-    message: String,
-    request_id: String,
-    theme: Theme,
-}
-
-impl IntoResponse for PageError {
-    fn into_response(self) -> Response {
-        let (status, title, message) = match self {
-            Self::NotFound(what) => (StatusCode::NOT_FOUND, "Not found", what),
-            Self::Forbidden(why) => (StatusCode::FORBIDDEN, "You may not do this", why),
-            Self::Invalid(why) => (StatusCode::BAD_REQUEST, "This cannot be used", why),
-            Self::Internal => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "This page failed",
-                "Nothing was changed. Try again; the log has the cause under the request's id."
-                    .to_owned(),
-            ),
-        };
-        let request_id = crate::observe::request_id();
-        let problem = Problem { title, message, request_id, theme: Theme::current() };
-        match problem.render() {
-            Ok(html) => (status, Html(html)).into_response(),
-            Err(_) => status.into_response(),
-        }
-    }
-}
-
 /// Nothing from elsewhere is loaded, nothing inline runs, and nobody frames the page.
-pub(crate) async fn guard(mut response: Response) -> Response {
+pub(super) async fn guard(response: Response) -> Response {
+    guarded(response)
+}
+
+/// The same, for what is answered outside the console.
+pub(super) fn guarded(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [
         (

@@ -14,7 +14,7 @@ use super::badge::Badge;
 use super::icons::Icon;
 use super::moment::Moment;
 use super::page::{Frame, Here, Page, draw};
-use super::record::Record;
+use super::sessions::{self, Whose};
 use super::who::Operator;
 use crate::app::Shared;
 
@@ -78,14 +78,6 @@ pub(crate) async fn end_session(
     State(app): State<Shared>,
     Form(ended): Form<Ended>,
 ) -> Page {
-    let shared = Shared::clone(&app);
-    app.finish(async move {
-        let mut tx = shared.pool.begin().await?;
-        if let Some(of) = console_sessions::end(&mut tx, ended.session_id, None).await? {
-            Record::of(&who.name, "end_session", &of).write(&mut tx).await?;
-        }
-        Ok(tx.commit().await?)
-    })
-    .await?;
+    sessions::end(&app, who, ended.session_id, Whose::Anybodys).await?;
     Ok(Redirect::to("/console/operators").into_response())
 }

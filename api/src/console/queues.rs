@@ -36,12 +36,13 @@ struct Line {
 }
 
 pub(crate) async fn list(who: Operator, State(app): State<Shared>) -> Page {
-    let queues = app.client.queues().await?;
     let mut conn = app.pool.acquire().await?;
+    let frame = Frame::live(&mut conn, "Queues", Here::Queues, who).await?;
+    let queues = app.client.queues().await?;
     let backlogs = inspect::backlogs(&mut conn).await?;
     let of = |name: &str| backlogs.iter().find(|backlog| backlog.queue == name);
     draw(&Queues {
-        frame: Frame::new("Queues", Here::Queues, who),
+        frame,
         lines: queues.iter().map(|queue| Line::new(queue, of(&queue.name))).collect(),
         soon_minutes: inspect::PACE_MINUTES,
     })

@@ -1,5 +1,6 @@
 //! A run's page: how it stands, what comes next, what can be done, and all that is on record.
 
+mod file;
 mod head;
 mod json;
 mod step;
@@ -24,11 +25,13 @@ use self::tabs::Tab;
 use self::timeline::Timeline;
 use self::verbs::Choices;
 use super::icons::Icon;
+use super::live;
 use super::page::{Frame, Here, Page, PageError, draw};
 use super::who::Operator;
 use crate::app::{App, Shared};
 
-pub(crate) use json::download;
+pub(crate) use file::download;
+pub(crate) use json::redact;
 pub(super) use json::shown;
 pub(crate) use step::show as step;
 
@@ -36,9 +39,6 @@ pub(crate) use step::show as step;
 #[template(path = "console/run/page.html")]
 struct RunPage {
     frame: Frame,
-    run_id: Uuid,
-    /// What the run's state was made from: the stream tells of anything newer.
-    pulse: String,
     head: Head,
     choices: Choices,
     timeline: Timeline,
@@ -103,12 +103,12 @@ pub(crate) async fn show(
     let choices = Choices::new(&run, remedies, who.may_act());
     let body = tabs::body(&run, &rows, extra, &asked, &who)?;
     let head = Head::new(&run, &rows, incident.as_ref(), order.as_ref());
-    let frame = Frame::new(title, Here::Runs, who);
+    // The stream tells of anything newer than what the page is made from.
+    let live = Some(live::run_address(run_id, &pulse));
+    let frame = Frame { live, ..Frame::new(title, Here::Runs, who) };
     let did = VerbKind::ALL.into_iter().find(|verb| asked.did.as_deref() == Some(verb.as_str()));
     draw(&RunPage {
         frame,
-        run_id,
-        pulse,
         head,
         choices,
         timeline,
@@ -174,6 +174,6 @@ pub(super) fn finish<T: Send + 'static>(
     let work = Box::pin(async move { Ok(work.await) });
     Box::pin(async move {
         let done = app.finish(work).await;
-        done.map_err(|error| PageError::internal(format!("{error:?}")))?
+        done?
     })
 }

@@ -63,7 +63,8 @@ pub(crate) async fn list(
         Err(wrong) => (RunFilter::default(), Some(wrong.to_string())),
     };
     let mut conn = app.pool.acquire().await?;
-    let kept = store::console_views::of(&mut conn, &who.name).await?;
+    let frame = Frame::live(&mut conn, "Runs", Here::Runs, who).await?;
+    let kept = store::console_views::of(&mut conn, &frame.who.name).await?;
     let page = match &wrong {
         None => inspect::list(&mut conn, &filter).await?,
         Some(_) => inspect::RunPage { runs: Vec::new(), next: None, searched: None },
@@ -79,7 +80,7 @@ pub(crate) async fn list(
     };
     let status = if wrong.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let drawn: Response = draw(&Runs {
-        frame: Frame::new("Runs", Here::Runs, who),
+        frame,
         rows: page.runs.into_iter().map(|run| Row::new(run, now)).collect(),
         chips: narrow::chips(&plain),
         quick: narrow::quick(&plain),

@@ -45,16 +45,14 @@ pub(crate) struct Last {
 
 pub(crate) async fn list(who: Operator, State(app): State<Shared>) -> Page {
     let mut conn = app.pool.acquire().await?;
+    let frame = Frame::live(&mut conn, "Schedules", Here::Schedules, who).await?;
     let schedules = app.client.schedules(&mut conn).await?;
     let last: Vec<Uuid> = schedules.iter().filter_map(|schedule| schedule.run_id).collect();
     let states: BTreeMap<Uuid, String> =
         inspect::states(&mut conn, &last).await?.into_iter().collect();
     let now = Utc::now();
     let drawn = |schedule| Scheduled::new(schedule, now, &states);
-    draw(&Schedules {
-        schedules: schedules.into_iter().map(drawn).collect(),
-        frame: Frame::new("Schedules", Here::Schedules, who),
-    })
+    draw(&Schedules { schedules: schedules.into_iter().map(drawn).collect(), frame })
 }
 
 /// The schedules that fire next, the first of them first.

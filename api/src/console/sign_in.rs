@@ -1,10 +1,8 @@
 //! Signing in and out.
 
-use std::net::SocketAddr;
-
 use askama::Template;
 use axum::Form;
-use axum::extract::{ConnectInfo, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect};
 use secrecy::SecretString;
@@ -23,9 +21,13 @@ use super::who::Operator;
 use super::{cookie, gate};
 use crate::app::Shared;
 use crate::error::ApiResult;
+use crate::observe;
 
 /// However much it is used, a session ends after twelve hours.
 const LONGEST_SECS: i64 = 12 * 60 * 60;
+
+/// Who tried to sign in under a name that is nobody's.
+const NOBODY: &str = "somebody unknown";
 
 /// Where to sign in, so that one comes back to `back` afterwards.
 pub(super) fn address(back: &str) -> String {
@@ -78,34 +80,39 @@ pub(crate) struct Given {
 /// `POST /console/sign-in`
 pub(crate) async fn enter(
     State(app): State<Shared>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     Form(given): Form<Given>,
 ) -> Page {
     gate::same_site(&headers)?;
     let (name, next) = (given.name.trim().to_lowercase(), back(&given.next));
+    let client = observe::client();
+    let address = client.map(|client| client.to_string()).unwrap_or_default();
     let refused = |status: StatusCode, fault: String| {
-        tracing::warn!(target: "security", operator = name, %peer, fault, "a sign-in failed");
+        tracing::warn!(target: "security", operator = name, address, fault, "a sign-in failed");
         let page = draw(&SignIn::of(name.clone(), next.clone(), Some(fault)))?;
         Ok((status, page).into_response())
     };
-    let subjects = Subjects::of(&name, peer.ip());
+    let subjects = Subjects::of(&name, client);
     let asked = (Shared::clone(&app), name.clone());
     let (subjects, known) = app.finish(look(asked, subjects)).await?;
-    let hash = match known {
+    let (who, hash) = match known {
         Known::Waits { secs } => {
             let fault = format!("Too many attempts. Try again in {secs} s.");
             let page = refused(StatusCode::TOO_MANY_REQUESTS, fault)?;
             return Ok(([(header::RETRY_AFTER, secs.to_string())], page).into_response());
         }
-        Known::Nobody => None,
-        Known::Somebody { hash } => Some(hash),
+        Known::May { who, hash } => (who, hash),
     };
-    // Whether the name exists is nobody's business.
-    let wrong = || refused(StatusCode::UNAUTHORIZED, "Name or password is wrong.".to_owned());
+    // Whether the name exists is nobody's business. The audit has as many of these as the throttle
+    // lets through.
+    let wrong = async || {
+        let record = Record::of(&who, "sign_in", &who).because("name or password is wrong");
+        record.refused().keep(&app).await?;
+        refused(StatusCode::UNAUTHORIZED, "Name or password is wrong.".to_owned())
+    };
     let checked = PasswordHash(hash.clone().unwrap_or_default());
     if !app.passwords.verify(given.password, hash).await? {
-        return wrong();
+        return wrong().await;
     }
     let secure = app.config.secure_cookies;
     let token = cookie::token();
@@ -115,23 +122,29 @@ pub(crate) async fn enter(
         session_id: Uuid::now_v7(),
         operator: name.clone(),
         csrf: cookie::token(),
-        address: peer.ip().to_string(),
+        address: address.clone(),
         agent: agent.unwrap_or_default().chars().take(300).collect(),
     };
     let old = cookie::read(&headers, secure).map(|token| cookie::hash(&token));
     if !app.finish(begin(Shared::clone(&app), (new, checked), old, subjects)).await? {
-        return wrong();
+        return wrong().await;
     }
     Ok(([(header::SET_COOKIE, cookie::keep(&token, secure))], Redirect::to(&next)).into_response())
 }
 
 enum Known {
-    Waits { secs: i64 },
-    Nobody,
-    Somebody { hash: String },
+    Waits {
+        secs: i64,
+    },
+    /// As whom it stands in the audit, and the hash of the password, if it may be right.
+    May {
+        who: String,
+        hash: Option<String>,
+    },
 }
 
-/// Counts the attempt, and looks up whose name it is. A disabled operator is nobody.
+/// Counts the attempt, and looks up whose name it is. A disabled operator has no password that is
+/// right; and a name that is nobody's is not kept, since it may be a password in the wrong field.
 async fn look((app, name): (Shared, String), subjects: Subjects) -> ApiResult<(Subjects, Known)> {
     let mut tx = app.pool.begin().await?;
     let wait = subjects.begin(&mut tx).await?;
@@ -141,8 +154,11 @@ async fn look((app, name): (Shared, String), subjects: Subjects) -> ApiResult<(S
     }
     let mut conn = app.pool.acquire().await?;
     let known = match operators::by_name(&mut conn, &name).await {
-        Ok(known) if known.disabled_at.is_none() => Known::Somebody { hash: known.password_hash.0 },
-        Ok(_) | Err(Error::NotFound) => Known::Nobody,
+        Ok(known) => {
+            let hash = Some(known.password_hash.0).filter(|_| known.disabled_at.is_none());
+            Known::May { who: name, hash }
+        }
+        Err(Error::NotFound) => Known::May { who: NOBODY.to_owned(), hash: None },
         Err(error) => return Err(error.into()),
     };
     Ok((subjects, known))

@@ -6,17 +6,20 @@ use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
-use makegood::Setting;
+use domain::Rank;
+use makegood::{Change, Setting};
 use serde::Deserialize;
-use sqlx::PgConnection;
 
 use super::icons::Icon;
 use super::page::{Frame, Here, Page, PageError, draw};
-use super::record::Record;
+use super::record::{Record, require};
 use super::run::finish;
 use super::who::Operator;
 use crate::app::{App, Shared};
 use crate::observe;
+
+/// Whoever only looks has no reason yet.
+const LOOKED: &str = "looked at what it would do";
 
 /// What is switched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,10 +46,10 @@ struct Switch {
     title: String,
     what: &'static str,
     button: &'static str,
-    /// It is paused, as the page shows it.
-    paused: bool,
+    /// Names it as the page shows it.
+    version: String,
     /// Why there is nothing to do.
-    idle: Option<&'static str>,
+    idle: Option<String>,
     reason: String,
     fault: Option<String>,
 }
@@ -55,7 +58,7 @@ struct Switch {
 #[serde(default)]
 pub(crate) struct Given {
     reason: String,
-    paused: bool,
+    version: String,
 }
 
 /// `GET /console/queues/{name}/act/{verb}`
@@ -106,42 +109,81 @@ fn read(thing: Thing, verb: &str) -> Result<Turn, PageError> {
 }
 
 async fn show(who: Operator, app: Shared, what: (Thing, Turn), name: String) -> Page {
-    if !who.may_act() {
-        return Err(PageError::Forbidden(
-            "Your rank lets you look; an operator can act.".to_owned(),
-        ));
-    }
+    require(&app, &who, Rank::Operator, (setting(what, &name).verb(), &name)).await?;
     page(who, &app, what, name, String::new(), None).await
+}
+
+/// What the engine is asked for.
+fn setting((thing, turn): (Thing, Turn), name: &str) -> Setting {
+    let name = name.to_owned();
+    match (thing, turn) {
+        (Thing::Queue, Turn::Pause) => Setting::PauseQueue(name),
+        (Thing::Queue, Turn::Resume | Turn::Fire) => Setting::ResumeQueue(name),
+        (Thing::Schedule, Turn::Pause) => Setting::PauseSchedule(name),
+        (Thing::Schedule, Turn::Resume) => Setting::ResumeSchedule(name),
+        (Thing::Schedule, Turn::Fire) => Setting::FireSchedule(name),
+    }
+}
+
+/// Whether there is something to do, as the engine foresees it.
+enum Seen {
+    /// To what stands under this version.
+    Ready(String),
+    /// Nothing, and why.
+    Idle(String),
+}
+
+async fn look(app: &App, actor: &str, what: (Thing, Turn), name: &str) -> Result<Seen, PageError> {
+    let gone = || PageError::NotFound(format!("There is nothing called {name}."));
+    if what.0 == Thing::Queue {
+        let queues = app.client.queues().await?;
+        queues.iter().find(|queue| queue.name == name).ok_or_else(gone)?;
+    }
+    let operator = app.client.operator(actor, LOOKED)?;
+    match operator.foresee_setting(&setting(what, name)).await {
+        Ok(change) if is_idle(&change, what.1) => {
+            let idle =
+                if what.1 == Turn::Pause { "It is paused already." } else { "It is not paused." };
+            Ok(Seen::Idle(idle.to_owned()))
+        }
+        Ok(change) => Ok(Seen::Ready(change.version)),
+        Err(makegood::Error::ScheduleNotFound(_)) => Err(gone()),
+        Err(error @ makegood::Error::InvalidSchedule(_)) => {
+            Ok(Seen::Idle(format!("It cannot: {error}.")))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether it stands already as it is wanted to.
+fn is_idle(change: &Change, turn: Turn) -> bool {
+    turn != Turn::Fire && change.before.get("paused") == change.after.get("paused")
 }
 
 async fn page(
     who: Operator,
     app: &Shared,
-    (thing, turn): (Thing, Turn),
+    what: (Thing, Turn),
     name: String,
     reason: String,
     fault: Option<(StatusCode, String)>,
 ) -> Page {
-    let (shared, wanted) = (Shared::clone(app), name.clone());
-    let paused = finish(app, async move {
-        let mut conn = shared.pool.acquire().await?;
-        is_paused(&shared, &mut conn, thing, &wanted).await
-    });
-    let paused = paused.await?;
-    let (here, list, list_name) = match thing {
+    let (shared, actor, wanted) = (Shared::clone(app), who.name.clone(), name.clone());
+    let seen = finish(app, async move { look(&shared, &actor, what, &wanted).await }).await?;
+    let (here, list, list_name) = match what.0 {
         Thing::Queue => (Here::Queues, "/console/queues", "Queues"),
         Thing::Schedule => (Here::Schedules, "/console/schedules", "Schedules"),
     };
-    let (button, what) = words(thing, turn);
+    let (button, words) = words(what.0, what.1);
     let title = format!("{button}: {name}");
-    let idle = match (turn, paused) {
-        (Turn::Pause, true) => Some("It is paused already."),
-        (Turn::Resume, false) => Some("It is not paused."),
-        _ => None,
+    let (version, idle) = match seen {
+        Seen::Ready(version) => (version, None),
+        Seen::Idle(why) => (String::new(), Some(why)),
     };
     let (status, fault) = fault.unzip();
     let frame = Frame::new(title.clone(), here, who);
-    let page = Switch { frame, list, list_name, title, what, button, paused, idle, reason, fault };
+    let page =
+        Switch { frame, list, list_name, title, what: words, button, version, idle, reason, fault };
     Ok((status.unwrap_or(StatusCode::OK), draw(&page)?).into_response())
 }
 
@@ -171,25 +213,6 @@ fn words(thing: Thing, turn: Turn) -> (&'static str, &'static str) {
     }
 }
 
-async fn is_paused(
-    app: &App,
-    conn: &mut PgConnection,
-    thing: Thing,
-    name: &str,
-) -> Result<bool, PageError> {
-    let paused = match thing {
-        Thing::Queue => {
-            let queues = app.client.queues().await?;
-            queues.into_iter().find(|queue| queue.name == name).map(|queue| queue.paused)
-        }
-        Thing::Schedule => {
-            let schedules = app.client.schedules(conn).await?;
-            schedules.into_iter().find(|schedule| schedule.name == name).map(|it| it.paused)
-        }
-    };
-    paused.ok_or_else(|| PageError::NotFound(format!("There is nothing called {name}.")))
-}
-
 async fn switch(
     who: Operator,
     app: Shared,
@@ -204,9 +227,9 @@ async fn switch(
         return page(who, &app, what, name, reason, fault).await;
     }
     let (shared, actor, target) = (Shared::clone(&app), who.name.clone(), name.clone());
-    let (sent, paused) = (reason.clone(), given.paused);
+    let (sent, version) = (reason.clone(), given.version);
     let done =
-        finish(&app, async move { turn(&shared, what, &target, (&actor, &sent), paused).await });
+        finish(&app, async move { turn(&shared, what, &target, (&actor, &sent), &version).await });
     if done.await? {
         let list = if what.0 == Thing::Queue { "/console/queues" } else { "/console/schedules" };
         return Ok(Redirect::to(list).into_response());
@@ -218,36 +241,30 @@ async fn switch(
 /// Does it, if it still stands as the page showed it.
 async fn turn(
     app: &App,
-    (thing, turn): (Thing, Turn),
+    what: (Thing, Turn),
     name: &str,
     (actor, reason): (&str, &str),
-    shown_paused: bool,
+    version: &str,
 ) -> Result<bool, PageError> {
-    let mut tx = app.pool.begin().await?;
-    let paused = is_paused(app, &mut tx, thing, name).await?;
-    let name = name.to_owned();
-    let setting = match (thing, turn) {
-        (Thing::Queue, Turn::Pause) => Setting::PauseQueue(name),
-        (Thing::Queue, Turn::Resume | Turn::Fire) => Setting::ResumeQueue(name),
-        (Thing::Schedule, Turn::Pause) => Setting::PauseSchedule(name),
-        (Thing::Schedule, Turn::Resume) => Setting::ResumeSchedule(name),
-        (Thing::Schedule, Turn::Fire) => Setting::FireSchedule(name),
-    };
-    let wanted = turn == Turn::Pause;
-    if paused != shown_paused || (turn != Turn::Fire && paused == wanted) {
-        let why = format!("it was {} meanwhile (wanted because: {reason})", word(paused));
-        let record = Record::of(actor, setting.verb(), setting.name());
-        record.because(&why).refused().write(&mut tx).await?;
-        tx.commit().await?;
-        return Ok(false);
-    }
+    let setting = setting(what, name);
     let operator = app.client.operator(actor, reason)?.in_request(&observe::request_id());
-    operator.set_in(&mut tx, &setting).await?;
-    tx.commit().await?;
-    app.client.wake();
-    Ok(true)
-}
-
-fn word(paused: bool) -> &'static str {
-    if paused { "paused" } else { "resumed" }
+    let operator = operator.expecting(version);
+    let mut tx = app.pool.begin().await?;
+    let why = match operator.set_in(&mut tx, &setting).await {
+        Ok(change) if is_idle(&change, what.1) => "it stood so already",
+        Ok(_) => {
+            tx.commit().await?;
+            operator.was_set(&setting);
+            return Ok(true);
+        }
+        Err(makegood::Error::SettingChanged(_)) => "it had changed meanwhile",
+        Err(makegood::Error::InvalidSchedule(_)) => "it cannot fire",
+        Err(makegood::Error::ScheduleNotFound(_)) => "there is no such schedule",
+        Err(error) => return Err(error.into()),
+    };
+    tx.rollback().await?;
+    let why = format!("{why} (wanted because: {reason})");
+    let record = Record::of(actor, setting.verb(), name).because(&why).refused();
+    record.write(&mut *app.pool.acquire().await?).await?;
+    Ok(false)
 }

@@ -3,7 +3,7 @@
 //! The wait doubles with each attempt past the free ones, up to five minutes: nobody guesses a
 //! password, and nobody keeps another out for long. Sessions that are open are not touched.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use sqlx::PgConnection;
 use store::sign_in_attempts::{self, Attempts};
@@ -26,8 +26,9 @@ pub(super) struct Subjects {
 
 impl Subjects {
     /// Cut to what the table takes: a name that long belongs to nobody.
-    pub(super) fn of(name: &str, address: IpAddr) -> Self {
+    pub(super) fn of(name: &str, address: Option<IpAddr>) -> Self {
         let name: String = name.chars().take(64).collect();
+        let address = address.map_or_else(|| "unknown".to_owned(), |at| place(at).to_string());
         Self { name: format!("name {name}"), address: format!("address {address}") }
     }
 
@@ -61,6 +62,16 @@ impl Subjects {
     }
 }
 
+/// An address of version 6 is one of 2^64 that whoever has it may use.
+fn place(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))
+        }
+    }
+}
+
 /// How many milliseconds are left of the wait.
 fn left_ms(known: Attempts, free: i64) -> i64 {
     let Attempts { attempts, ago_ms } = known;
@@ -72,6 +83,14 @@ fn left_ms(known: Attempts, free: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_has_a_network_of_version_6_has_one_address() {
+        let address = |text: &str| Subjects::of("ada", text.parse().ok()).address;
+        assert_eq!(address("2001:db8:1:2:3:4:5:6"), address("2001:db8:1:2::9"));
+        assert_ne!(address("2001:db8:1:2::9"), address("2001:db8:1:3::9"));
+        assert_ne!(address("192.0.2.1"), address("192.0.2.2"));
+    }
 
     #[test]
     fn the_wait_doubles_past_the_free_attempts_up_to_five_minutes() {

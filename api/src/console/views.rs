@@ -7,6 +7,7 @@ use makegood::RunFilter;
 use serde::Deserialize;
 
 use super::page::{Page, PageError};
+use super::run::finish;
 use super::runs::address;
 use super::who::Operator;
 use crate::app::Shared;
@@ -29,9 +30,12 @@ pub(crate) async fn keep(who: Operator, State(app): State<Shared>, Form(keep): F
     if !(1..=NAME_LENGTH).contains(&name.chars().count()) || name.contains('\0') {
         return Err(wrong("A list's name has 1 to 60 characters."));
     }
-    let mut conn = app.pool.acquire().await?;
-    let query = filter.to_string();
-    if !store::console_views::keep(&mut conn, &who.name, name, &query, MOST).await? {
+    let (shared, name, query) = (Shared::clone(&app), name.to_owned(), filter.to_string());
+    let kept = finish(&app, async move {
+        let mut conn = shared.pool.acquire().await?;
+        Ok(store::console_views::keep(&mut conn, &who.name, &name, &query, MOST).await?)
+    });
+    if !kept.await? {
         return Err(wrong("You keep 50 lists already: remove one first."));
     }
     Ok(Redirect::to(&address(&filter)).into_response())
@@ -49,8 +53,12 @@ pub(crate) async fn remove(
     State(app): State<Shared>,
     Form(remove): Form<Remove>,
 ) -> Page {
-    let mut conn = app.pool.acquire().await?;
-    store::console_views::remove(&mut conn, &who.name, &remove.name).await?;
+    let (shared, name) = (Shared::clone(&app), remove.name);
+    finish(&app, async move {
+        let mut conn = shared.pool.acquire().await?;
+        Ok(store::console_views::remove(&mut conn, &who.name, &name).await?)
+    })
+    .await?;
     let back: RunFilter = remove.back.parse().unwrap_or_default();
     Ok(Redirect::to(&address(&back)).into_response())
 }

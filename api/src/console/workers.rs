@@ -37,20 +37,18 @@ struct Line {
 
 pub(crate) async fn list(who: Operator, State(app): State<Shared>) -> Page {
     let mut conn = app.pool.acquire().await?;
+    let frame = Frame::live(&mut conn, "Workers", Here::Workers, who).await?;
     let workers = inspect::workers(&mut conn).await?;
     let now = Utc::now();
     let (alive, ended): (Vec<_>, Vec<_>) = workers.into_iter().partition(|worker| worker.alive);
     let lines = |workers: Vec<WorkerView>| workers.into_iter().map(|w| Line::new(w, now)).collect();
-    draw(&Workers {
-        frame: Frame::new("Workers", Here::Workers, who),
-        alive: lines(alive),
-        ended: lines(ended),
-    })
+    draw(&Workers { frame, alive: lines(alive), ended: lines(ended) })
 }
 
 impl Line {
     fn new(worker: WorkerView, now: DateTime<Utc>) -> Self {
         let badge = match (worker.alive, worker.overdue) {
+            (true, false) if worker.draining => Badge::new("warn", Icon::Clock, "Draining"),
             (true, false) => Badge::new("good", Icon::Check, "Alive"),
             (true, true) => Badge::new("bad", Icon::Alert, "Lease run out"),
             (false, _) => Badge::new("wait", Icon::Cross, "Ended"),

@@ -18,4 +18,5 @@ mod planted;
 mod settle;
 mod stream;
 mod support;
+mod vanishing;
 mod webhooks;

@@ -44,6 +44,11 @@ impl Shop {
     }
 
     pub(crate) async fn open_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::open_at(&server(), change).await
+    }
+
+    /// The same with an API that finds the database at `way`; everybody else goes there directly.
+    pub(crate) async fn open_at(way: &str, change: impl FnOnce(&mut Config)) -> Self {
         let url = server();
         let cell = Cell::new(&format!("t_{}", Uuid::now_v7().simple())).unwrap();
         let mut conn = PgConnection::connect(&url).await.unwrap();
@@ -56,7 +61,8 @@ impl Shop {
         config.retry_every = Duration::from_millis(50);
         config.migrations = migrations::FILES.iter().map(|file| file.name).collect();
         change(&mut config);
-        let api = Api::start(config, &database).await.unwrap();
+        let way = Database::new(way, cell.name()).unwrap();
+        let api = Api::start(config, &way).await.unwrap();
         let pool = database.pool("test", 4).await.unwrap();
         let cell = DroppedCell { url, cell };
         Self { api, http: client(), pool, database, _cell: cell }
@@ -279,7 +285,7 @@ pub(crate) fn client() -> Client {
 }
 
 /// The server for tests, alive until this process ends.
-fn server() -> String {
+pub(crate) fn server() -> String {
     static SERVER: OnceLock<devpg::shared::Shared> = OnceLock::new();
     SERVER
         .get_or_init(|| devpg::shared::url(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap())

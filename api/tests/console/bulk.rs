@@ -59,9 +59,13 @@ async fn exactly_the_runs_that_were_frozen_are_retried_and_what_became_of_each_i
     until("it is carried out", async || ada.get(&bulk).await.has("Carried out")).await;
     assert_eq!(state(&shop, later).await, "STUCK", "who came later was not shown, nor touched");
     let done = ada.get(&bulk).await;
-    assert!(done.has("it is not stuck"), "the refusal's words stand at its run: {}", done.html);
-    let refused = ada.get(&format!("{bulk}?outcome=refused")).await;
-    assert!(refused.has(&gone.to_string()) && !refused.has(&runs[1].to_string()));
+    assert!(
+        done.has("it has moved on since, and is RUNNING now"),
+        "why, at its run: {}",
+        done.html
+    );
+    let changed = ada.get(&format!("{bulk}?outcome=changed")).await;
+    assert!(changed.has(&gone.to_string()) && !changed.has(&runs[1].to_string()));
     assert!(done.has("0 need a person again"), "{}", done.html);
     stick(&shop, runs[1]).await;
     let after = ada.get(&bulk).await;
@@ -126,7 +130,7 @@ async fn a_bulk_action_whose_process_is_gone_is_carried_on_by_another() {
     let id = bulk.rsplit('/').next().unwrap();
     shop.run(&format!(
         "update bulk_actions
-         set state = 'RUNNING', keeper = 'console', begun_at = now() - interval '1 minute'
+         set state = 'RUNNING', keeper = 'console', driver = gen_random_uuid(), driven_until = now() - interval '1 second'
          where bulk_id = '{id}'"
     ))
     .await;
@@ -134,5 +138,73 @@ async fn a_bulk_action_whose_process_is_gone_is_carried_on_by_another() {
         until_state(&shop, run, "RUNNING").await;
     }
     until("it is carried out", async || ada.get(&bulk).await.has("Carried out")).await;
+    shop.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_frozen_an_hour_ago_is_not_begun_and_its_owner_is_told_what_to_do() {
+    let shop = Shop::open().await;
+    let mut ada = sign_in(&shop, Rank::Operator).await;
+    let runs = stuck_checkouts(&shop, 1).await;
+    let page = ada.get(STUCK).await;
+    let bulk = freeze(&mut ada, &page, "retry", "1000").await;
+    assert!(ada.get(&bulk).await.has("it lapses"), "its page says for how long it lives");
+    shop.run("update bulk_actions set expires_at = now()").await;
+    let late = ada.post(&format!("{bulk}/begin"), &[]).await;
+    assert_eq!(late.status, 409, "{}", late.html);
+    assert!(late.has("Choose the runs again"), "{}", late.html);
+    let seen = ada.get(&bulk).await;
+    assert!(seen.has("Not begun in time") && !seen.has("data-test=\"begin\""), "{}", seen.html);
+    assert_eq!(state(&shop, runs[0]).await, "STUCK");
+    let refused = "console_actions where verb = 'begin_bulk' and outcome = 'refused'";
+    assert_eq!(shop.count(refused).await, 1, "it is written down, too");
+    shop.stop().await;
+}
+
+#[tokio::test]
+async fn a_bulk_action_stops_before_the_next_run_once_its_owner_may_not_any_more() {
+    let shop = Shop::open().await;
+    for (change, why) in [
+        ("set disabled_at = now()", "may not sign in any more"),
+        ("set rank = 'viewer'", "is viewer by now; this needs operator"),
+    ] {
+        let mut ada = sign_in(&shop, Rank::Operator).await;
+        let mut bob = sign_in(&shop, Rank::Operator).await;
+        stuck_checkouts(&shop, 4).await;
+        let page = ada.get(STUCK).await;
+        let bulk = freeze(&mut ada, &page, "retry", "1").await;
+        ada.post(&format!("{bulk}/begin"), &[]).await;
+        let hers = format!("operator_actions where actor = '{}'", ada.name);
+        until("the first is done", async || shop.count(&hers).await > 0).await;
+        shop.run(&format!("update operators {change} where name = '{}'", ada.name)).await;
+        let done = shop.count(&hers).await;
+        until("it is stopped", async || bob.get(&bulk).await.has("Stopped")).await;
+        assert_eq!(shop.count(&hers).await, done, "not one run more");
+        let seen = bob.get(&bulk).await;
+        assert!(seen.has(&format!("{} {why}", ada.name)), "it says why: {}", seen.html);
+        let written = "console_actions where verb = 'stop_bulk' and actor = 'the console'
+                       and reason like '%' || '"
+            .to_owned();
+        assert_eq!(shop.count(&format!("{written}{why}'")).await, 1, "and the audit, too");
+    }
+    shop.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_frozen_or_stopped_is_in_the_audit_or_did_not_happen() {
+    let shop = Shop::open().await;
+    let mut ada = sign_in(&shop, Rank::Operator).await;
+    stuck_checkouts(&shop, 1).await;
+    let page = ada.get(STUCK).await;
+    let bulk = freeze(&mut ada, &page, "retry", "1").await;
+    // The audit takes nothing any more.
+    shop.run("alter table console_actions add constraint is_full check (actor = '') not valid")
+        .await;
+    let stopped = ada.post(&format!("{bulk}/stop"), &[("reason", "a mistake")]).await;
+    assert_eq!(stopped.status, 500, "{}", stopped.html);
+    assert!(ada.get(&bulk).await.has("Not begun"), "nothing was done without its record");
+    let fields = [("filter", "state=STUCK"), ("verb", "retry"), ("reason", "again")];
+    assert_eq!(ada.post("/console/bulk/new", &fields).await.status, 500);
+    assert_eq!(shop.count("bulk_actions").await, 1);
     shop.stop().await;
 }

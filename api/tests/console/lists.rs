@@ -253,3 +253,51 @@ async fn colours_are_the_readers_choice_and_lead_back_to_the_page() {
     assert!(seen(&mut ada, "/console/runs").await.has("<html lang=\"en\" data-theme=\"dark\">"));
     shop.stop().await;
 }
+
+#[tokio::test]
+async fn the_overview_shows_orders_failed_payments_holds_that_end_and_stock_that_runs_short() {
+    let shop = Shop::open().await;
+    let mut ada = sign_in(&shop, Rank::Viewer).await;
+    let empty = seen(&mut ada, "/console").await;
+    assert!(empty.has("None were placed.") && empty.has("more than 5 units"), "{}", empty.html);
+    shop.product("TEA", 1_000, 100).await;
+    shop.product("RARE", 1_000, 3).await;
+    shop.product("GONE", 1_000, 1).await;
+    shop.run("update inventory set available = 0, sold = 1 where sku = 'GONE'").await;
+    let customer = shop.customer().await;
+    for _ in 0..3 {
+        customer.place("TEA", 1).await;
+    }
+    shop.run(
+        "update orders set status = 'RESERVED', expires_at = now() + interval '1 minute'
+         where order_id = (select min(order_id::text)::uuid from orders)",
+    )
+    .await;
+    shop.run(
+        "update orders set status = 'RESERVED', expires_at = now() - interval '1 minute'
+         where order_id = (select max(order_id::text)::uuid from orders)",
+    )
+    .await;
+    shop.run(
+        "insert into payments (payment_id, tenant_id, order_id, workflow_id, gateway,
+           gateway_order_id, status, amount_minor, currency)
+         select gen_random_uuid(), tenant_id, order_id, workflow_id, 'razorpay', 'order_1', 'FAILED',
+           1000, 'INR'
+         from orders limit 1",
+    )
+    .await;
+    let page = seen(&mut ada, "/console").await;
+    for told in [
+        "<dt>reserved</dt><dd>2</dd>",
+        "<dt>pending</dt><dd>1</dd>",
+        "<dt>Failed payments</dt><dd>1</dd>",
+        "<dt>Holds that end soon</dt><dd>1 in 5 min</dd>",
+        "<dt>Holds past their end</dt><dd>1, the first",
+        "GONE</dt><dd><strong>none left</strong>",
+        "RARE</dt><dd>3 left",
+    ] {
+        assert!(page.has(told), "{told} in {}", page.html);
+    }
+    assert!(!page.has("TEA</dt>"), "there is enough tea");
+    shop.stop().await;
+}

@@ -13,6 +13,7 @@ mod audit;
 mod browser;
 mod bulk;
 mod lists;
+mod live;
 mod ranks;
 mod redaction;
 mod run;
@@ -21,4 +22,6 @@ mod stuck;
 #[path = "../api/support.rs"]
 #[allow(dead_code, reason = "shared with the API's tests; each uses its own part")]
 mod support;
+mod tokens;
 mod trade;
+mod wrong;

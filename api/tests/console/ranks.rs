@@ -18,8 +18,16 @@ fn routes() -> Vec<String> {
 }
 
 /// What anybody may send who is signed in: it is about themselves.
-const OWN: [&str; 6] =
-    ["/account/password", "/account/end-session", "/sign-out", "/views", "/views/remove", "/theme"];
+const OWN: [&str; 8] = [
+    "/account/password",
+    "/account/end-session",
+    "/account/tokens",
+    "/account/tokens/revoke",
+    "/sign-out",
+    "/views",
+    "/views/remove",
+    "/theme",
+];
 
 fn filled(route: &str, run: &str) -> String {
     let verb = if route.starts_with("/runs/") { "retry" } else { "pause" };

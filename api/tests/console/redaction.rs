@@ -8,11 +8,14 @@ use crate::browser::{Browser, sign_in};
 use crate::stuck::{CANARY, stick, stuck_checkout};
 use crate::support::Shop;
 
+/// A telephone's number as people write it.
+const PHONE: &str = "+91 98765 43210";
+
 /// A checkout with a person's data wherever a run can have some.
 async fn telling_checkout(shop: &Shop) -> Uuid {
     let run = stuck_checkout(shop).await;
     let person = json!({
-        "email": CANARY, "phone": CANARY, "contact": CANARY, "vpa": CANARY, "name": CANARY,
+        "email": CANARY, "phone": CANARY, "mobile": PHONE, "contact": CANARY, "vpa": CANARY, "name": CANARY,
         "address": { "street": CANARY }, "card": { "last4": CANARY }, "notes": [CANARY],
     });
     for sql in [
@@ -27,6 +30,8 @@ async fn telling_checkout(shop: &Shop) -> Uuid {
         "insert into signals (run_id, signal_id, kind, payload)
          values ($1, 'pay-1', 'payment_hint', $2)",
         "insert into published (run_id, key, value, at) values ($1, 'status', $2, now())",
+        "update incidents set message = 'no answer from ' || ($2::jsonb ->> 'mobile')
+         where run_id = $1",
     ] {
         let done = sqlx::query(sql).bind(run).bind(&person).execute(&shop.pool).await;
         done.unwrap_or_else(|error| panic!("{sql}: {error}"));
@@ -61,7 +66,11 @@ fn pages(run: Uuid) -> Vec<String> {
 async fn shows(who: &mut Browser<'_>, page: &str) -> bool {
     let seen = who.get(page).await;
     assert!(matches!(seen.status, 200 | 400 | 404), "{page}: {}", seen.status);
-    seen.has(CANARY)
+    if (page.ends_with("/json") || page.ends_with(".json")) && seen.status == 200 {
+        serde_json::from_str::<serde_json::Value>(&seen.html)
+            .unwrap_or_else(|error| panic!("{page} is no JSON: {error} in {}", seen.html));
+    }
+    seen.has(CANARY) || seen.has(PHONE) || seen.has("98765 43210")
 }
 
 #[tokio::test]

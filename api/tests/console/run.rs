@@ -1,9 +1,6 @@
 //! A run's page: what an operator reads of it, in every state, and that it follows the run.
 
-use std::time::{Duration, Instant};
-
 use domain::Rank;
-use futures::StreamExt;
 use reqwest::Method;
 use uuid::Uuid;
 
@@ -168,102 +165,6 @@ async fn every_part_of_a_run_is_a_link_and_viewers_see_no_values() {
     shop.stop().await;
 }
 
-/// The events of a page's stream.
-struct Live {
-    chunks:
-        std::pin::Pin<Box<dyn futures::Stream<Item = reqwest::Result<axum::body::Bytes>> + Send>>,
-    text: String,
-}
-
-impl Live {
-    async fn open(ada: &Browser<'_>, path: &str) -> Self {
-        let answer = ada.request(Method::GET, path).send().await.unwrap();
-        assert_eq!(answer.status(), 200);
-        assert_eq!(answer.headers()["content-type"], "text/event-stream");
-        Self { chunks: Box::pin(answer.bytes_stream()), text: String::new() }
-    }
-
-    /// Waits for the next change; `false` at the end of the stream.
-    async fn changed(&mut self) -> bool {
-        loop {
-            if let Some(at) = self.text.find("event: changed") {
-                self.text.drain(..=at);
-                return true;
-            }
-            let Some(Ok(chunk)) = self.chunks.next().await else { return false };
-            self.text.push_str(&String::from_utf8_lossy(&chunk));
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_page_is_told_when_its_run_has_moved_and_when_the_server_stops() {
-    let shop = Shop::open().await;
-    let worker = worker(&shop).await;
-    let run = ship(&shop, "parcel-1", "works").await;
-    until_state(&shop, run, "WAITING").await;
-    let mut ada = sign_in(&shop, Rank::Viewer).await;
-    let page = ada.get(&format!("/console/runs/{run}")).await.html;
-    let (_, rest) = page.split_once("data-live=\"").unwrap();
-    let source = rest.split_once('"').unwrap().0.replace("&#38;", "&");
-    assert!(source.contains("?seen="), "{source}");
-    let mut live = Live::open(&ada, &source).await;
-    let mut everything = Live::open(&ada, "/console/live").await;
-    sign(&shop, "parcel-1").await;
-    assert!(live.changed().await, "the signal is news");
-    assert!(everything.changed().await, "and for the lists");
-    until_state(&shop, run, "COMPLETED").await;
-    // Whoever saw the page before the signal is told at once.
-    let mut behind = Live::open(&ada, &source).await;
-    let began = Instant::now();
-    assert!(behind.changed().await && began.elapsed() < Duration::from_secs(5));
-    let nobody = Browser::new(&shop, "nobody");
-    let turned = nobody.request(Method::GET, &source).send().await.unwrap();
-    assert_ne!(
-        turned.headers().get("content-type").map(reqwest::header::HeaderValue::as_bytes),
-        Some(&b"text/event-stream"[..])
-    );
-    worker.drain().await.unwrap();
-    let ended = tokio::spawn(async move { while behind.changed().await {} });
-    shop.stop().await;
-    tokio::time::timeout(Duration::from_secs(10), ended)
-        .await
-        .expect("streams end with the server")
-        .unwrap();
-}
-
-#[tokio::test]
-async fn a_page_that_looks_by_itself_keeps_no_session_from_being_idle() {
-    let shop = Shop::open().await;
-    let mut ada = sign_in(&shop, Rank::Viewer).await;
-    shop.run("update console_sessions set seen_at = now() - interval '50 minutes'").await;
-    let used = "console_sessions where seen_at > now() - interval '1 minute'";
-    let looks = ada.request(Method::GET, "/console/runs").header("x-live", "1");
-    assert_eq!(ada.read(looks).await.status, 200);
-    let stream = ada.request(Method::GET, "/console/live").header("accept", "text/event-stream");
-    assert_eq!(stream.send().await.unwrap().status(), 200);
-    assert_eq!(shop.count(used).await, 0, "nobody was at it");
-    assert_eq!(ada.get("/console/runs").await.status, 200);
-    assert_eq!(shop.count(used).await, 1, "now somebody was");
-    shop.stop().await;
-}
-
-#[tokio::test]
-async fn there_are_only_so_many_streams_and_a_closed_one_makes_room() {
-    let shop = Shop::open().await;
-    let ada = sign_in(&shop, Rank::Viewer).await;
-    let mut open = Vec::new();
-    for _ in 0..128 {
-        open.push(ada.request(Method::GET, "/console/live").send().await.unwrap());
-    }
-    let one_more =
-        || async { ada.request(Method::GET, "/console/live").send().await.unwrap().status() };
-    assert_eq!(one_more().await, 503, "the page looks by itself then");
-    drop(open);
-    until("there is room again", async || one_more().await == 200).await;
-    shop.stop().await;
-}
-
 #[tokio::test]
 async fn a_run_of_ten_thousand_rows_is_shown_in_part_and_quickly() {
     let shop = Shop::open().await;
@@ -319,5 +220,37 @@ async fn a_checkout_names_its_order_and_leads_to_all_runs_of_it() {
     let (href, rest) = rest.split_once('"').unwrap();
     assert!(rest.starts_with(&format!(">{number}, PENDING")), "{}", &rest[..80]);
     assert!(ada.get(href).await.has(&run.to_string()), "{href} finds it");
+    shop.stop().await;
+}
+
+#[tokio::test]
+async fn a_long_run_is_sent_as_a_file_in_parts_and_arrives_whole() {
+    let shop = Shop::open().await;
+    let run = ship(&shop, "parcel-1", "works").await;
+    shop.run(&format!(
+        "insert into steps (run_id, seq, kind, name, occurrence, input, at)
+         select '{run}', s, 'done', 'pack', s, to_jsonb(repeat('x', 100000)), now()
+         from generate_series(0, 99) s"
+    ))
+    .await;
+    shop.run(&format!(
+        "insert into signals (run_id, signal_id, kind, payload)
+         select '{run}', 's' || s, 'note', to_jsonb(repeat('y', 1000)) from generate_series(1, 40) s"
+    ))
+    .await;
+    for rank in [Rank::Operator, Rank::Viewer] {
+        let mut ada = sign_in(&shop, rank).await;
+        let file = ada.get(&format!("/console/runs/{run}/json")).await;
+        assert!(!file.headers.contains_key("content-length"), "nobody knew how long it would be");
+        let file: serde_json::Value = serde_json::from_str(&file.html).unwrap();
+        let seqs: Vec<_> = file["steps"].as_array().unwrap().iter().map(|s| &s["seq"]).collect();
+        assert!(seqs.iter().zip(0..).all(|(seq, n)| **seq == n) && seqs.len() == 100, "{seqs:?}");
+        let signals = file["signals"].as_array().unwrap();
+        assert_eq!(signals.len(), 40);
+        assert!(signals.iter().all(|signal| signal["payload"].is_string()), "{signals:?}");
+        let is_whole = file["steps"][99]["input"].as_str().unwrap().len() == 100_000;
+        assert_eq!(is_whole, rank == Rank::Operator, "a viewer gets its frame alone");
+        assert!(file["actions"].is_array() && file["run"]["run_id"] == run.to_string());
+    }
     shop.stop().await;
 }

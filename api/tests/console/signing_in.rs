@@ -5,7 +5,7 @@ use reqwest::Method;
 use store::{console_sessions, operators};
 
 use crate::browser::{Browser, PASSWORD, add, sign_in};
-use crate::support::Shop;
+use crate::support::{Shop, until};
 
 #[tokio::test]
 async fn nobody_sees_a_page_before_signing_in_and_everybody_comes_back_to_it_afterwards() {
@@ -183,6 +183,67 @@ async fn a_new_password_ends_the_other_sessions_and_the_old_password() {
     assert_eq!(other.get("/console").await.status, 303, "whoever else was she, is out");
     assert_eq!(other.enter(PASSWORD).await.status, 401);
     assert_eq!(other.enter(new).await.status, 303);
+    shop.stop().await;
+}
+
+#[tokio::test]
+async fn of_two_new_passwords_at_once_one_counts_and_the_session_goes_on_under_another_token() {
+    let shop = Shop::open().await;
+    let mut ada = sign_in(&shop, Rank::Viewer).await;
+    let old = ada.cookie.clone();
+    let mut other = Browser::new(&shop, &ada.name);
+    other.enter(PASSWORD).await;
+    other.get("/console/account").await;
+    let path = "/console/account/password";
+    let (one, two) = ("the-first-new-password", "the-second-new-password");
+    // Both are checked against the password that is there, and then wait for the row.
+    let mut tx = shop.pool.begin().await.unwrap();
+    let lock = format!("select name from operators where name = '{}' for update", ada.name);
+    sqlx::query(sqlx::AssertSqlSafe(lock)).execute(&mut *tx).await.unwrap();
+    let release = async {
+        let waiting = "pg_stat_activity where query like 'update operators%'
+                       and wait_event_type = 'Lock'";
+        until("both wait", async || shop.count(waiting).await >= 2).await;
+        tx.commit().await.unwrap();
+    };
+    let first = [("current", PASSWORD), ("password", one), ("again", one)];
+    let second = [("current", PASSWORD), ("password", two), ("again", two)];
+    let (hers, theirs, ()) =
+        tokio::join!(ada.post(path, &first), other.post(path, &second), release);
+    let mut told = [hers.status, theirs.status];
+    told.sort_unstable();
+    assert_eq!(told, [303, 409], "{} {}", hers.html, theirs.html);
+    let (winner, loser) =
+        if hers.status == 303 { (&mut ada, &mut other) } else { (&mut other, &mut ada) };
+    assert_eq!(winner.get("/console").await.status, 200, "whose counted goes on");
+    assert_eq!(loser.get("/console").await.status, 303, "the other one is signed out");
+    ada.cookie = old;
+    assert_eq!(ada.get("/console").await.status, 303, "no token of before is good for anything");
+    shop.stop().await;
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_each_client_has_an_address_of_its_own() {
+    let shop = Shop::open_with(|config| {
+        config.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    })
+    .await;
+    add(&shop, "ada", Rank::Viewer).await;
+    let enter = async |from: &str, name: &str, password: &str| {
+        let browser = Browser::new(&shop, name);
+        let request = browser.request(Method::POST, "/console/sign-in");
+        let request = request.header("x-forwarded-for", from);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        browser.read(request.body(format!("name={name}&password={password}"))).await.status
+    };
+    for n in 0..20 {
+        // What a client claims of itself, at the left, makes no other of it.
+        let from = format!("10.9.8.{n}, 192.0.2.1");
+        assert_eq!(enter(&from, &format!("guess-{n}"), "wrong").await, 401);
+    }
+    assert_eq!(enter("192.0.2.1", "ada", PASSWORD).await, 429, "that one has to wait");
+    assert_eq!(enter("192.0.2.2", "ada", PASSWORD).await, 303, "and nobody else");
+    assert_eq!(shop.count("console_sessions where address = '192.0.2.2'").await, 1);
     shop.stop().await;
 }
 

@@ -9,12 +9,12 @@ use uuid::Uuid;
 use super::bulk::attribute;
 use super::operate::OutputArgs;
 use super::span::span;
-use super::{BulkVerb, DatabaseArgs, MendVerb};
+use super::{BulkVerb, DeskArgs, MendVerb};
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RunsArgs {
     #[command(flatten)]
-    pub(crate) database: DatabaseArgs,
+    pub(crate) desk: DeskArgs,
     #[command(subcommand)]
     pub(crate) verb: RunsVerb,
 }

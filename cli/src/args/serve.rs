@@ -30,6 +30,10 @@ pub(crate) struct ApiArgs {
     #[arg(long, env = "MAKEGOOD_WEBHOOK_SECRET_PREVIOUS", hide_env_values = true)]
     #[arg(value_name = "SECRET")]
     pub(crate) webhook_secret_previous: Option<SecretString>,
+    /// Proxies that say truly where a request comes from, as addresses or networks with commas
+    /// between, such as 10.0.0.0/8.
+    #[arg(long, env = "MAKEGOOD_TRUSTED_PROXIES", value_name = "NETWORKS", default_value = "")]
+    pub(crate) trusted_proxies: String,
     /// Connections to the database for requests, 1 to 100.
     #[arg(long, env = "MAKEGOOD_API_CONNECTIONS", value_name = "NUMBER", default_value = "16")]
     pub(crate) api_connections: String,

@@ -7,12 +7,12 @@ use clap::{Args, Subcommand};
 
 use super::operate::OutputArgs;
 use super::span::span;
-use super::{DatabaseArgs, SignedArgs};
+use super::{DeskArgs, SignedArgs};
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct IncidentsArgs {
     #[command(flatten)]
-    pub(crate) database: DatabaseArgs,
+    pub(crate) desk: DeskArgs,
     #[command(subcommand)]
     pub(crate) verb: IncidentsVerb,
 }
@@ -40,7 +40,7 @@ pub(crate) enum IncidentsVerb {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WorkersArgs {
     #[command(flatten)]
-    pub(crate) database: DatabaseArgs,
+    pub(crate) desk: DeskArgs,
     #[command(subcommand)]
     pub(crate) verb: WorkersVerb,
 }
@@ -57,7 +57,7 @@ pub(crate) enum WorkersVerb {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct QueuesArgs {
     #[command(flatten)]
-    pub(crate) database: DatabaseArgs,
+    pub(crate) desk: DeskArgs,
     #[command(subcommand)]
     pub(crate) verb: QueuesVerb,
 }
@@ -118,7 +118,7 @@ pub(crate) struct NamedArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SchedulesArgs {
     #[command(flatten)]
-    pub(crate) database: DatabaseArgs,
+    pub(crate) desk: DeskArgs,
     #[command(subcommand)]
     pub(crate) verb: SchedulesVerb,
 }

@@ -72,10 +72,11 @@ async fn open(args: &CheckoutArgs, parts: &mut Parts, site: &mut Site) -> anyhow
         gateway_timeout_ms: 4_000,
         seed: 1,
         odds: "",
+        program: None,
         profile: "test",
         workers: &[],
     };
-    let api = parts.api.insert(plan.start_api(store, &logs).await?).url();
+    let api = parts.api.insert(plan.start_api(store, "api", &logs).await?).url();
     let gateway = parts.sandbox.insert(plan.start_sandbox(&api, &logs).await?).url();
     for number in 1..=args.site.workers {
         let worker = plan.start_worker(store, &gateway, &format!("worker-{number}"), &logs).await?;

@@ -116,6 +116,7 @@ impl Reader {
             gateway_timeout_ms: 4_000,
             seed: 1,
             odds: "",
+            program: None,
             profile: "test",
             workers: &[],
         };
@@ -124,7 +125,7 @@ impl Reader {
         let mut conn = store.pool.acquire().await?;
         operators::insert(&mut conn, "bench", &PasswordHash(hash), Rank::Viewer).await?;
         drop(conn);
-        let url = parts.api.insert(plan.start_api(store, &logs).await?).url();
+        let url = parts.api.insert(plan.start_api(store, "api", &logs).await?).url();
         let http = plain_http()?;
         let answer = http
             .post(format!("{url}/console/sign-in"))

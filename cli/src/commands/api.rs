@@ -35,6 +35,7 @@ async fn start(settings: ApiSettings) -> Result<Api, Problem> {
         token_ttl: settings.token_ttl,
         connections: settings.connections,
         secure_cookies: settings.secure_cookies,
+        trusted_proxies: settings.trusted_proxies,
         migrations: FILES.iter().map(|file| file.name).collect(),
         ..Config::new(tenant, keys, recorder::install()?)
     };

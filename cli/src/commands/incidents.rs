@@ -1,36 +1,27 @@
 //! `makegood incidents`: what needs a person, the alike ones together.
 
-use makegood::inspect::{self, IncidentGroup, PastIncident, RunPage};
-use makegood::{IncidentClass, RunFilter, Term, What};
+use api::operations::GroupRuns;
+use makegood::IncidentClass;
+use makegood::inspect::{IncidentGroup, PastIncident, RunPage};
 use serde_json::json;
-use sqlx::PgConnection;
 
 use super::runs::list as runs;
 use crate::args::{IncidentsArgs, IncidentsVerb};
+use crate::desk::Desk;
 use crate::exit::{Exit, Problem};
 use crate::output::{self, Format, ago, time};
-use crate::settings::DatabaseSettings;
-use crate::{connect, logging};
-
-/// How many groups are looked at.
-const GROUPS: i64 = 1_000;
-
-/// How many resolved ones are told.
-const PAST: i64 = 10;
 
 /// So much of a fingerprint is shown; it is enough to name a group.
 const SHORT: usize = 12;
 
 pub(crate) async fn run(args: &IncidentsArgs) -> Result<Exit, Problem> {
-    let (database, surroundings) = DatabaseSettings::of_operator(&args.database)?;
-    logging::start(&surroundings.log);
-    let mut conn = connect::connection(&database).await?;
-    let groups = inspect::incident_groups(&mut conn, GROUPS).await?;
+    let mut desk = Desk::open(&args.desk).await?;
+    let groups = desk.incidents().await?;
     match &args.verb {
         IncidentsVerb::List { output } => list(&groups, output.output),
         IncidentsVerb::Show { fingerprint, limit, output } => {
             let group = the_one(groups, fingerprint)?;
-            show(&mut conn, &group, *limit, output.output).await?;
+            show(&mut desk, &group, *limit, output.output).await?;
         }
     }
     Ok(Exit::Done)
@@ -78,15 +69,13 @@ fn list(groups: &[IncidentGroup], format: Format) {
 }
 
 async fn show(
-    conn: &mut PgConnection,
+    desk: &mut Desk,
     group: &IncidentGroup,
     limit: u32,
     format: Format,
 ) -> Result<(), Problem> {
-    let of_group = Term::is(What::Fingerprint(group.fingerprint.clone()));
-    let filter = RunFilter { limit, ..RunFilter::default() }.with(of_group);
-    let RunPage { runs, next, .. } = inspect::list(conn, &filter).await?;
-    let past = inspect::past_incidents(conn, &group.fingerprint, PAST).await?;
+    let GroupRuns { page, past } = desk.incident(&group.fingerprint, limit).await?;
+    let RunPage { runs, next, .. } = page;
     let remedy = api::remedy_of(&group.class);
     if format == Format::Json {
         output::json(&json!({

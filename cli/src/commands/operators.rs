@@ -1,5 +1,7 @@
 //! `makegood operators`: who may sign in to the console. What it changes is written down.
 
+mod token;
+
 use api::{check_strength, hash_password};
 use domain::Rank;
 use secrecy::{ExposeSecret, SecretString};
@@ -7,7 +9,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use store::console_actions::{self, Action};
 use store::users::PasswordHash;
-use store::{console_sessions, operators};
+use store::{console_sessions, console_tokens, operators};
 use uuid::Uuid;
 
 use crate::args::{ActorArgs, OperatorsArgs, OperatorsVerb, PasswordArgs};
@@ -32,7 +34,9 @@ pub(crate) async fn run(args: &OperatorsArgs) -> Result<Exit, Problem> {
         OperatorsVerb::SetPassword { name, password, signed } => {
             let password = Password::choose(password, name)?;
             set_password(&mut conn, name, &password, &actor(signed)?).await?;
-            output::say(&format!("{name} has another password, and is signed out everywhere."));
+            output::say(&format!(
+                "{name} has another password, is signed out everywhere, and has no token left."
+            ));
             password.show();
         }
         OperatorsVerb::SetRank { name, rank, signed } => {
@@ -44,6 +48,7 @@ pub(crate) async fn run(args: &OperatorsArgs) -> Result<Exit, Problem> {
             Change::Disabled(true).make(&mut conn, name, &actor(signed)?).await?;
             output::say(&format!("{name} is out."));
         }
+        OperatorsVerb::Token(verb) => token::run(&mut conn, verb).await?,
         OperatorsVerb::Enable { name, signed } => {
             Change::Disabled(false).make(&mut conn, name, &actor(signed)?).await?;
             output::say(&format!("{name} may sign in again."));
@@ -129,6 +134,8 @@ async fn set_password(
     }
     let ended = console_sessions::end_all(&mut tx, name, None).await;
     ended.map_err(|error| unable(error, name))?;
+    let ended = console_tokens::revoke_all(&mut tx, name).await;
+    ended.map_err(|error| unable(error, name))?;
     write_down(&mut tx, actor, "set_password", name, None).await?;
     Ok(tx.commit().await?)
 }
@@ -165,6 +172,8 @@ impl Change {
         if matches!(self, Self::Disabled(true)) {
             let ended = console_sessions::end_all(&mut tx, name, None).await;
             ended.map_err(|error| unable(error, name))?;
+            let ended = console_tokens::revoke_all(&mut tx, name).await;
+            ended.map_err(|error| unable(error, name))?;
         }
         write_down(&mut tx, actor, verb, name, Some(changed)).await?;
         Ok(tx.commit().await?)
@@ -189,6 +198,7 @@ async fn write_down(
         before,
         after,
         request_id: None,
+        address: None,
     };
     console_actions::insert(conn, &action).await.map_err(|error| unable(error, name))
 }

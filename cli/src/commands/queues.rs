@@ -1,49 +1,49 @@
 //! `makegood queues`: shows the queues, limits, pauses and resumes them.
 
-use makegood::{QueueLimits, QueueStatus, Rate, Setting};
+use makegood::{Limit, QueueStatus, Rate, Setting};
 use serde_json::{Value, json};
 
 use super::setting;
-use crate::args::{LimitArgs, NamedArgs, QueuesArgs, QueuesVerb};
+use crate::args::{NamedArgs, QueuesArgs, QueuesVerb};
+use crate::desk::Desk;
 use crate::exit::{Exit, Problem};
 use crate::output::{self, Format};
-use crate::settings::DatabaseSettings;
-use crate::{logging, signing};
 
 pub(crate) async fn run(args: &QueuesArgs) -> Result<Exit, Problem> {
-    let (database, surroundings) = DatabaseSettings::of_operator(&args.database)?;
-    logging::start(&surroundings.log);
+    let mut desk = Desk::open(&args.desk).await?;
     match &args.verb {
-        QueuesVerb::List { output } => show(&queues(&database).await?, output.output),
+        QueuesVerb::List { output } => show(&queues(&mut desk).await?, output.output),
         QueuesVerb::Set { queue, limits, signed, output } => {
-            let now = queues(&database).await?.into_iter().find(|known| known.name == *queue);
-            let limits = merged(now.map(|known| known.limits).unwrap_or_default(), limits);
-            let wanted = Setting::SetQueue { queue: queue.clone(), limits };
-            setting::set(&database, &wanted, signed, output.output).await?;
+            let rate = limits.rate.map(|(starts, per)| Rate { starts, per });
+            let wanted = Setting::SetQueue {
+                queue: queue.clone(),
+                concurrency: limit(limits.concurrency, limits.no_concurrency),
+                rate: limit(rate, limits.no_rate),
+            };
+            setting::set(&mut desk, &wanted, signed, output.output).await?;
         }
         QueuesVerb::Pause(NamedArgs { name, signed, output }) => {
             let wanted = Setting::PauseQueue(name.clone());
-            setting::set(&database, &wanted, signed, output.output).await?;
+            setting::set(&mut desk, &wanted, signed, output.output).await?;
         }
         QueuesVerb::Resume(NamedArgs { name, signed, output }) => {
             let wanted = Setting::ResumeQueue(name.clone());
-            setting::set(&database, &wanted, signed, output.output).await?;
+            setting::set(&mut desk, &wanted, signed, output.output).await?;
         }
     }
     Ok(Exit::Done)
 }
 
-async fn queues(database: &DatabaseSettings) -> Result<Vec<QueueStatus>, Problem> {
-    let read = signing::client(database).await?.queues().await;
-    read.map_err(|error| Problem::new("the queues cannot be read").because(error))
+async fn queues(desk: &mut Desk) -> Result<Vec<QueueStatus>, Problem> {
+    desk.queues().await.map_err(|trouble| trouble.wanting("the queues cannot be read"))
 }
 
-/// The limits as they are, with those that were named.
-fn merged(now: QueueLimits, named: &LimitArgs) -> QueueLimits {
-    let rate = named.rate.map(|(starts, per)| Rate { starts, per });
-    QueueLimits {
-        concurrency: named.concurrency.or(now.concurrency.filter(|_| !named.no_concurrency)),
-        rate: rate.or(now.rate.filter(|_| !named.no_rate)),
+/// What becomes of a limit: set if it was named, lifted if that was.
+fn limit<T>(named: Option<T>, lifted: bool) -> Limit<T> {
+    match named {
+        Some(limit) => Limit::Set(limit),
+        None if lifted => Limit::Lift,
+        None => Limit::Keep,
     }
 }
 

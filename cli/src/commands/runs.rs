@@ -8,52 +8,41 @@ mod record;
 mod show;
 mod watch;
 
-use makegood::inspect;
-use sqlx::PgConnection;
+use makegood::inspect::RunSummary;
 
 use crate::args::{RunsArgs, RunsVerb};
+use crate::desk::{Desk, Naming};
 use crate::exit::{Exit, Problem};
-use crate::settings::DatabaseSettings;
-use crate::{connect, logging};
 
 pub(crate) async fn run(args: &RunsArgs) -> Result<Exit, Problem> {
-    let (database, surroundings) = DatabaseSettings::of_operator(&args.database)?;
-    logging::start(&surroundings.log);
-    let mut conn = connect::connection(&database).await?;
+    let mut desk = Desk::open(&args.desk).await?;
     match &args.verb {
-        RunsVerb::List(args) => list::run(&mut conn, args).await?,
+        RunsVerb::List(args) => list::run(&mut desk, args).await?,
         RunsVerb::Show { id, full, output } => {
-            let run = find(&mut conn, id).await?;
-            show::show(&mut conn, &database, run, record::width(*full), output.output).await?;
+            let run = find(&mut desk, id).await?;
+            show::show(&mut desk, run, record::width(*full), output.output).await?;
         }
         RunsVerb::Watch { id, pace, output } => {
-            let run = find(&mut conn, id).await?;
-            return watch::watch(&mut conn, run, pace.every, output.output).await;
+            let run = find(&mut desk, id).await?;
+            return watch::watch(&mut desk, run, pace.every, output.output).await;
         }
-        RunsVerb::Mend(verb) => mend::mend(&mut conn, &database, verb).await?,
-        RunsVerb::Bulk(verb) => return bulk::bulk(&mut conn, &database, verb).await,
+        RunsVerb::Mend(verb) => mend::mend(&mut desk, verb).await?,
+        RunsVerb::Bulk(verb) => return bulk::bulk(&mut desk, verb).await,
     }
     Ok(Exit::Done)
 }
 
 /// The run of a run id or a workflow id, or of a part of that: for a look at it.
-async fn find(conn: &mut PgConnection, id: &str) -> Result<inspect::RunSummary, Problem> {
-    match the_one(conn, id).await? {
-        Some(run) => Ok(run),
-        None => inspect::run(conn, id).await?.ok_or_else(|| unknown(id)),
-    }
+async fn find(desk: &mut Desk, id: &str) -> Result<RunSummary, Problem> {
+    the_one(desk.named(id, Naming::Part).await?, id)
 }
 
 /// The run of a run id or a whole workflow id: for what is done to it.
-async fn find_named(conn: &mut PgConnection, id: &str) -> Result<inspect::RunSummary, Problem> {
-    the_one(conn, id).await?.ok_or_else(|| unknown(id))
+async fn find_named(desk: &mut Desk, id: &str) -> Result<RunSummary, Problem> {
+    the_one(desk.named(id, Naming::Whole).await?, id)
 }
 
-async fn the_one(
-    conn: &mut PgConnection,
-    id: &str,
-) -> Result<Option<inspect::RunSummary>, Problem> {
-    let mut named = inspect::named(conn, id).await?;
+fn the_one(mut named: Vec<RunSummary>, id: &str) -> Result<RunSummary, Problem> {
     if named.len() > 1 {
         let runs = named.iter().map(|run| format!("{} of {}", run.run_id, run.workflow));
         return Err(Problem::new(format!("{id} names {} runs", named.len()))
@@ -61,7 +50,7 @@ async fn the_one(
             .next("name one of them by its run id")
             .exit(Exit::Conflict));
     }
-    Ok(named.pop())
+    named.pop().ok_or_else(|| unknown(id))
 }
 
 fn unknown(id: &str) -> Problem {

@@ -1,61 +1,49 @@
 //! `makegood schedules`: shows the schedules, pauses, resumes and triggers them.
 
 use chrono::Utc;
-use makegood::inspect::{self, RunSummary, SettingAction};
+use makegood::inspect::{RunSummary, SettingAction};
 use makegood::{Schedule, ScheduleView, Setting};
 use serde_json::json;
-use sqlx::PgConnection;
 
 use super::setting;
 use crate::args::{NamedArgs, SchedulesArgs, SchedulesVerb};
+use crate::desk::{Desk, Naming};
 use crate::exit::{Exit, Problem};
 use crate::output::{self, Format, ago, time};
-use crate::settings::DatabaseSettings;
-use crate::{connect, logging, signing};
 
 /// How many firings to come are shown.
 const FIRINGS: usize = 5;
 
-/// How many actions of operators are shown.
-const ACTIONS: i64 = 20;
-
 pub(crate) async fn run(args: &SchedulesArgs) -> Result<Exit, Problem> {
-    let (database, surroundings) = DatabaseSettings::of_operator(&args.database)?;
-    logging::start(&surroundings.log);
+    let mut desk = Desk::open(&args.desk).await?;
     match &args.verb {
         SchedulesVerb::List { output } => {
-            let mut conn = connect::connection(&database).await?;
-            list(&schedules(&mut conn, &database).await?, output.output);
+            list(&schedules(&mut desk).await?, output.output);
         }
         SchedulesVerb::Show { name, output } => {
-            let mut conn = connect::connection(&database).await?;
-            let all = schedules(&mut conn, &database).await?;
+            let all = schedules(&mut desk).await?;
             let found = all.into_iter().find(|schedule| schedule.name == *name);
             let schedule = found.ok_or_else(|| unknown(name))?;
-            show(&mut conn, &schedule, output.output).await?;
+            show(&mut desk, &schedule, output.output).await?;
         }
         SchedulesVerb::Pause(NamedArgs { name, signed, output }) => {
             let wanted = Setting::PauseSchedule(name.clone());
-            setting::set(&database, &wanted, signed, output.output).await?;
+            setting::set(&mut desk, &wanted, signed, output.output).await?;
         }
         SchedulesVerb::Resume(NamedArgs { name, signed, output }) => {
             let wanted = Setting::ResumeSchedule(name.clone());
-            setting::set(&database, &wanted, signed, output.output).await?;
+            setting::set(&mut desk, &wanted, signed, output.output).await?;
         }
         SchedulesVerb::Trigger(NamedArgs { name, signed, output }) => {
             let wanted = Setting::FireSchedule(name.clone());
-            setting::set(&database, &wanted, signed, output.output).await?;
+            setting::set(&mut desk, &wanted, signed, output.output).await?;
         }
     }
     Ok(Exit::Done)
 }
 
-async fn schedules(
-    conn: &mut PgConnection,
-    database: &DatabaseSettings,
-) -> Result<Vec<ScheduleView>, Problem> {
-    let read = signing::client(database).await?.schedules(conn).await;
-    read.map_err(|error| Problem::new("the schedules cannot be read").because(error))
+async fn schedules(desk: &mut Desk) -> Result<Vec<ScheduleView>, Problem> {
+    desk.schedules().await.map_err(|trouble| trouble.wanting("the schedules cannot be read"))
 }
 
 fn unknown(name: &str) -> Problem {
@@ -93,17 +81,15 @@ fn list(schedules: &[ScheduleView], format: Format) {
     output::table(&["schedule", "state", "when", "next", "latest", "fired", "workflow"], rows);
 }
 
-async fn show(
-    conn: &mut PgConnection,
-    schedule: &ScheduleView,
-    format: Format,
-) -> Result<(), Problem> {
+async fn show(desk: &mut Desk, schedule: &ScheduleView, format: Format) -> Result<(), Problem> {
     let rule = Schedule::new(&schedule.name, &schedule.cron);
     let rule = rule.and_then(|rule| rule.in_zone(&schedule.zone));
     let firings = rule.map(|rule| rule.next(FIRINGS, Utc::now())).unwrap_or_default();
-    let ids: Vec<_> = schedule.run_id.into_iter().collect();
-    let latest = inspect::runs_of(conn, &ids).await?.pop();
-    let actions = inspect::setting_actions(conn, "schedule", Some(&schedule.name), ACTIONS).await?;
+    let latest = match schedule.run_id {
+        Some(run_id) => desk.named(&run_id.to_string(), Naming::Whole).await?.pop(),
+        None => None,
+    };
+    let actions = desk.schedule_actions(&schedule.name).await?;
     if format == Format::Json {
         output::json(&json!({
             "schedule": schedule, "firings": firings, "latest": latest, "actions": actions,

@@ -1,29 +1,27 @@
 //! Carries out, or tries, what an operator does to a queue or a schedule, and tells what came of it.
 
-use makegood::{Change, Error, Setting};
+use makegood::{Change, Setting};
 use serde_json::{Value, json};
 
 use crate::args::SignedArgs;
+use crate::desk::{Desk, Trouble};
 use crate::exit::{Exit, Problem};
 use crate::output::{self, Format};
-use crate::settings::DatabaseSettings;
-use crate::signing::{client, operator};
 
 /// Sets it. A setting can be taken back, so nobody is asked.
 pub(super) async fn set(
-    database: &DatabaseSettings,
+    desk: &mut Desk,
     setting: &Setting,
     signed: &SignedArgs,
     format: Format,
 ) -> Result<Change, Problem> {
-    let client = client(database).await?;
-    let operator = operator(&client, signed)?;
+    let hand = desk.sign(signed)?;
     let changed = if signed.dry_run {
-        operator.foresee_setting(setting).await
+        desk.foresee_setting(&hand, setting).await
     } else {
-        operator.set(setting).await
+        desk.set(&hand, setting).await
     };
-    let change = changed.map_err(|error| unset(error, setting))?;
+    let change = changed.map_err(|trouble| unset(trouble, setting))?;
     match format {
         Format::Json => {
             let verb = setting.verb();
@@ -69,14 +67,14 @@ fn word(value: &Value) -> String {
     }
 }
 
-fn unset(error: Error, setting: &Setting) -> Problem {
-    let problem = Problem::new(format!("{} was not changed", setting.name()));
-    match error {
-        Error::ScheduleNotFound(_) => problem
+fn unset(trouble: Trouble, setting: &Setting) -> Problem {
+    let what = format!("{} was not changed", setting.name());
+    match trouble {
+        Trouble::ScheduleNotFound => Problem::new(what)
             .because("there is no schedule of this name")
             .next("`makegood schedules list` shows their names")
             .exit(Exit::NotFound),
-        error @ Error::Queue(_) => problem.because(error).exit(Exit::Usage),
-        error => problem.because(error),
+        Trouble::BadQueue(why) => Problem::new(what).because(why).exit(Exit::Usage),
+        trouble => trouble.wanting(what),
     }
 }

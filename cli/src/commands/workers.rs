@@ -1,19 +1,16 @@
 //! `makegood workers`: who lives, who is silent, and what each holds.
 
-use makegood::inspect::{self, WorkerView};
+use makegood::inspect::WorkerView;
 
 use crate::args::{WorkersArgs, WorkersVerb};
+use crate::desk::Desk;
 use crate::exit::{Exit, Problem};
 use crate::output::{self, Format, ago, time};
-use crate::settings::DatabaseSettings;
-use crate::{connect, logging};
 
 pub(crate) async fn run(args: &WorkersArgs) -> Result<Exit, Problem> {
-    let (database, surroundings) = DatabaseSettings::of_operator(&args.database)?;
-    logging::start(&surroundings.log);
-    let mut conn = connect::connection(&database).await?;
+    let mut desk = Desk::open(&args.desk).await?;
     let WorkersVerb::List { output } = &args.verb;
-    let workers = inspect::workers(&mut conn).await?;
+    let workers = desk.workers().await?;
     match output.output {
         Format::Json => output::json(&workers),
         Format::Table if workers.is_empty() => output::say("No worker was ever here."),
@@ -41,6 +38,7 @@ fn show(workers: &[WorkerView]) {
 /// How a worker is, in a word: a silent one has not renewed its lease, and its runs are taken over.
 pub(super) fn state(worker: &WorkerView) -> &'static str {
     match (worker.alive, worker.overdue) {
+        (true, false) if worker.draining => "draining",
         (true, false) => "alive",
         (true, true) => "silent",
         (false, _) => "ended",

@@ -1,11 +1,11 @@
 //! What a demo is told on the command line.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, builder::ArgPredicate, value_parser};
 use secrecy::SecretString;
 
-use super::scenario::Crowd;
+use super::{crowd::Guests, scenario::Crowd};
 
 /// Drive a crowd of checkouts through crashes and faults, then audit what became of each.
 ///
@@ -53,8 +53,10 @@ pub(crate) struct DemoArgs {
 
 impl DemoArgs {
     /// Who comes to the shop.
-    pub(crate) fn crowd(&self) -> Crowd {
-        if self.chaos { Crowd::Chaos } else { Crowd::Ordinary }
+    pub(crate) fn guests(&self) -> Guests {
+        let crowd = if self.chaos { Crowd::Chaos } else { Crowd::Ordinary };
+        let Self { checkouts: count, seed, concurrency, .. } = *self;
+        Guests { crowd, count, seed, concurrency, pace: Duration::ZERO }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::{
     env,
     fs::{self, File},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
@@ -62,10 +63,19 @@ impl Child {
         settings: &Settings,
         logs: &Path,
     ) -> anyhow::Result<Self> {
+        Self::start_program(Command::new(program()), words, (name, settings), logs).await
+    }
+
+    /// The same of another program that is a `makegood` too.
+    pub(crate) async fn start_program(
+        mut command: Command,
+        words: &[&str],
+        (name, settings): (&str, &Settings),
+        logs: &Path,
+    ) -> anyhow::Result<Self> {
         let log = logs.join(format!("{name}.log"));
         let file = File::options().create(true).append(true).open(&log);
         let file = file.with_context(|| format!("cannot write {}", log.display()))?;
-        let mut command = Command::new(program());
         command.args(words).arg("--exit-with-parent");
         for (variable, _) in env::vars_os() {
             if variable.to_string_lossy().starts_with("MAKEGOOD_") {
@@ -103,6 +113,11 @@ impl Child {
         format!("http://{}", self.addr)
     }
 
+    /// Where it listens.
+    pub(crate) fn addr(&self) -> anyhow::Result<SocketAddr> {
+        Ok(self.addr.parse()?)
+    }
+
     /// Its process id, while it runs.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.process.id()
@@ -125,13 +140,27 @@ impl Child {
         self.process.kill().await.with_context(|| format!("cannot kill {}", self.name))
     }
 
-    /// SIGTERM, then waits; an error unless it ends by itself, in time and with exit code 0.
-    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+    /// SIGSTOP: it does nothing more, and knows nothing of it.
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// SIGCONT: it goes on as if nothing had been.
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// An error says that it has ended already, which its status tells in full.
+    fn signal(&self, signal: Signal) {
         if let Some(pid) = self.pid().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
         {
-            // An error says that it has ended already, which the status below tells in full.
-            kill_process(pid, Signal::TERM).ok();
+            kill_process(pid, signal).ok();
         }
+    }
+
+    /// SIGTERM, then waits; an error unless it ends by itself, in time and with exit code 0.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        self.signal(Signal::TERM);
         if let Ok(status) = timeout(STOP_LIMIT, self.process.wait()).await {
             let status = status.with_context(|| format!("cannot wait for {}", self.name))?;
             if status.success() {

@@ -13,9 +13,20 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-/// How long a customer keeps trying when the shop asks to try again.
-const PATIENCE: Duration = Duration::from_secs(30);
-const CALL_LIMIT: Duration = Duration::from_secs(15);
+use super::diary::Diary;
+
+/// How long customers wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// For one answer.
+    pub(crate) call: Duration,
+    /// With the same call, when the shop asks to try again or does not answer.
+    pub(crate) whole: Duration,
+}
+
+const PAUSE: Duration = Duration::from_millis(200);
+const PATIENCE: Patience =
+    Patience { call: Duration::from_secs(15), whole: Duration::from_secs(30) };
 
 /// Where the shop and the gateway are.
 #[derive(Clone, Debug)]
@@ -23,8 +34,13 @@ pub(crate) struct Web {
     http: Client,
     shop: String,
     gateway: String,
+    /// Where the gateway's webhooks belong.
+    webhooks: String,
     /// What the gateway's dashboard is opened with.
     keys: Option<(String, SecretString)>,
+    /// Where every promise of the shop is written down.
+    diary: Option<Arc<Diary>>,
+    patience: Patience,
 }
 
 /// What an address answered.
@@ -56,7 +72,7 @@ impl Answer {
         bail!("{call}: expected {}, got {self}", status.as_u16())
     }
 
-    fn is_worth_another_try(&self) -> bool {
+    pub(super) fn is_worth_another_try(&self) -> bool {
         let retryable = self.body.pointer("/error/retryable").and_then(Value::as_bool);
         self.status.is_server_error() && retryable != Some(false)
     }
@@ -89,6 +105,8 @@ pub(crate) fn plain_http() -> anyhow::Result<Client> {
         .tls_backend_preconfigured(tls)
         .redirect(Policy::none())
         .connect_timeout(Duration::from_secs(5))
+        // Customers share this: one must not meet the dead connections of another, one by one.
+        .pool_idle_timeout(Duration::from_secs(2))
         .no_proxy()
         .build()?;
     Ok(http)
@@ -99,7 +117,23 @@ impl Web {
     pub(crate) fn new(shop: String, gateway: String) -> anyhow::Result<Self> {
         // Plain HTTP on this machine: no authority is trusted, so none need be installed.
         let http = plain_http()?;
-        Ok(Self { http, shop, gateway, keys: None })
+        let webhooks = webhook_url(&shop);
+        Ok(Self { http, shop, gateway, webhooks, keys: None, diary: None, patience: PATIENCE })
+    }
+
+    /// The same with another way for webhooks, to the shop as it is seen at `url`.
+    pub(crate) fn with_webhooks_to(self, url: &str) -> Self {
+        Self { webhooks: webhook_url(url), ..self }
+    }
+
+    /// The same for people who wait otherwise.
+    pub(crate) fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// The same for somebody who writes down what the shop promised.
+    pub(crate) fn with_diary(self, diary: Arc<Diary>) -> Self {
+        Self { diary: Some(diary), ..self }
     }
 
     /// The same for somebody who may use the gateway's dashboard.
@@ -114,26 +148,50 @@ impl Web {
 
     /// Reads a path of the shop once.
     pub(crate) async fn read(&self, path: &str, token: &str) -> anyhow::Result<Answer> {
-        answer(self.get(path, token)).await
+        let answer = answer(self.get(path, token)).await?;
+        self.write_down(path, None, &answer)?;
+        Ok(answer)
+    }
+
+    /// What the shop said; before anything else is asked of it.
+    fn write_down(&self, path: &str, key: Option<&str>, answer: &Answer) -> anyhow::Result<()> {
+        match (&self.diary, answer.body.get("data")) {
+            (Some(diary), Some(told)) if answer.status.is_success() => {
+                diary.write(path, key, answer.status.as_u16(), told)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The status that an order's stream showed.
+    pub(crate) fn saw(&self, path: &str, status: &str) -> anyhow::Result<()> {
+        let told = json!({"status": status});
+        self.diary.as_ref().map_or(Ok(()), |diary| diary.write(path, None, 200, &told))
     }
 
     /// Posts to the shop, and again while it asks for that or does not answer.
     pub(crate) async fn post(&self, call: Call<'_>, body: &Value) -> anyhow::Result<Answer> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience.whole;
         loop {
             let mut request = self.http.post(format!("{}{}", self.shop, call.path)).json(body);
+            request = request.timeout(self.patience.call);
             if let Some(token) = call.token {
                 request = request.bearer_auth(token);
             }
             if let Some(key) = call.key {
                 request = request.header("idempotency-key", key);
             }
+            let asking = self.diary.as_ref().map(|diary| diary.ask(call.path));
             let answer = answer(request).await.with_context(|| format!("POST {}", call.path));
+            drop(asking);
             let again = answer.as_ref().map_or(true, Answer::is_worth_another_try);
             if !again || Instant::now() > deadline {
+                if let Ok(answer) = &answer {
+                    self.write_down(call.path, call.key, answer)?;
+                }
                 return answer;
             }
-            sleep(Duration::from_millis(200)).await;
+            sleep(PAUSE).await;
         }
     }
 
@@ -152,14 +210,24 @@ impl Web {
 
     /// A webhook that nobody but the gateway could have signed, signed by somebody else.
     pub(crate) async fn forge_webhook(&self, body: &Value) -> anyhow::Result<Answer> {
-        let forged =
-            self.http.post(self.webhook_url()).header("x-razorpay-signature", "0".repeat(64));
-        answer(forged.header("x-razorpay-event-id", "evt_forged").json(body)).await
+        let deadline = Instant::now() + self.patience.whole;
+        loop {
+            let forged = self.http.post(self.webhook_url()).timeout(self.patience.call);
+            let forged = forged.header("x-razorpay-signature", "0".repeat(64));
+            let forged = forged.header("x-razorpay-event-id", "evt_forged").json(body);
+            let answer = answer(forged).await;
+            let again = answer.as_ref().map_or(true, Answer::is_worth_another_try);
+            if !again || Instant::now() > deadline {
+                return answer;
+            }
+            sleep(PAUSE).await;
+        }
     }
 
     /// The customer presses a button on the gateway's page.
     pub(crate) async fn pay(&self, attempt: &Value) -> anyhow::Result<Answer> {
-        answer(self.http.post(format!("{}/checkout/pay", self.gateway)).json(attempt)).await
+        let button = self.http.post(format!("{}/checkout/pay", self.gateway));
+        answer(button.timeout(self.patience.call).json(attempt)).await
     }
 
     /// Plants a fault in the gateway.
@@ -175,7 +243,7 @@ impl Web {
         body: &Value,
     ) -> anyhow::Result<()> {
         let call = self.http.request(method, format!("{}/sandbox/{path}", self.gateway));
-        let done = answer(call.json(body)).await?;
+        let done = answer(call.timeout(self.patience.call).json(body)).await?;
         ensure!(done.status.is_success(), "/sandbox/{path}: {done}");
         Ok(())
     }
@@ -183,6 +251,7 @@ impl Web {
     /// A call of the gateway's own API, as its dashboard makes them.
     pub(crate) fn dashboard(&self, path: &str) -> RequestBuilder {
         let call = self.http.post(format!("{}/v1/{path}", self.gateway));
+        let call = call.timeout(self.patience.call);
         match &self.keys {
             Some((key_id, secret)) => call.basic_auth(key_id, Some(secret.expose_secret())),
             None => call,
@@ -191,20 +260,24 @@ impl Web {
 
     /// Where the gateway's webhooks belong.
     pub(crate) fn webhook_url(&self) -> String {
-        format!("{}/api/v1/webhooks/razorpay", self.shop)
+        self.webhooks.clone()
     }
 
     /// The gateway's own books.
     pub(crate) async fn gateway_books<B: serde::de::DeserializeOwned>(&self) -> anyhow::Result<B> {
         let request = self.http.get(format!("{}/sandbox/state", self.gateway));
-        let response = request.timeout(CALL_LIMIT * 8).send().await?.error_for_status()?;
+        let response = request.timeout(PATIENCE.call * 8).send().await?.error_for_status()?;
         Ok(response.json().await?)
     }
 }
 
+fn webhook_url(shop: &str) -> String {
+    format!("{shop}/api/v1/webhooks/razorpay")
+}
+
 /// Sends a request and reads its answer.
 pub(crate) async fn answer(request: RequestBuilder) -> anyhow::Result<Answer> {
-    let response = request.timeout(CALL_LIMIT).send().await?;
+    let response = request.send().await?;
     let status = response.status();
     let text = response.text().await?;
     let body = serde_json::from_str(&text).unwrap_or(Value::String(text));

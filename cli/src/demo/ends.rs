@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use domain::LateMoney;
+use domain::{Capture, LateMoney, Terms};
 use serde::Serialize;
 
 use super::scenario::Scenario;
@@ -54,8 +54,8 @@ pub(crate) struct Deeds {
     pub(crate) back: Back,
 }
 
-/// The ends that a scenario may have after what its customer got done, under this policy.
-pub(crate) fn allowed(scenario: Scenario, deeds: Deeds, late: LateMoney) -> &'static [End] {
+/// The ends that a scenario may have after what its customer got done, under these terms.
+pub(crate) fn allowed(scenario: Scenario, deeds: Deeds, terms: Terms) -> &'static [End] {
     use LateMoney::{AlwaysRefund, ManualReview, RereserveThenFulfil};
     use Scenario as S;
     use Timing::{AfterTheEnd, InTime, LastMoment};
@@ -88,11 +88,18 @@ pub(crate) fn allowed(scenario: Scenario, deeds: Deeds, late: LateMoney) -> &'st
             &[End::CancelledRefunded, End::ExpiredRefunded]
         }
         // What comes while the order is being undone goes back with the rest.
-        (S::DeclinedThenCaptured, _) => &[End::Paid, End::DeclinedRefunded],
+        (S::DeclinedThenCaptured, Attempt::Refused(InTime)) => &[End::Paid, End::DeclinedRefunded],
+        (S::DeclinedThenCaptured, _) => &[End::Paid, End::DeclinedRefunded, End::ExpiredRefunded],
+        // What was only set aside when the order ended, nobody takes.
+        (_, Attempt::Captured(LastMoment))
+            if scenario == S::Authorized || terms.capture == Capture::Manual =>
+        {
+            &[End::Paid, End::ExpiredRefunded, End::Expired]
+        }
         (_, Attempt::Captured(LastMoment)) => &[End::Paid, End::ExpiredRefunded],
         (_, Attempt::Captured(InTime)) => &[End::Paid],
         // Whatever comes late does as the shop wants it, as long as there is stock.
-        (_, Attempt::Captured(AfterTheEnd)) => match late {
+        (_, Attempt::Captured(AfterTheEnd)) => match terms.late_money {
             RereserveThenFulfil => &[End::Paid],
             AlwaysRefund => &[End::ExpiredRefunded],
             ManualReview => &[End::Paid, End::ExpiredRefunded],
@@ -162,8 +169,13 @@ mod tests {
         crowd(Crowd::Ordinary, 2_000).chain(crowd(Crowd::Chaos, 60))
     }
 
-    fn policies() -> [LateMoney; 3] {
+    fn policies() -> [Terms; 3] {
         [LateMoney::RereserveThenFulfil, LateMoney::AlwaysRefund, LateMoney::ManualReview]
+            .map(under)
+    }
+
+    fn under(late_money: LateMoney) -> Terms {
+        Terms { capture: Capture::Automatic, late_money }
     }
 
     #[test]
@@ -171,7 +183,7 @@ mod tests {
         let pays = |scenario: Scenario| {
             let attempt = Attempt::Captured(Timing::InTime);
             let deeds = Deeds { attempt, ..Deeds::default() };
-            allowed(scenario, deeds, LateMoney::AlwaysRefund) == [End::Paid]
+            allowed(scenario, deeds, under(LateMoney::AlwaysRefund)) == [End::Paid]
                 && scenario < Scenario::Declined
         };
         let scenarios = (0..10_000).map(|index| Crowd::Ordinary.scenario(7, index));
@@ -184,7 +196,8 @@ mod tests {
         use Timing::{AfterTheEnd, InTime, LastMoment};
         let has_no_money = [End::OutOfStock, End::Declined, End::Expired, End::Cancelled];
         let keeps_or_returns = |end: &End| !has_no_money.contains(end) && *end != End::Wrong;
-        for scenario in everybody().filter(|scenario| *scenario != Scenario::Cancelled) {
+        let is_taken = |s: &Scenario| ![Scenario::Cancelled, Scenario::Authorized].contains(s);
+        for scenario in everybody().filter(is_taken) {
             for (timing, late) in [InTime, LastMoment, AfterTheEnd]
                 .into_iter()
                 .flat_map(|t| policies().map(|p| (t, p)))
@@ -213,7 +226,7 @@ mod tests {
     fn late_money_does_as_the_shop_wants_it() {
         let attempt = Attempt::Captured(Timing::AfterTheEnd);
         let deeds = Deeds { attempt, ..Deeds::default() };
-        let ends = |late| allowed(Scenario::PaidTooLate, deeds, late);
+        let ends = |late| allowed(Scenario::PaidTooLate, deeds, under(late));
         assert_eq!(ends(LateMoney::RereserveThenFulfil), [End::Paid]);
         assert_eq!(ends(LateMoney::AlwaysRefund), [End::ExpiredRefunded]);
     }

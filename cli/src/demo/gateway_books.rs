@@ -28,15 +28,31 @@ pub(crate) struct GatewayPayment {
     pub(crate) amount: i64,
     pub(crate) amount_refunded: i64,
     pub(crate) status: String,
+    /// Whether its money was taken.
+    #[serde(default = "yes")]
+    captured: bool,
     /// When it was made, in seconds since 1970.
     #[serde(default)]
     pub(crate) created_at: i64,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl GatewayPayment {
+    /// Whether it was set aside, and given back by the gateway itself.
+    pub(crate) fn never_taken(&self) -> bool {
+        self.status == "refunded" && !self.captured
+    }
 }
 
 /// A refund at the gateway.
 #[derive(Debug, Deserialize)]
 pub(crate) struct GatewayRefund {
     pub(crate) id: String,
+    #[serde(default)]
+    pub(crate) payment_id: String,
     pub(crate) amount: i64,
     pub(crate) status: String,
 }

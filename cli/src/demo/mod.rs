@@ -9,26 +9,27 @@ mod aftermath;
 mod args;
 mod chaos;
 pub(crate) mod child;
-mod comparison;
-mod crowd;
+pub(crate) mod comparison;
+pub(crate) mod crowd;
 pub(crate) mod customer;
-mod desk;
-mod ends;
+pub(crate) mod desk;
+pub(crate) mod diary;
+pub(crate) mod ends;
 mod figures;
-mod gateway_books;
+pub(crate) mod gateway_books;
 pub(crate) mod goods;
 pub(crate) mod journey;
 pub(crate) mod parts;
 pub(crate) mod plan;
 pub(crate) mod progress;
-mod report;
+pub(crate) mod report;
 pub(crate) mod scenario;
 mod session;
-mod settle;
-mod stage;
+pub(crate) mod settle;
+pub(crate) mod stage;
 pub(crate) mod tables;
-mod troubles;
-mod truth;
+pub(crate) mod troubles;
+pub(crate) mod truth;
 mod watch;
 
 use std::{fs::File, io::Write, process::ExitCode, time::Instant};
@@ -116,7 +117,7 @@ async fn story(args: &DemoArgs, parts: &mut Parts) -> anyhow::Result<Report> {
     };
 
     let step = Step::begin("signing customers up");
-    let tokens = crowd::sign_up(web, args).await?;
+    let tokens = crowd::sign_up(web, args.guests()).await?;
     step.done(&format!("{} customers signed up and in", tokens.len()));
 
     let toll = Toll::default();
@@ -132,7 +133,7 @@ async fn story(args: &DemoArgs, parts: &mut Parts) -> anyhow::Result<Report> {
     let driven = Step::of("checkouts", checkouts.into());
     let crowded = async {
         let (before, begun) = (figures::server_commits(&store.pool).await?, Instant::now());
-        let journeys = crowd::drive(web, tokens, args, &driven).await?;
+        let journeys = crowd::drive(web, tokens, args.guests(), &driven).await?;
         let crowd = begun.elapsed();
         let server_commits = figures::server_commits(&store.pool).await?.saturating_sub(before);
         driven.note(&format!("all {checkouts} checkouts driven; waiting for every saga to end"));

@@ -1,7 +1,7 @@
 //! Everything that runs besides us: PostgreSQL, the gateway sandbox, the API, the workers.
 //! Whoever starts something puts it here at once, so that one call ends it all.
 
-use std::{fs, path::PathBuf};
+use std::{fs, net::SocketAddr, path::PathBuf};
 
 use anyhow::Context;
 use devpg::{Cluster, Options};
@@ -13,6 +13,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::child::Child;
 
 /// A cell in a database.
+#[derive(Clone)]
 pub(crate) struct Store {
     /// The database's address.
     pub(crate) url: String,
@@ -27,6 +28,18 @@ impl Store {
         let database = makegood::Database::new(url, cell.name())?;
         let pool = database.pool("makegood-demo", 4).await.context("cannot reach the database")?;
         Ok(Self { url: url.to_owned(), cell, pool })
+    }
+
+    /// The same cell, reached by another way.
+    pub(crate) fn by_way_of(&self, addr: SocketAddr) -> anyhow::Result<Self> {
+        let (before, after) = self.url.split_once('@').context("the database URL has no user")?;
+        let (_, database) = after.split_once('/').context("the database URL has no database")?;
+        Ok(Self { url: format!("{before}@{addr}/{database}"), ..self.clone() })
+    }
+
+    /// The same cell over new connections.
+    pub(crate) async fn anew(&self) -> anyhow::Result<Self> {
+        Self::connect(&self.url, self.cell.clone()).await
     }
 
     /// Brings the cell up to date, making it if it is missing.

@@ -1,9 +1,10 @@
 //! How the processes are set up: their keys, addresses and settings.
 //! They get all of it from here; nothing of the caller's own settings reaches them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
+use tokio::process::Command;
 
 use super::{
     child::{Child, Settings},
@@ -52,6 +53,8 @@ pub(crate) struct Plan {
     pub(crate) profile: &'static str,
     /// Further settings of the workers.
     pub(crate) workers: &'static [(&'static str, &'static str)],
+    /// What the API and the workers run; this very program if it does not say.
+    pub(crate) program: Option<PathBuf>,
 }
 
 /// Where each part listens.
@@ -75,7 +78,12 @@ impl Binds {
 
 impl Plan {
     /// Starts the API.
-    pub(crate) async fn start_api(&self, store: &Store, logs: &Path) -> anyhow::Result<Child> {
+    pub(crate) async fn start_api(
+        &self,
+        store: &Store,
+        name: &str,
+        logs: &Path,
+    ) -> anyhow::Result<Child> {
         let mut settings = self.shared(store);
         settings.extend([
             ("MAKEGOOD_API_BIND", self.binds.api.clone()),
@@ -83,7 +91,21 @@ impl Plan {
             ("MAKEGOOD_TOKEN_TTL_SECS", "86400".to_owned()),
             ("MAKEGOOD_WEBHOOK_SECRET", self.keys.webhook_secret.clone()),
         ]);
-        Child::start("api", "api", &settings, logs).await
+        self.start("api", name, &settings, logs).await
+    }
+
+    async fn start(
+        &self,
+        role: &str,
+        name: &str,
+        settings: &Settings,
+        logs: &Path,
+    ) -> anyhow::Result<Child> {
+        let Some(program) = &self.program else {
+            return Child::start(role, name, settings, logs).await;
+        };
+        let command = Command::new(program);
+        Child::start_program(command, &[role], (name, settings), logs).await
     }
 
     /// Starts the gateway sandbox, whose webhooks go to the API at `api_url`.
@@ -121,7 +143,7 @@ impl Plan {
             ("MAKEGOOD_PAYOUT_CRON", "never".to_owned()),
         ]);
         settings.extend(self.workers.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        Child::start("worker", name, &settings, logs).await
+        self.start("worker", name, &settings, logs).await
     }
 
     fn shared(&self, store: &Store) -> Settings {

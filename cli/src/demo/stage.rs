@@ -25,7 +25,7 @@ const HOLD: Duration = Duration::from_secs(10);
 const ODDS: &str = "create_order.drop_after=15,create_order.hang_after=10,create_order.error=15,\
                     create_order.hang_ms=2500,order_payments.error=20,refund.drop_after=100";
 /// The same for chaos: every fault that the gateway knows, in calls and in webhooks.
-const CHAOS_ODDS: &str = "calls.drop_before=10,calls.drop_after=10,calls.hang_after=5,\
+pub(crate) const CHAOS_ODDS: &str = "calls.drop_before=10,calls.drop_after=10,calls.hang_after=5,\
     calls.hang_ms=1500,calls.error=20,calls.delay=30,calls.delay_min_ms=20,calls.delay_max_ms=400,\
     create_order.drop_before=15,create_order.drop_after=20,create_order.hang_after=10,\
     create_order.hang_ms=2500,create_order.error=20,refund.drop_before=20,refund.drop_after=100,\
@@ -34,7 +34,7 @@ const CHAOS_ODDS: &str = "calls.drop_before=10,calls.drop_after=10,calls.hang_af
     webhooks.delay_max_ms=2000";
 /// In chaos the books are compared by the clock, as often as a clock can say, and an outage of the
 /// gateway is noticed to be over soon.
-const CHAOS_WORKERS: &[(&str, &str)] = &[
+pub(crate) const CHAOS_WORKERS: &[(&str, &str)] = &[
     ("MAKEGOOD_RECONCILE_CRON", "* * * * *"),
     ("MAKEGOOD_RECONCILE_AGE_SECS", "15"),
     ("MAKEGOOD_GATEWAY_BREAKER_PAUSE_MS", "3000"),
@@ -54,15 +54,7 @@ impl Stage {
         let logs = parts.logs.as_ref().context("there is no folder for logs")?.path().to_owned();
         let url = database_url(args, parts).await?;
 
-        let step = Step::begin("migrating a fresh cell and filling the shelves");
-        let cell = Cell::new(&format!("demo_{:08x}", rand::random::<u32>()))?;
-        let store = parts.store.insert(Store::connect(&url, cell).await?);
-        store.migrate().await?;
-        let plenty = i64::from(args.checkouts).saturating_mul(4);
-        let scarce = i64::from(args.checkouts / 40).max(1);
-        let stocking = Stocking { plenty, scarce, hold: HOLD };
-        goods::put_on_sale(&store.pool, stocking).await?;
-        step.done(&format!("cell {} migrated, products on sale", store.cell()));
+        let store = parts.store.insert(open_shop(&url, args.checkouts).await?);
 
         let step = Step::begin("starting the API, the gateway sandbox and the workers");
         let plan = Plan {
@@ -72,10 +64,11 @@ impl Stage {
             gateway_timeout_ms: 1_000,
             seed: args.seed,
             odds: if args.chaos { CHAOS_ODDS } else { ODDS },
+            program: None,
             profile: "test",
             workers: if args.chaos { CHAOS_WORKERS } else { &[] },
         };
-        let api = parts.api.insert(plan.start_api(store, &logs).await?).url();
+        let api = parts.api.insert(plan.start_api(store, "api", &logs).await?).url();
         let sandbox = plan.start_sandbox(&api, &logs).await?;
         let gateway_url = parts.sandbox.insert(sandbox).url();
         for number in 1..=args.workers {
@@ -88,6 +81,20 @@ impl Stage {
         let web = Web::new(api, gateway_url.clone())?.with_dashboard(key_id, key_secret);
         Ok(Self { plan, logs, web, gateway_url })
     }
+}
+
+/// A fresh cell with enough on its shelves for so many checkouts, and hardly enough of one thing.
+pub(crate) async fn open_shop(url: &str, checkouts: u32) -> anyhow::Result<Store> {
+    let step = Step::begin("migrating a fresh cell and filling the shelves");
+    let cell = Cell::new(&format!("demo_{:08x}", rand::random::<u32>()))?;
+    let store = Store::connect(url, cell).await?;
+    store.migrate().await?;
+    let plenty = i64::from(checkouts).saturating_mul(4);
+    let scarce = i64::from(checkouts / 40).max(1);
+    let stocking = Stocking { plenty, scarce, hold: HOLD };
+    goods::put_on_sale(&store.pool, stocking).await?;
+    step.done(&format!("cell {} migrated, products on sale", store.cell()));
+    Ok(store)
 }
 
 async fn database_url(args: &DemoArgs, parts: &mut Parts) -> anyhow::Result<String> {

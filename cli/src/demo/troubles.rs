@@ -23,6 +23,8 @@ use super::{
 };
 
 const LOOK: Duration = Duration::from_millis(50);
+/// How long a change may be refused before that is a fault.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// A stretch ends after this long, however slowly the crowd moves.
 const LONGEST: Duration = Duration::from_secs(20);
 /// What is authorized for so long, nobody will take: every hold and every outage is shorter.
@@ -94,11 +96,11 @@ impl<'a> Troubles<'a> {
                 }
                 match begun.get(&place) {
                     None if share >= from => {
-                        self.begin(trouble, crowd).await?;
+                        patiently(async || self.begin(trouble, crowd).await).await?;
                         begun.insert(place, Instant::now());
                     }
                     Some(since) if share >= to || since.elapsed() > LONGEST => {
-                        self.end(trouble, crowd).await?;
+                        patiently(async || self.end(trouble, crowd).await).await?;
                         ended.push(place);
                         self.over.fetch_add(1, Relaxed);
                     }
@@ -153,6 +155,17 @@ impl<'a> Troubles<'a> {
             Trouble::Outage => {}
         }
         Ok(())
+    }
+}
+
+/// The database may be away for a moment, when somebody else takes it away.
+async fn patiently(act: impl AsyncFn() -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match act().await {
+            Err(_) if Instant::now() < deadline => sleep(LOOK).await,
+            done => return done,
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use domain::{Account, Disposition, LateMoney, OrderStatus, RefundStatus};
+use domain::{Account, Disposition, OrderStatus, RefundStatus, Terms};
 use sqlx::PgPool;
 use store::{
     Conn,
@@ -57,7 +57,7 @@ struct Outcome {
     captures: Vec<Capture>,
     /// What went back of the payment that the order keeps, or kept.
     back_minor: i64,
-    late_money: LateMoney,
+    terms: Terms,
 }
 
 /// Compares every order of the crowd with the gateway's books.
@@ -110,7 +110,7 @@ async fn outcome(conn: &mut Conn, order: Order, refunds: &[Refund]) -> anyhow::R
     .fetch_optional(conn)
     .await?;
     let placed: PlacedOrder = serde_json::from_value(input.context("an order has no checkout")?)?;
-    Ok(Outcome { order, captures, back_minor, late_money: placed.terms.late_money })
+    Ok(Outcome { order, captures, back_minor, terms: placed.terms })
 }
 
 impl Verdict {
@@ -124,7 +124,7 @@ impl Verdict {
             Back::Part(minor) => minor,
             Back::All => order.total.minor(),
         };
-        let may = allowed(journey.scenario, journey.deeds, outcome.late_money);
+        let may = allowed(journey.scenario, journey.deeds, outcome.terms);
         if !may.contains(&end) || promised != outcome.back_minor {
             let reason = order.reason_code.as_deref().unwrap_or("no reason");
             self.wrong.push(format!(
@@ -133,7 +133,7 @@ impl Verdict {
                 journey.index,
                 journey.scenario,
                 journey.deeds,
-                outcome.late_money,
+                outcome.terms.late_money,
                 outcome.back_minor,
                 order.order_id,
                 order.status,
@@ -145,6 +145,11 @@ impl Verdict {
     /// every refund is one of ours, and ours know no other.
     fn audit_money(&mut self, books: &GatewayBooks, mut ours: Ours) {
         for payment in &books.payments {
+            if payment.never_taken() {
+                // What lapsed was never ours; a person may have asked for it back all the same.
+                ours.captures.remove(&payment.id);
+                continue;
+            }
             let disposition = match payment.status.as_str() {
                 "captured" => Disposition::Fulfilled,
                 "refunded" => Disposition::Refunded,
@@ -186,7 +191,11 @@ impl Verdict {
     }
 
     fn audit_refunds(&mut self, books: &GatewayBooks, mut ours: BTreeMap<String, Refund>) {
+        let lapsed = |id: &str| books.payments.iter().any(|p| p.id == id && p.never_taken());
         for refund in &books.refunds {
+            if !ours.contains_key(&refund.id) && lapsed(&refund.payment_id) {
+                continue;
+            }
             let has_failed = refund.status == "failed";
             self.refunds_failed = self.refunds_failed.saturating_add(u64::from(has_failed));
             let known = ours.remove(&refund.id);

@@ -6,11 +6,13 @@ use anyhow::{anyhow, bail};
 use domain::OrderStatus;
 use reqwest::Response;
 use serde::Deserialize;
-use tokio::time::{sleep, timeout_at};
+use tokio::time::{sleep, timeout, timeout_at};
 
 use super::customer::Web;
 
 const PAUSE: Duration = Duration::from_millis(100);
+/// A stream that says nothing for so long is opened again; the shop says something every 15 s.
+const SILENCE: Duration = Duration::from_secs(20);
 
 /// The live status of one order.
 pub(crate) struct Watch<'a> {
@@ -67,12 +69,13 @@ impl<'a> Watch<'a> {
             if let Some(id) = &self.last_id {
                 request = request.header("last-event-id", id);
             }
-            let response = request.send().await?.error_for_status()?;
+            let response = timeout(SILENCE, request.send()).await??.error_for_status()?;
             self.stream = Some(response);
             self.buffer.clear();
             return Ok(());
         };
-        let piece = stream.chunk().await?.ok_or_else(|| anyhow!("the stream ended"))?;
+        let piece = timeout(SILENCE, stream.chunk()).await??;
+        let piece = piece.ok_or_else(|| anyhow!("the stream ended"))?;
         self.buffer.extend_from_slice(&piece);
         while let Some(end) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
             let event: Vec<u8> = self.buffer.drain(..end.saturating_add(2)).collect();
@@ -88,6 +91,7 @@ impl<'a> Watch<'a> {
                 Some(("data", data)) => {
                     let Status { status } = serde_json::from_str(data)?;
                     self.status = status.parse()?;
+                    self.web.saw(&self.path, &status)?;
                 }
                 _ => {}
             }

@@ -92,10 +92,11 @@ async fn serve(args: &DevArgs, parts: &mut Parts) -> anyhow::Result<()> {
         gateway_timeout_ms: 4_000,
         seed: rand::random(),
         odds: "",
+        program: None,
         profile: "development",
         workers: &[],
     };
-    let api = parts.api.insert(plan.start_api(store, &logs).await?);
+    let api = parts.api.insert(plan.start_api(store, "api", &logs).await?);
     let sandbox = parts.sandbox.insert(plan.start_sandbox(&api.url(), &logs).await?);
     let worker = plan.start_worker(store, &sandbox.url(), "worker", &logs).await?;
     parts.workers.push(worker);

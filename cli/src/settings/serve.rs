@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use activities::gateway::{BreakerConfig, GatewayConfig};
+use api::Network;
 use makegood::{Retention, Schedule, WorkerConfig};
 use secrecy::{ExposeSecret, SecretString};
 use worker::Reconciling;
@@ -47,6 +48,7 @@ pub(crate) struct ApiSettings {
     pub(crate) connections: u32,
     /// Whether the console's cookie is for https alone.
     pub(crate) secure_cookies: bool,
+    pub(crate) trusted_proxies: Vec<Network>,
 }
 
 impl ApiSettings {
@@ -73,6 +75,7 @@ impl ApiSettings {
         let connections = &args.api_connections;
         let connections =
             faults.number("MAKEGOOD_API_CONNECTIONS", connections, 1..=100, "connections");
+        let trusted_proxies = networks("MAKEGOOD_TRUSTED_PROXIES", &args.trusted_proxies, faults);
         Some(Self {
             surroundings,
             database: database?,
@@ -85,6 +88,7 @@ impl ApiSettings {
             connections: connections?,
             // On this machine alone there may be no proxy that speaks https.
             secure_cookies: profile == Profile::Production || !bind?.ip().is_loopback(),
+            trusted_proxies: trusted_proxies?,
         })
     }
 }
@@ -281,6 +285,20 @@ impl SandboxSettings {
             ..gateway_sandbox::Config::default()
         };
         Some(Self { surroundings, config })
+    }
+}
+
+/// Addresses and networks with commas between; nothing is none.
+fn networks(variable: &'static str, text: &str, faults: &mut Faults) -> Option<Vec<Network>> {
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    match names.map(str::parse).collect() {
+        Ok(networks) => Some(networks),
+        Err(error) => {
+            let error: String = error;
+            let next = "give addresses or networks, such as 10.0.0.0/8,192.0.2.7";
+            faults.add(variable, format!("cannot be used: {error}"), next);
+            None
+        }
     }
 }
 

@@ -65,6 +65,14 @@ impl TestCell {
         self.runtime.block_on(statements.execute(&mut conn)).unwrap();
     }
 
+    /// A transaction that stays open after this statement, until it is dropped.
+    pub fn hold(&self, statement: &str) -> sqlx::PgConnection {
+        let mut conn = self.conn();
+        let begun = sqlx::raw_sql(AssertSqlSafe(format!("begin; {statement}")));
+        self.runtime.block_on(begun.execute(&mut conn)).unwrap();
+        conn
+    }
+
     /// One value of the tables.
     pub fn text(&self, query: &str) -> Option<String> {
         let mut conn = self.conn();

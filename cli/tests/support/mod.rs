@@ -8,10 +8,12 @@
 )]
 
 pub mod cell;
+pub mod desk;
 pub mod process;
 pub mod shop;
 pub mod terminal;
 
+use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -58,4 +60,16 @@ pub fn until<T>(what: &str, limit: Duration, mut answer: impl FnMut() -> Option<
         assert!(begun.elapsed() < limit, "{what} within {limit:?}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// What is told up to a word.
+pub fn read_until(told: &mut impl Read, word: &str) -> String {
+    let (mut so_far, mut byte) = (Vec::new(), [0_u8; 1]);
+    while told.read(&mut byte).unwrap() == 1 {
+        so_far.extend(byte);
+        if so_far.ends_with(word.as_bytes()) {
+            break;
+        }
+    }
+    String::from_utf8(so_far).unwrap()
 }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
 use crate::client::Client;
 use crate::error::Error;
 use crate::lane::check_queue;
@@ -15,7 +18,7 @@ use crate::store::queues::{self, QueueRow, StoredLimits};
 ///
 /// let limits = makegood::QueueLimits::new().concurrency(20).rate(100, Duration::from_secs(60));
 /// ```
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueLimits {
     /// Runs in workers' memory at once, at least 1. A run that waits for a signal, a timer or a
     /// later retry has left memory and counts for nothing; woken, it needs a place again.
@@ -32,13 +35,24 @@ pub struct QueueLimits {
 ///
 /// let ten_a_second = makegood::Rate { starts: 10, per: Duration::from_secs(1) };
 /// assert_eq!(makegood::QueueLimits::new().rate(10, ten_a_second.per).rate, Some(ten_a_second));
+/// let sent = serde_json::to_value(ten_a_second).unwrap();
+/// assert_eq!(sent, serde_json::json!({ "starts": 10, "per_ms": 1_000 }));
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rate {
     /// So many, at least 1.
     pub starts: u32,
-    /// In such a period: 1 ms to 366 days.
+    /// In such a period: 1 ms to 366 days. As JSON it is `per_ms`.
+    #[serde(rename = "per_ms", serialize_with = "to_ms", deserialize_with = "from_ms")]
     pub per: Duration,
+}
+
+fn to_ms<S: Serializer>(per: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(u64::try_from(per.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn from_ms<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    u64::deserialize(from).map(Duration::from_millis)
 }
 
 impl QueueLimits {
@@ -97,6 +111,13 @@ impl QueueLimits {
         }
     }
 
+    /// As a queue's row says them, in JSON.
+    pub(crate) fn standing(row: &Value) -> Self {
+        let number = |name: &str| row.get(name).and_then(Value::as_i64);
+        let small = |name: &str| number(name).and_then(|number| i32::try_from(number).ok());
+        Self::read((small("concurrency"), small("rate"), number("per_ms")))
+    }
+
     fn read((concurrency, rate, per_ms): StoredLimits) -> Self {
         let number = |number: i32| u32::try_from(number).unwrap_or_default();
         let ms = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or_default());
@@ -116,7 +137,7 @@ impl QueueLimits {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueStatus {
     /// Its name.
     pub name: String,

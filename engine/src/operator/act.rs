@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::journal::Journal;
 use crate::run::{PAUSE, Signature, TERMINATE};
 use crate::store::operator_actions::{self, NewAction};
-use crate::store::tasks::by_operator::{self, Count, Facts};
+use crate::store::tasks::by_operator::{self, Count, Facts, Stand};
 use crate::store::{incidents, signals, tasks};
 
 /// Who acts, and as a part of what.
@@ -26,9 +26,13 @@ pub(crate) struct Signed<'a> {
 }
 
 impl<'a> Signed<'a> {
-    /// As a part of a bulk action.
-    pub(crate) fn in_bulk(signature: &'a Signature, bulk_id: Uuid) -> Self {
-        Self { signature, bulk_id: Some(bulk_id), expected: None, request_id: None }
+    /// As a part of a bulk action, on a run that is to stand as it did.
+    pub(crate) fn in_bulk(
+        signature: &'a Signature,
+        bulk_id: Uuid,
+        expected: Option<&'a str>,
+    ) -> Self {
+        Self { signature, bulk_id: Some(bulk_id), expected, request_id: None }
     }
 }
 
@@ -108,7 +112,7 @@ pub(crate) async fn carry_out(
     let facts = look(&mut *conn, run_id).await?;
     let standing = standing(run_id, &facts)?;
     let refused = |refusal| Error::Refused { run_id, verb: kind, refusal: Box::new(refusal) };
-    if signed.expected.is_some_and(|expected| expected != facts.version()) {
+    if signed.expected.is_some_and(|expected| expected != facts.stand.version()) {
         return Err(refused(Refusal::MovedOn { state: standing.state }));
     }
     if let Some(refusal) = refusal(kind, standing) {
@@ -146,8 +150,8 @@ pub(super) async fn look(conn: &mut PgConnection, run_id: Uuid) -> Result<Facts,
 
 /// What the table of refusals decides by.
 pub(crate) fn standing(run_id: Uuid, facts: &Facts) -> Result<Standing, Error> {
-    let Facts { held, way, .. } = *facts;
-    let state = RunState::read(&facts.state);
+    let Stand { held, way, ref state, .. } = facts.stand;
+    let state = RunState::read(state);
     let state = state.ok_or_else(|| Error::RunNotFound(format!("{run_id} in a known state")))?;
     Ok(Standing { state, held, way })
 }
@@ -188,7 +192,7 @@ impl Subject<'_> {
         let count = if self.state == RunState::Paused { Count::On } else { Count::Anew };
         by_operator::set_going(&mut *conn, self.run_id, count).await?;
         let facts = by_operator::facts(conn, self.run_id).await?;
-        let state = facts.map_or_else(String::new, |facts| facts.state);
+        let state = facts.map_or_else(String::new, |facts| facts.stand.state);
         Ok(Effect::done(json!({ "state": state })))
     }
 

@@ -28,7 +28,7 @@ pub(super) async fn restart(
     let gone = || Refusal::ChildGone { child };
     let facts = by_operator::facts(&mut *conn, child).await?.ok_or_else(gone)?;
     // Of one that a person closed as it stood, nothing is undone: the same again would do it twice.
-    if input.is_none() && facts.state != RunState::Compensated.as_str() {
+    if input.is_none() && facts.stand.state != RunState::Compensated.as_str() {
         return Err(Refusal::ChildNotUndone { child }.into());
     }
     let row = record::row(subject, RowKind::Restarted, Some(step));

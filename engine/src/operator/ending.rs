@@ -17,7 +17,7 @@ pub(super) async fn pause(
     conn: &mut PgConnection,
     subject: &Subject<'_>,
 ) -> Result<Effect, Undone> {
-    if subject.facts.held {
+    if subject.facts.stand.held {
         return subject.order(conn, PAUSE).await;
     }
     let incident = subject.signature.pause();
@@ -32,7 +32,7 @@ pub(super) async fn close(
     subject: &Subject<'_>,
     verb: VerbKind,
 ) -> Result<Effect, Undone> {
-    if subject.facts.held {
+    if subject.facts.stand.held {
         return subject.order(conn, TERMINATE).await;
     }
     let run_id = subject.run_id;

@@ -1,5 +1,6 @@
 //! What a verb would do, tried and taken back: the same code as the verb, and no commit.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -28,7 +29,7 @@ use crate::store::{incidents, tasks};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Foreseen {
     /// Names the run as it stands, for [`Operator::expecting`].
     pub version: String,
@@ -58,7 +59,7 @@ pub struct Foreseen {
 /// let at = StuckAt { step, is_undo: false, input: None };
 /// assert_eq!(words(&at), "stuck at charge#0");
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StuckAt {
     /// Which one: [`Verb::SkipStep`] and [`Verb::EditInput`] take it.
     pub step: StepId,
@@ -140,7 +141,7 @@ async fn foresee(
     verb: &Verb,
 ) -> Result<Foreseen, Error> {
     let facts = act::look(&mut *conn, run_id).await?;
-    let version = facts.version();
+    let version = facts.stand.version();
     let before = serde_json::from_str(&facts.standing).unwrap_or_default();
     let tried = act::carry_out(&mut *conn, signed, run_id, verb).await;
     let (after, carried, refusal) = match tried {

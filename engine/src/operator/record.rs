@@ -25,7 +25,7 @@ pub(super) async fn make_good(
 ) -> Result<Effect, Undone> {
     let reason = json!(subject.signature);
     let is_cancel = verb == VerbKind::Cancel;
-    if subject.facts.held && is_cancel {
+    if subject.facts.stand.held && is_cancel {
         // As the client's: asked for before, it was counted then.
         let reason = reason.to_string();
         if signals::insert(&mut *conn, subject.run_id, CANCEL, CANCEL, &reason).await? {
@@ -34,7 +34,7 @@ pub(super) async fn make_good(
         let after = json!({ "state": subject.state, "ordered": CANCEL });
         return Ok(Effect { carried: super::Carried::Ordered, after, forked: None });
     }
-    if subject.facts.held {
+    if subject.facts.stand.held {
         return subject.order(conn, COMPENSATE).await;
     }
     let cause = if is_cancel { Cause::Cancelled { reason } } else { subject.signature.cause() };
@@ -146,7 +146,7 @@ pub(super) async fn append(
 
 pub(super) fn row(subject: &Subject<'_>, kind: RowKind, step: Option<&StepId>) -> StepRow {
     StepRow {
-        seq: subject.facts.next_seq,
+        seq: subject.facts.stand.next_seq,
         kind,
         name: step.map(|step| step.name.clone()).unwrap_or_default(),
         occurrence: step.map_or(0, |step| step.occurrence),

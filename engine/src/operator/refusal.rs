@@ -1,6 +1,6 @@
 //! When a verb does not apply, why, and what to do instead: one table for every verb and state.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::verb::{RunState, StepId, VerbKind};
@@ -14,7 +14,7 @@ use crate::store::tasks::by_operator::Way;
 /// let refusal = Refusal::NotStuck;
 /// assert_eq!(refusal.to_string(), "it is not stuck");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "why", rename_all = "snake_case")]
 pub enum Refusal {
     /// It is no longer as it was when the operator looked.

@@ -72,7 +72,7 @@ pub enum Verb {
 /// }
 /// assert_eq!(VerbKind::ALL.into_iter().filter(|verb| ends(*verb)).count(), 2);
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the variants of Verb say what they are")]
 pub enum VerbKind {

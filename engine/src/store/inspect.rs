@@ -8,9 +8,13 @@ mod bulk;
 mod bulks;
 mod candidates;
 mod detail;
+mod holdings;
 mod incidents;
 mod list;
+mod listed;
 mod load;
+mod marks;
+mod pages;
 mod record;
 mod runs;
 mod settings;
@@ -29,12 +33,16 @@ pub(crate) use bulk::bulk_sample;
 pub use bulk::{BulkItem, BulkView, OperatorAction, actions, bulk, bulk_items, bulk_states};
 pub use bulks::{Aftermath, abandoned_bulks, aftermath, bulks};
 pub use detail::{FailedTries, Next, RunDetail, detail, pulse, runs_of, tide};
+pub use holdings::{Holding, holdings, unmoved};
 pub use incidents::{IncidentGroup, PastIncident, incident_group, incident_groups, past_incidents};
-pub use list::{ListedRun, RunPage, list};
+pub use list::list;
+pub use listed::{ListedRun, RunPage};
 pub use load::{
     Backlog, PACE_MINUTES, PACE_RUNS, Pace, TIMER_LIMIT, WorkerView, WorkflowLoad, backlogs, loads,
     paces, states, workers,
 };
+pub use marks::{Marks, marks, pulses};
+pub use pages::{payloads, published_behind, steps_from};
 pub use record::{RecordRow, RecordedStep, record, step};
 pub use runs::{OpenIncident, RunSummary, StepView, counts, named, open_incident, run, steps};
 pub use settings::{SettingAction, actions_on_settings, setting_actions};

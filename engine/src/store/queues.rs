@@ -1,6 +1,6 @@
 //! Queues: their limits, and what a claim from a limited one may take.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::{PgConnection, PgPool, Row};
 
 /// A queue's limits as stored: concurrency, rate, and the rate's period.
@@ -50,26 +50,26 @@ pub(crate) async fn set_paused(
     .map(|_| ())
 }
 
-/// A queue as it was set, its row locked; `None` when it never was.
+/// A queue as it is set, its row locked, and how often it was set before. One that never was gets
+/// its row: of two who look at once, the second waits.
 pub(crate) async fn standing(
     conn: &mut PgConnection,
     queue: &str,
-) -> Result<Option<Value>, sqlx::Error> {
-    sqlx::query_scalar(
+) -> Result<(Value, i64), sqlx::Error> {
+    sqlx::query("insert into queues (queue) values ($1) on conflict (queue) do nothing")
+        .bind(queue)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query_as(
         "select jsonb_build_object(
-           'concurrency', concurrency, 'rate', rate, 'per_ms', per_ms, 'paused', paused)
+           'concurrency', concurrency, 'rate', rate, 'per_ms', per_ms, 'paused', paused), revision
          from queues
          where queue = $1
          for update",
     )
     .bind(queue)
-    .fetch_optional(conn)
+    .fetch_one(conn)
     .await
-}
-
-/// A queue that was never set.
-pub(crate) fn unlimited() -> Value {
-    json!({ "concurrency": null, "rate": null, "per_ms": null, "paused": false })
 }
 
 /// Locks a limited queue for a claim; `false` when it is paused or somebody else claims from it.

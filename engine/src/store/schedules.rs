@@ -109,15 +109,29 @@ pub(crate) async fn lock(
     .await
 }
 
-/// A schedule as people may change it, its row locked; `None` when there is none of this name.
+/// A schedule as people may change it.
+#[derive(sqlx::FromRow)]
+pub(crate) struct Standing {
+    /// As the record of an action has it.
+    pub(crate) seen: serde_json::Value,
+    /// Another text once its rule was changed, or it was paused or resumed.
+    pub(crate) rule: String,
+    /// Another text once it has fired.
+    pub(crate) firing: String,
+}
+
+/// A schedule as it stands, its row locked; `None` when there is none of this name.
 pub(crate) async fn standing(
     conn: &mut PgConnection,
     name: &str,
-) -> Result<Option<serde_json::Value>, sqlx::Error> {
-    sqlx::query_scalar(
+) -> Result<Option<Standing>, sqlx::Error> {
+    sqlx::query_as(
         "select jsonb_build_object(
-           'paused', paused, 'next_at', next_at, 'fired_at', fired_at, 'fired', fired,
-           'run_id', run_id)
+             'paused', paused, 'next_at', next_at, 'fired_at', fired_at, 'fired', fired,
+             'run_id', run_id) as seen,
+           md5(concat_ws('/', schedule_id, workflow, version, input, cron, zone, catch_up, overlap,
+             paused, fault)) as rule,
+           concat_ws('/', fired, run_id) as firing
          from schedules
          where name = $1
          for update",

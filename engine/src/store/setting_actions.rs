@@ -45,3 +45,22 @@ pub(crate) async fn insert(
     .await
     .map(|_| ())
 }
+
+/// The last action on a queue or schedule, if there was any.
+pub(crate) async fn last(
+    conn: &mut PgConnection,
+    subject: &str,
+    name: &str,
+) -> Result<Option<Uuid>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select action_id
+         from setting_actions
+         where subject = $1 and name = $2
+         order by at desc, action_id desc
+         limit 1",
+    )
+    .bind(subject)
+    .bind(name)
+    .fetch_optional(conn)
+    .await
+}

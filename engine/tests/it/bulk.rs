@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use makegood::bulk::{Bulk, Progress, Selection};
+use makegood::bulk::{Bulk, Go, Guard, Progress, Selection};
 use makegood::{Error, RunState, Verb, inspect};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::support::TestCell;
@@ -63,15 +64,15 @@ async fn a_preview_keeps_nothing_and_what_is_frozen_is_what_is_acted_on() {
     cell.incident(late).await;
     let mut seen = Vec::new();
     let progress = cell.client.bulk_run(bulk_id, |now| seen.push(*now)).await.unwrap();
-    let wanted = Progress { total: 12, done: 11, refused: 1, ..Progress::default() };
+    let wanted = Progress { total: 12, done: 11, changed: 1, ..Progress::default() };
     assert_eq!(progress, wanted);
     assert_eq!((seen.len(), seen[0].left(), seen[12].left()), (13, 12, 0), "told after each");
     assert_eq!(cell.state(late).await, "STUCK", "what came later is not acted on");
     let mut conn = cell.pool.acquire().await.unwrap();
-    let refused = inspect::bulk_items(&mut conn, bulk_id, Some("refused"), 10).await.unwrap();
-    assert_eq!(refused[0].run_id, first);
-    let why = "it has ended as CLOSED; fork it, or start it anew under another id";
-    assert_eq!(refused[0].why.as_deref(), Some(why), "each refusal says why");
+    let changed = inspect::bulk_items(&mut conn, bulk_id, Some("changed"), 10).await.unwrap();
+    assert_eq!(changed[0].run_id, first);
+    let why = "it has moved on since, and is CLOSED now";
+    assert_eq!(changed[0].why.as_deref(), Some(why), "each that is left alone says why");
     let helped =
         "select count(*) = 11 from run_states where state = 'COMPLETED' and workflow = 'trip'";
     cell.until("it helped", helped).await;
@@ -107,6 +108,7 @@ async fn a_bulk_action_whose_process_dies_half_way_is_gone_on_with_and_acts_on_e
             () = tokio::time::sleep(std::time::Duration::from_secs(30)) => panic!("it goes on"),
         }
         assert!(running.await.is_err(), "it dies half-way");
+        cell.execute("update bulk_actions set driven_until = now()").await;
     }
     let done = "select count(*) from bulk_items where outcome is not null";
     assert!(cell.scalar::<i64>(done).await < 40, "something is left to do");
@@ -146,7 +148,8 @@ async fn a_cancelled_bulk_action_leaves_the_rest_as_it_is() {
             .await
     });
     told.await.unwrap();
-    cell.client.bulk_cancel(bulk_id, "eve", "wrong selection").await.unwrap();
+    let mut conn = cell.pool.acquire().await.unwrap();
+    cell.client.bulk_cancel(&mut conn, bulk_id, "eve", "wrong selection").await.unwrap();
     let progress = running.await.unwrap().unwrap();
     assert!(progress.left() > 0, "it stopped on the way: {progress:?}");
     let stuck: i64 = cell.scalar("select count(*) from tasks where state = 'STUCK'").await;
@@ -167,6 +170,138 @@ async fn a_bulk_action_keeps_its_pace() {
     let begun = Instant::now();
     cell.client.bulk_run(bulk_id, |_| ()).await.unwrap();
     assert!(begun.elapsed().as_millis() >= 500, "11 runs at 20 a second: {:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn two_processes_do_not_double_the_pace() {
+    let cell = stuck_trips(11).await;
+    let bulk = bulk(&cell, Verb::Retry, Selection::new().state(RunState::Stuck)).per_second(20);
+    let (bulk_id, _) = bulk.freeze().await.unwrap();
+    let begun = Instant::now();
+    let runs = [(); 3].map(|()| {
+        let client = cell.client.clone();
+        tokio::spawn(async move { client.bulk_run(bulk_id, |_| ()).await })
+    });
+    for run in runs {
+        let told = run.await.unwrap();
+        // Whoever comes when all is over finds nothing to go on with.
+        assert!(
+            matches!(told, Ok(Progress { done: 11, .. }) | Err(Error::BulkNotFound(_))),
+            "{told:?}"
+        );
+    }
+    assert!(begun.elapsed().as_millis() >= 500, "11 runs at 20 a second: {:?}", begun.elapsed());
+    assert_eq!(twice(&cell).await, 0, "each run once");
+}
+
+#[tokio::test]
+async fn whoever_has_lost_the_claim_acts_on_no_run_and_takes_over_when_the_other_is_silent() {
+    let cell = stuck_trips(8).await;
+    let bulk = bulk(&cell, Verb::Close, Selection::new().state(RunState::Stuck)).per_second(20);
+    let (bulk_id, _) = bulk.freeze().await.unwrap();
+    let (told, mut hear) = tokio::sync::mpsc::unbounded_channel();
+    let client = cell.client.clone();
+    let running =
+        tokio::spawn(
+            async move { client.bulk_run(bulk_id, |now| told.send(now.done).unwrap()).await },
+        );
+    while hear.recv().await.unwrap() < 2 {}
+    // Another process has it by now, and is at it.
+    cell.execute(
+        "update bulk_actions
+         set driver = gen_random_uuid(), driven_until = now() + interval '1 hour'",
+    )
+    .await;
+    let done = "select done from bulk_actions";
+    let before: i64 = cell.scalar(done).await;
+    while hear.try_recv().is_ok() {}
+    for _ in 0..3 {
+        hear.recv().await.unwrap();
+    }
+    assert_eq!(cell.scalar::<i64>(done).await, before, "it looks on, and does nothing");
+    cell.execute("update bulk_actions set driven_until = now()").await;
+    assert_eq!(running.await.unwrap().unwrap().done, 8, "then it goes on");
+    assert_eq!(twice(&cell).await, 0);
+    cell.audited().await;
+}
+
+/// Lets so many runs pass, and then says something else.
+struct Until(u64, Go);
+
+impl Guard for Until {
+    async fn before(&mut self, _: &mut PgConnection, now: &Progress) -> Result<Go, Error> {
+        Ok(if now.done < self.0 { Go::On } else { self.1.clone() })
+    }
+}
+
+#[tokio::test]
+async fn a_guard_has_it_rest_for_others_or_stop_for_good_before_the_next_run() {
+    let cell = stuck_trips(6).await;
+    let bulk = bulk(&cell, Verb::Close, Selection::new().state(RunState::Stuck));
+    let (bulk_id, _) = bulk.freeze().await.unwrap();
+    let rested = cell.client.bulk_run_guarded(bulk_id, &mut Until(2, Go::Rest)).await.unwrap();
+    assert_eq!((rested.done, rested.left()), (2, 4));
+    let free = "select state = 'RUNNING' and driver is null from bulk_actions";
+    assert!(cell.scalar::<bool>(free).await, "whoever wants to goes on at once");
+    let reason = "ada may not any more".to_owned();
+    let stop = Go::Stop { actor: "the console".to_owned(), reason: reason.clone() };
+    cell.client.bulk_run_guarded(bulk_id, &mut Until(4, stop)).await.unwrap();
+    let mut conn = cell.pool.acquire().await.unwrap();
+    let view = inspect::bulk(&mut conn, bulk_id).await.unwrap().unwrap();
+    assert_eq!((view.state.as_str(), view.done), ("CANCELLED", 4));
+    assert_eq!(view.cancelled_why, Some(reason));
+    let stuck: i64 = cell.scalar("select count(*) from tasks where state = 'STUCK'").await;
+    assert_eq!(stuck, 2, "the rest is as it was");
+}
+
+#[tokio::test]
+async fn what_was_frozen_an_hour_ago_is_not_begun_any_more() {
+    let cell = stuck_trips(2).await;
+    let bulk = bulk(&cell, Verb::Close, Selection::new().state(RunState::Stuck));
+    let (bulk_id, _) = bulk.freeze().await.unwrap();
+    let left = "select expires_at - created_at = interval '1 hour' from bulk_actions";
+    assert!(cell.scalar::<bool>(left).await);
+    cell.execute("update bulk_actions set expires_at = now()").await;
+    let ran = cell.client.bulk_run(bulk_id, |_| ()).await;
+    assert!(matches!(ran, Err(Error::BulkExpired(_))), "{ran:?}");
+    let mut conn = cell.pool.acquire().await.unwrap();
+    let begun = cell.client.bulk_begin(&mut conn, bulk_id, "console").await;
+    assert!(matches!(begun, Err(Error::BulkExpired(_))), "{begun:?}");
+    let view = inspect::bulk(&mut conn, bulk_id).await.unwrap().unwrap();
+    assert_eq!((view.state.as_str(), view.total), ("EXPIRED", 2));
+    assert_eq!(cell.scalar::<i64>("select count(*) from tasks where state = 'STUCK'").await, 2);
+}
+
+#[tokio::test]
+async fn a_run_that_came_back_to_the_same_trouble_is_left_alone_and_a_pause_finds_it_anywhere() {
+    let cell = stuck_trips(1).await;
+    let run_id: Uuid = cell.scalar("select run_id from tasks where state = 'STUCK'").await;
+    let close = bulk(&cell, Verb::Close, Selection::new().ids([run_id]));
+    let (close, _) = close.freeze().await.unwrap();
+    let eve = cell.client.operator("eve", "look again").unwrap();
+    let pause = bulk(&cell, Verb::Pause, Selection::new().ids([run_id]));
+    let (pause, _) = pause.freeze().await.unwrap();
+    eve.retry(run_id).await.unwrap();
+    let paused = cell.client.bulk_run(pause, |_| ()).await.unwrap();
+    assert_eq!(paused.done, 1, "a pause is for runs that move: {paused:?}");
+    eve.resume(run_id).await.unwrap();
+    cell.execute(&format!(
+        "with i as materialized (select gen_random_uuid() as id)
+         update tasks
+         set state = 'STUCK', due_at = null, incident_id = (select id from i)
+         where run_id = '{run_id}'"
+    ))
+    .await;
+    cell.execute(
+        "insert into incidents (incident_id, run_id, class, message, fingerprint)
+         select incident_id, run_id, 'odd', 'again', 'f00d'
+         from tasks
+         where state = 'STUCK'",
+    )
+    .await;
+    let closed = cell.client.bulk_run(close, |_| ()).await.unwrap();
+    assert_eq!((closed.changed, closed.done), (1, 0), "{closed:?}");
+    assert_eq!(cell.state(run_id).await, "STUCK", "nobody looked at it as it is now");
 }
 
 #[tokio::test]

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use makegood::{
     Activity, ActivityResult, Ctx, Database, InTransaction, Registry, Worker, WorkerConfig,
-    Workflow, WorkflowResult,
+    Workflow, WorkflowResult, inspect,
 };
 use sqlx::PgConnection;
 use tokio::sync::oneshot;
 
 use crate::support::TestCell;
-use crate::trades::{Book, Line, Note, Plan, booking, line, registry, world};
+use crate::trades::{Book, Line, Note, Plan, Trip, booking, line, registry, world};
 
 fn leased(ms: u64) -> WorkerConfig {
     WorkerConfig { lease: Duration::from_millis(ms), ..WorkerConfig::default() }
@@ -65,6 +65,28 @@ async fn a_renewal_that_took_longer_than_the_lease_does_not_keep_runs_that_were_
     assert_eq!(world().times(&plan, "book one"), 1, "and what was booked is found");
     worker.drain().await.unwrap();
     cell.audited().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_drains_is_seen_to_do_so_while_a_call_is_still_under_way() {
+    let cell = TestCell::new().await;
+    let plan = Plan::new();
+    let gate = world().hang(&plan, "book flight");
+    let worker = cell.worker_with(registry(), leased(15_000)).await;
+    cell.start::<Trip>(&plan.trip, &plan).await;
+    world().until_met(&plan, "book flight", 1).await;
+    let mut conn = cell.pool.acquire().await.unwrap();
+    assert!(!inspect::workers(&mut conn).await.unwrap()[0].draining, "it takes what comes");
+    let drained = tokio::spawn(worker.drain());
+    let told = tokio::time::timeout(Duration::from_secs(5), async {
+        while !inspect::workers(&mut conn).await.unwrap()[0].draining {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    told.await.expect("it is told at once, and not with the next renewal of its lease");
+    gate.add_permits(10);
+    drained.await.unwrap().unwrap();
+    assert!(!inspect::workers(&mut conn).await.unwrap()[0].draining, "it has ended");
 }
 
 /// Writes a line; the worker that has the key stops dead in it, its transaction open.

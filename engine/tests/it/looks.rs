@@ -190,3 +190,56 @@ async fn ten_thousand_rows_are_read_without_their_values() {
     let step = row_at(&mut conn, run, 5_000).await;
     assert_eq!(step.intended_seq, Some(4_999), "the intent of a step is found among them");
 }
+
+#[tokio::test]
+async fn a_long_record_is_read_in_handy_parts_that_make_the_whole() {
+    let cell = TestCell::new().await;
+    let worker = cell.worker_with(registry(), forgetful()).await;
+    let run = cell.start::<Steps4>("long", &Plan::new()).await;
+    cell.ended::<Steps4>(run).await;
+    worker.drain().await.unwrap();
+    cell.execute(
+        "insert into steps (run_id, seq, kind, name, occurrence, input, at)
+         select r.run_id, 100 + s, 'done', 'more', s, to_jsonb(repeat('x', 200000)), now()
+         from runs r, generate_series(1, 200) s",
+    )
+    .await;
+    let mut conn = cell.pool.acquire().await.unwrap();
+    let whole = inspect::steps(&mut conn, run).await.unwrap();
+    let in_parts = async |conn: &mut PgConnection| {
+        let (mut all, mut from) = (Vec::new(), 0);
+        loop {
+            let part = inspect::steps_from(&mut *conn, run, from).await.unwrap();
+            let Some(last) = part.last() else { return all };
+            from = last.seq + 1;
+            let bytes: usize = part.iter().map(|s| serde_json::to_string(s).unwrap().len()).sum();
+            assert!(bytes < 3_000_000, "a part of {bytes} bytes in {} rows", part.len());
+            all.extend(part);
+        }
+    };
+    let parts = in_parts(&mut conn).await;
+    assert_eq!(serde_json::json!(parts), serde_json::json!(whole), "live");
+    archive(&cell).await;
+    let parts = in_parts(&mut conn).await;
+    assert_eq!(serde_json::json!(parts), serde_json::json!(whole), "archived");
+}
+
+#[tokio::test]
+async fn a_part_of_an_id_is_looked_for_among_the_newest_runs_alone() {
+    let cell = TestCell::new().await;
+    let waiting = Waiting { plan: Plan::new(), within_ms: 600_000 };
+    let run = cell.start::<Parcel>("shop:81:1", &waiting).await;
+    let mut conn = cell.pool.acquire().await.unwrap();
+    let found = inspect::run(&mut conn, "81").await.unwrap().map(|found| found.run_id);
+    assert_eq!(found, Some(run), "it is among the newest");
+    cell.execute(
+        "insert into runs (run_id, workflow, workflow_id, input, ended_state, ended_at)
+         select ('ffffffff-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'w', 'other ' || n,
+           '{}', 'COMPLETED', now()
+         from generate_series(1, 10000) n",
+    )
+    .await;
+    assert!(inspect::run(&mut conn, "81").await.unwrap().is_none(), "others are not passed over");
+    let found = inspect::run(&mut conn, "shop:81:1").await.unwrap();
+    assert_eq!(found.map(|found| found.run_id), Some(run), "its whole id finds it at any age");
+}

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use makegood::{
-    CatchUp, Ctx, Error, Kept, Overlap, Registry, Schedule, ScheduleView, Scheduled, WorkerConfig,
-    Workflow, WorkflowResult,
+    CatchUp, Ctx, Error, Kept, Overlap, Registry, Schedule, ScheduleView, Scheduled, Setting,
+    WorkerConfig, Workflow, WorkflowResult,
 };
 use std::time::Duration;
 use uuid::Uuid;
@@ -386,4 +386,25 @@ async fn a_schedule_that_cannot_be_read_says_so_and_holds_up_no_other() {
     let mended = view(&cell, "broken").await;
     assert_eq!((mended.fault, mended.fired), (None, 0), "it fires from now on");
     worker.drain().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_schedule_is_fired_by_hand_once_for_two_who_meant_the_same() {
+    let cell = TestCell::new().await;
+    keep::<Vigil>(&cell, &yearly("mornings"), &Plan::new()).await;
+    let ada = || cell.client.operator("ada", "it was late").unwrap();
+    let name = || "mornings".to_owned();
+    let (fire, pause) = (Setting::FireSchedule(name()), Setting::PauseSchedule(name()));
+    let seen = ada().foresee_setting(&fire).await.unwrap().version;
+    let looked = ada().foresee_setting(&pause).await.unwrap().version;
+    assert_eq!(cell.scalar::<i64>("select count(*) from runs").await, 0, "looking fires nothing");
+    // By the clock, meanwhile.
+    cell.execute("update schedules set fired = 1, fired_at = now(), run_id = gen_random_uuid()")
+        .await;
+    let late = ada().expecting(&seen).set(&fire).await;
+    assert!(matches!(late, Err(Error::SettingChanged(_))), "{late:?}");
+    assert_eq!(cell.scalar::<i64>("select count(*) from runs").await, 0);
+    ada().expecting(&looked).set(&pause).await.unwrap();
+    let again = ada().expecting(&looked).set(&pause).await;
+    assert!(matches!(again, Err(Error::SettingChanged(_))), "a pause meant a schedule that fires");
 }

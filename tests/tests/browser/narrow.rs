@@ -20,6 +20,7 @@ pub(crate) fn pages(run: &str, group: &str) -> Vec<String> {
         "/bulk/new?state=STUCK",
         "/audit",
         "/account",
+        "/account/tokens",
     ];
     let others = others.map(str::to_owned);
     let run =
@@ -69,6 +70,29 @@ async fn no_page_scrolls_sideways_at_360_pixels_and_a_run_is_mended_there() {
     ada.fill("#reason", "there is paper").await;
     ada.click("[data-test=do]").await;
     ada.read("[data-test=state]", "Waiting").await;
+    ada.close().await;
+    depot.close().await;
+}
+
+#[tokio::test]
+async fn no_list_hides_a_column_at_1280_pixels() {
+    if !is_installed("a window of 1280 pixels") {
+        return;
+    }
+    let (shop, depot, run, group) = with_something_to_see().await;
+    let ada = shop.signed_in("ada", "operator", View { width: 1280, ..View::default() }).await;
+    let mut hidden = Vec::new();
+    for page in pages(&run, &group) {
+        ada.go(&page).await;
+        ada.see("h1").await;
+        let over = "return Math.max(0, ...[...document.querySelectorAll('.table')]
+            .map((box) => box.scrollWidth - box.clientWidth))";
+        let over = ada.script(over).await.as_i64().unwrap();
+        if over > 0 {
+            hidden.push(format!("{page} by {over} px"));
+        }
+    }
+    assert!(hidden.is_empty(), "each table shows all of its columns, but: {hidden:#?}");
     ada.close().await;
     depot.close().await;
 }

@@ -45,6 +45,7 @@ impl Plan {
             );
         }
         effects.extend(after.as_ref().and_then(untaken));
+        effects.extend(after.as_ref().and_then(anew));
         Self {
             name: run::words::verb(kind).0,
             verb: kind.as_str(),
@@ -79,6 +80,15 @@ fn ends_as(kind: VerbKind, state: &str) -> String {
     .to_owned()
 }
 
+/// A child that failed is not tried again: there is another one.
+fn anew(after: &Value) -> Option<String> {
+    let child = after.get("child")?.get("before")?.as_str()?;
+    Some(format!(
+        "Its child, run {child}, failed. It starts anew, as another run: all of its steps are made \
+         again, under keys of their own."
+    ))
+}
+
 fn untaken(after: &Value) -> Option<String> {
     let signals = after.get("untaken_signals")?.as_array()?;
     let names: Vec<_> = signals
@@ -87,4 +97,29 @@ fn untaken(after: &Value) -> Option<String> {
         .collect();
     (!names.is_empty())
         .then(|| format!("Signals that it has not taken stay untaken: {}.", names.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_retry_that_starts_a_failed_child_anew_says_so_before_it_is_done() {
+        let foreseen = |after: Value| Foreseen {
+            version: String::new(),
+            before: json!({ "state": "STUCK" }),
+            after: Some(after),
+            carried: Some(Carried::Done),
+            refusal: None,
+            undoes: Vec::new(),
+        };
+        let says = |after: Value| {
+            let plan = Plan::new(VerbKind::Retry, foreseen(after));
+            plan.effects.iter().any(|effect| effect.contains("run c-1, failed. It starts anew"))
+        };
+        assert!(says(json!({ "state": "RUNNING", "child": { "before": "c-1", "after": "c-2" } })));
+        assert!(!says(json!({ "state": "RUNNING" })), "where there is no child there is no word");
+    }
 }

@@ -4,7 +4,7 @@ use domain::Rank;
 use makegood::VerbKind;
 
 /// Who may use it: what leaves a run's effects behind for good needs an admin.
-pub(in crate::console) fn rank_of(verb: VerbKind) -> Rank {
+pub(crate) fn rank_of(verb: VerbKind) -> Rank {
     match verb {
         VerbKind::Terminate | VerbKind::Close => Rank::Admin,
         VerbKind::Retry

@@ -6,10 +6,11 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
 use chrono::Utc;
+use domain::Rank;
 use makegood::bulk::Selection;
 use makegood::{RunFilter, VerbKind, inspect};
 use serde::Deserialize;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::SIMPLE;
@@ -18,7 +19,7 @@ use crate::console::act::rank_of;
 use crate::console::icons::Icon;
 use crate::console::moment::number;
 use crate::console::page::{Frame, Here, Page, PageError, draw};
-use crate::console::record::Record;
+use crate::console::record::{Record, require};
 use crate::console::run::{self, finish};
 use crate::console::runs::Row;
 use crate::console::who::Operator;
@@ -34,6 +35,9 @@ const SAMPLE: usize = 10;
 /// Runs a second, unless said otherwise, and at most.
 const PER_SECOND: u32 = 10;
 const FASTEST: u32 = 1_000;
+
+/// As what it stands in the audit that somebody wanted to.
+const FREEZE: (&str, &str) = ("freeze_bulk", "");
 
 #[derive(Template)]
 #[template(path = "console/bulk/choose.html")]
@@ -64,11 +68,7 @@ pub(crate) async fn choose(
     State(app): State<Shared>,
     RawQuery(query): RawQuery,
 ) -> Page {
-    if !who.may_act() {
-        return Err(PageError::Forbidden(
-            "Your rank lets you look; an operator can act.".to_owned(),
-        ));
-    }
+    require(&app, &who, Rank::Operator, FREEZE).await?;
     let given = Given { filter: query.unwrap_or_default(), ..Given::default() };
     page(who, &app, given, None).await
 }
@@ -130,10 +130,7 @@ pub(crate) async fn freeze(
     let Some((kind, verb)) = kind.and_then(|kind| Some((kind, super::simple(kind)?))) else {
         return page(who, &app, given, Some("Choose a verb.".to_owned())).await;
     };
-    if who.rank < rank_of(kind) {
-        let message = format!("You are signed in as {}; this needs {}.", who.rank, rank_of(kind));
-        return Err(PageError::Forbidden(message));
-    }
+    require(&app, &who, rank_of(kind), FREEZE).await?;
     let fault = match given.reason.trim().len() {
         0 => Some("Say why: it stands in the audit of every run."),
         1..=2_000 => None,
@@ -157,11 +154,13 @@ pub(crate) async fn freeze(
         let ids = runs.into_iter().map(|run| run.run_id);
         let hand = shared.client.operator(&name, &reason)?;
         let bulk = hand.bulk(verb, Selection::new().ids(ids)).per_second(per_second);
-        let (bulk_id, preview) = bulk.freeze().await?;
+        let mut tx = conn.begin().await?;
+        let (bulk_id, preview) = bulk.freeze_in(&mut tx).await?;
         let after = serde_json::json!({ "filter": filter.to_string(), "runs": preview.total });
         let record = Record::of(&name, "freeze_bulk", &bulk_id.to_string());
         let record = record.because(&reason).changing(serde_json::Value::Null, after);
-        record.write(&mut conn).await?;
+        record.write(&mut tx).await?;
+        tx.commit().await?;
         Ok::<_, PageError>(Some(bulk_id))
     });
     let frozen: Option<Uuid> = frozen.await?;

@@ -33,6 +33,8 @@ struct BulkPage {
     what: &'static str,
     state: Badge,
     made: Moment,
+    /// Until when it can be begun.
+    expires: Moment,
     over: i64,
     total: String,
     figures: Vec<(&'static str, String, &'static str)>,
@@ -72,6 +74,7 @@ impl Item {
                 Some("done") => "done",
                 Some("ordered") => "ordered",
                 Some("refused") => "refused",
+                Some("changed") => "changed meanwhile",
                 Some(_) => "failed",
             },
             why: item.why.unwrap_or_default(),
@@ -103,24 +106,26 @@ async fn page(
     outcome: Option<String>,
     fault: Option<String>,
 ) -> Page {
-    let (shared, wanted) = (Shared::clone(app), outcome.clone());
+    let (shared, wanted, looks) = (Shared::clone(app), outcome.clone(), who.clone());
     let loaded = finish(app, async move {
         let mut conn = shared.pool.acquire().await?;
+        let frame = Frame::live(&mut conn, "", Here::Bulk, looks).await?;
         let Some(bulk) = inspect::bulk(&mut conn, bulk_id).await? else { return Ok(None) };
         let states = inspect::bulk_states(&mut conn, bulk_id).await?;
         let items = inspect::bulk_items(&mut conn, bulk_id, wanted.as_deref(), SHOWN).await?;
         let aftermath = inspect::aftermath(&mut conn, bulk_id).await?;
-        Ok::<_, PageError>(Some((bulk, states, items, aftermath)))
+        Ok::<_, PageError>(Some((frame, bulk, states, items, aftermath)))
     });
     let loaded = loaded.await?;
     let not_found = || PageError::NotFound(format!("There is no bulk action {bulk_id}."));
-    let (bulk, states, items, aftermath) = loaded.ok_or_else(not_found)?;
+    let (mut frame, bulk, states, items, aftermath) = loaded.ok_or_else(not_found)?;
     let kind = kind_of(&bulk.verb);
     let (name, what) = kind.map_or(("A verb", ""), run::words::verb);
+    frame.title = format!("{name} for {} runs", bulk.total);
     let now = Utc::now();
     let is_frozen = bulk.state == "FROZEN";
-    let BulkView { total, done, ordered, refused, failed, .. } = bulk;
-    let over = done.saturating_add(ordered).saturating_add(refused).saturating_add(failed);
+    let BulkView { total, done, ordered, refused, changed, failed, .. } = bulk;
+    let over = [done, ordered, refused, changed, failed].iter().sum();
     let may = who.may_act() && kind.is_some_and(|kind| who.rank >= rank_of(kind));
     let is_cut = i64::try_from(items.len()).is_ok_and(|shown| shown == SHOWN);
     let page = BulkPage {
@@ -128,16 +133,18 @@ async fn page(
         what,
         state: badge(&bulk.state),
         made: Moment::new(bulk.created_at, now),
+        expires: Moment::new(bulk.expires_at, now),
         over,
         total: number(total),
         figures: vec![
             ("done", number(done), "done"),
             ("ordered", number(ordered), "ordered"),
             ("refused", number(refused), "refused"),
+            ("changed meanwhile", number(changed), "changed"),
             ("failed", number(failed), "failed"),
         ],
         states: states.into_iter().map(|(state, n)| (Badge::state(&state), number(n))).collect(),
-        aftermath: (!is_frozen).then_some(aftermath),
+        aftermath: (!is_frozen && bulk.state != "EXPIRED").then_some(aftermath),
         items: items.into_iter().map(|item| Item::new(item, now)).collect(),
         outcome,
         is_cut,
@@ -147,7 +154,7 @@ async fn page(
             stop: who.may_act() && matches!(bulk.state.as_str(), "FROZEN" | "RUNNING"),
         },
         fault,
-        frame: Frame::new(format!("{name} for {total} runs"), Here::Bulk, who),
+        frame,
         bulk,
     };
     let status = if page.fault.is_some() { StatusCode::CONFLICT } else { StatusCode::OK };
@@ -157,6 +164,7 @@ async fn page(
 pub(super) fn badge(state: &str) -> Badge {
     match state {
         "FROZEN" => Badge::new("wait", Icon::Clock, "Not begun"),
+        "EXPIRED" => Badge::new("wait", Icon::Clock, "Not begun in time"),
         "RUNNING" => Badge::new("busy", Icon::Play, "Under way"),
         "DONE" => Badge::new("good", Icon::Check, "Carried out"),
         _ => Badge::new("warn", Icon::Cross, "Stopped"),
@@ -210,6 +218,11 @@ async fn start(
             Err(makegood::Error::BulkNotFound(_)) => {
                 Some("It was begun or stopped meanwhile.".to_owned())
             }
+            Err(makegood::Error::BulkExpired(_)) => Some(
+                "It was frozen more than an hour ago; nothing was done. Choose the runs again, and \
+                 look at them as they are now."
+                    .to_owned(),
+            ),
             Err(error) => return Err(error.into()),
         }
     };
@@ -242,14 +255,15 @@ pub(crate) async fn stop(
     }
     let (shared, name) = (Shared::clone(&app), who.name.clone());
     let done = finish(&app, async move {
-        match shared.client.bulk_cancel(bulk_id, &name, &reason).await {
+        let mut tx = shared.pool.begin().await?;
+        match shared.client.bulk_cancel(&mut tx, bulk_id, &name, &reason).await {
             Ok(()) => {}
             Err(makegood::Error::BulkNotFound(_)) => return Ok(false),
             Err(error) => return Err(PageError::from(error)),
         }
-        let mut conn = shared.pool.acquire().await?;
         let record = Record::of(&name, "stop_bulk", &bulk_id.to_string()).because(&reason);
-        record.write(&mut conn).await?;
+        record.write(&mut tx).await?;
+        tx.commit().await?;
         Ok(true)
     });
     if done.await? {

@@ -11,7 +11,7 @@ use super::follow::badge;
 use super::kind_of;
 use crate::app::Shared;
 use crate::console::badge::Badge;
-use crate::console::moment::{Moment, number};
+use crate::console::moment::{Moment, number, storable};
 use crate::console::page::{Frame, Here, Page, draw};
 use crate::console::run;
 use crate::console::who::Operator;
@@ -40,6 +40,7 @@ struct Line {
 
 #[derive(Deserialize)]
 pub(crate) struct Asked {
+    #[serde(default, deserialize_with = "storable")]
     before: Option<DateTime<Utc>>,
 }
 
@@ -50,13 +51,14 @@ pub(crate) async fn list(
     Query(asked): Query<Asked>,
 ) -> Page {
     let mut conn = app.pool.acquire().await?;
+    let frame = Frame::live(&mut conn, "Bulk actions", Here::Bulk, who).await?;
     let all = inspect::bulks(&mut conn, asked.before, PAGE).await?;
     drop(conn);
     let is_full = i64::try_from(all.len()).is_ok_and(|found| found == PAGE);
     let last = all.last().filter(|_| is_full).map(|bulk| bulk.created_at);
     let now = Utc::now();
     draw(&Bulks {
-        frame: Frame::new("Bulk actions", Here::Bulk, who),
+        frame,
         lines: all.into_iter().map(|bulk| Line::new(bulk, now)).collect(),
         next: last.map(|at| at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()),
     })
@@ -73,7 +75,7 @@ impl Line {
             made: Moment::new(bulk.created_at, now),
             total: number(bulk.total),
             accepted: number(bulk.done.saturating_add(bulk.ordered)),
-            refused: number(bulk.refused.saturating_add(bulk.failed)),
+            refused: number([bulk.refused, bulk.changed, bulk.failed].iter().sum()),
         }
     }
 }

@@ -1,16 +1,9 @@
-//! Recorded values as people read them, and the whole run as a file.
+//! Recorded values as people read them.
 
 use askama::Template;
 use askama::filters::HtmlSafe;
-use axum::extract::{Path, State};
-use axum::http::header;
-use axum::response::IntoResponse;
-use makegood::inspect;
-use serde_json::{Value, json};
-use uuid::Uuid;
+use serde_json::Value;
 
-use crate::app::{App, Shared};
-use crate::console::page::{Page, PageError};
 use crate::console::who::{Operator, Rank};
 
 /// The most bytes of one value on a page; the file has it whole.
@@ -54,39 +47,18 @@ impl Json {
 
 /// The value as far as somebody of this rank may see it.
 pub(in crate::console) fn shown(value: &Value, who: &Operator) -> Value {
-    if who.rank >= Rank::Operator {
-        return value.clone();
-    }
+    if who.rank >= Rank::Operator { value.clone() } else { hidden(value) }
+}
+
+fn hidden(value: &Value) -> Value {
     match value {
         Value::Null | Value::Bool(_) => value.clone(),
         Value::Number(_) | Value::String(_) => Value::from("hidden from viewers"),
-        Value::Array(all) => all.iter().map(|value| shown(value, who)).collect(),
+        Value::Array(all) => all.iter().map(hidden).collect(),
         Value::Object(all) => {
-            all.iter().map(|(name, value)| (name.clone(), shown(value, who))).collect()
+            all.iter().map(|(name, value)| (name.clone(), hidden(value))).collect()
         }
     }
-}
-
-/// `GET /console/runs/{id}/json`: all that is on record, as a file.
-pub(crate) async fn download(
-    who: Operator,
-    State(app): State<Shared>,
-    Path(run_id): Path<Uuid>,
-) -> Page {
-    let shared = Shared::clone(&app);
-    let whole = super::finish(&app, async move { load(&shared, run_id).await }).await?;
-    let not_found = || PageError::NotFound(format!("There is no run {run_id}."));
-    let mut whole = whole.ok_or_else(not_found)?;
-    if who.rank < Rank::Operator {
-        redact(&mut whole, &who);
-    }
-    let text = serde_json::to_string_pretty(&whole).map_err(PageError::internal)?;
-    let name = format!("attachment; filename=\"run-{run_id}.json\"");
-    let headers = [
-        (header::CONTENT_TYPE, "application/json".to_owned()),
-        (header::CONTENT_DISPOSITION, name),
-    ];
-    Ok((headers, text).into_response())
 }
 
 /// What people and programs put into a run, wherever the file has it.
@@ -103,39 +75,21 @@ const VALUES: [&str; 10] = [
     "after",
 ];
 
-fn redact(value: &mut Value, who: &Operator) {
+/// Hides what people and programs put into runs, wherever it is.
+pub(crate) fn redact(value: &mut Value) {
     match value {
-        Value::Array(all) => all.iter_mut().for_each(|value| redact(value, who)),
+        Value::Array(all) => all.iter_mut().for_each(redact),
         Value::Object(all) => {
             for (name, value) in all {
-                if VALUES.contains(&name.as_str()) {
-                    *value = shown(value, who);
+                // What a step intends is a list; elsewhere `next` is a sentence or an id.
+                let is_intents = name == "next" && value.is_array();
+                if is_intents || VALUES.contains(&name.as_str()) {
+                    *value = hidden(value);
                 } else {
-                    redact(value, who);
+                    redact(value);
                 }
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
-}
-
-async fn load(app: &App, run_id: Uuid) -> Result<Option<Value>, PageError> {
-    let mut conn = app.pool.acquire().await?;
-    let Some(run) = inspect::detail(&mut conn, run_id).await? else { return Ok(None) };
-    let mut steps = json!(inspect::steps(&mut conn, run_id).await?);
-    for step in steps.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
-        // `next` is a sentence everywhere else.
-        let intents = step.remove("next").unwrap_or_default();
-        step.insert("next_intents".to_owned(), intents);
-    }
-    Ok(Some(json!({
-        "run": run,
-        "next": run.next().to_string(),
-        "steps": steps,
-        "signals": inspect::signals(&mut conn, run_id, 10_000, i32::MAX).await?,
-        "relatives": inspect::relatives(&mut conn, run_id, 10_000).await?,
-        "published": inspect::published(&mut conn, run_id).await?,
-        "incidents": inspect::incidents(&mut conn, run_id, 10_000).await?,
-        "actions": inspect::actions(&mut conn, run_id).await?,
-    })))
 }

@@ -56,8 +56,10 @@ fn words(Term { not, what }: &Term) -> String {
         }
         What::Since(_) => (format!("started since {value}"), format!("started before {value}")),
         What::Until(_) => (format!("started before {value}"), format!("started since {value}")),
-        What::EndedSince(_) => (format!("ended since {value}"), format!("ended before {value}")),
-        What::EndedUntil(_) => (format!("ended before {value}"), format!("ended since {value}")),
+        What::EndedSince(_) => (format!("ended since {value}"), format!("not ended since {value}")),
+        What::EndedUntil(_) => {
+            (format!("ended before {value}"), format!("not ended before {value}"))
+        }
     };
     if *not { no } else { yes }
 }

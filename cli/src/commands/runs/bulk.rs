@@ -1,54 +1,43 @@
 //! Bulk actions: shows what matches, asks, carries it out with a progress bar, tells what came of it.
 
+use api::operations::{BulkShown, Frozen};
 use indicatif::{ProgressBar, ProgressStyle};
+use makegood::Verb;
 use makegood::bulk::{Preview, Progress, Selection};
-use makegood::{Client, Error, Verb, inspect};
 use serde_json::json;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::args::{BulkArgs, BulkVerb, SelectionArgs, SimpleVerb};
+use crate::desk::{Desk, Trouble};
 use crate::exit::{Exit, Problem};
 use crate::output::{self, Format};
-use crate::settings::DatabaseSettings;
-use crate::signing::{self, client, operator};
+use crate::signing;
 
-/// How many refused or failed runs are told; JSON has as many.
-const TOLD: i64 = 100;
-
-pub(super) async fn bulk(
-    conn: &mut PgConnection,
-    database: &DatabaseSettings,
-    verb: &BulkVerb,
-) -> Result<Exit, Problem> {
-    let client = client(database).await?;
+pub(super) async fn bulk(desk: &mut Desk, verb: &BulkVerb) -> Result<Exit, Problem> {
     match verb {
-        BulkVerb::Bulk(args) => start(conn, &client, args).await,
-        BulkVerb::BulkResume { bulk_id, output } => {
-            carry_out(conn, &client, *bulk_id, output.output).await
-        }
+        BulkVerb::Bulk(args) => start(desk, args).await,
+        BulkVerb::BulkResume { bulk_id, output } => carry_out(desk, *bulk_id, output.output).await,
         BulkVerb::BulkCancel { bulk_id, signed, output } => {
-            let actor = operator(&client, signed)?;
+            let hand = desk.sign(signed)?;
             if !signed.dry_run {
-                let (actor, reason) = actor.signature();
-                client.bulk_cancel(*bulk_id, actor, reason).await.map_err(problem)?;
+                desk.bulk_cancel(&hand, *bulk_id).await.map_err(problem)?;
                 output::say("It is cancelled; runs whose turn had not come are as they were.");
             }
-            show(conn, *bulk_id, output.output).await?;
+            show(desk, *bulk_id, output.output).await?;
             Ok(Exit::Done)
         }
         BulkVerb::BulkShow { bulk_id, output } => {
-            show(conn, *bulk_id, output.output).await?;
+            show(desk, *bulk_id, output.output).await?;
             Ok(Exit::Done)
         }
     }
 }
 
-async fn start(conn: &mut PgConnection, client: &Client, args: &BulkArgs) -> Result<Exit, Problem> {
-    let operator = operator(client, &args.signed)?;
-    let bulk = operator.bulk(verb(args.verb), selection(&args.selection)).per_second(args.rate);
+async fn start(desk: &mut Desk, args: &BulkArgs) -> Result<Exit, Problem> {
+    let hand = desk.sign(&args.signed)?;
+    let bulk = hand.bulk(verb(args.verb), selection(&args.selection), args.rate);
     if args.signed.dry_run {
-        let preview = bulk.preview().await.map_err(problem)?;
+        let preview = desk.bulk_preview(&hand, bulk).await.map_err(problem)?;
         tell(&preview, args.output.output);
         return Ok(Exit::Done);
     }
@@ -57,52 +46,54 @@ async fn start(conn: &mut PgConnection, client: &Client, args: &BulkArgs) -> Res
             .next("see what matches with --dry-run, then add --yes")
             .exit(Exit::Usage));
     }
-    let (bulk_id, preview) = bulk.freeze().await.map_err(problem)?;
+    let Frozen { bulk_id, preview } = desk.bulk_freeze(&hand, bulk).await.map_err(problem)?;
     if !args.signed.yes {
         tell(&preview, Format::Table);
         if let Err(unsure) = signing::ask(&preview.total.to_string()) {
-            let (actor, _) = operator.signature();
-            client.bulk_cancel(bulk_id, actor, "not confirmed").await.map_err(problem)?;
+            desk.bulk_cancel(&hand.because("not confirmed"), bulk_id).await.map_err(problem)?;
             return Err(unsure);
         }
     }
-    carry_out(conn, client, bulk_id, args.output.output).await
+    carry_out(desk, bulk_id, args.output.output).await
 }
 
-async fn carry_out(
-    conn: &mut PgConnection,
-    client: &Client,
-    bulk_id: Uuid,
-    format: Format,
-) -> Result<Exit, Problem> {
+async fn carry_out(desk: &mut Desk, bulk_id: Uuid, format: Format) -> Result<Exit, Problem> {
     output::say(&format!("Bulk action {bulk_id}"));
     let bar = ProgressBar::new(0);
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} {eta}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    let ran = client.bulk_run(bulk_id, |now: &Progress| {
+    let ran = desk.bulk_run(bulk_id, |now: &Progress| {
         bar.set_length(now.total);
         bar.set_position(now.total.saturating_sub(now.left()));
-        bar.set_message(format!("{} refused, {} failed", now.refused, now.failed));
+        let Progress { refused, changed, failed, .. } = now;
+        bar.set_message(format!("{refused} refused, {changed} changed meanwhile, {failed} failed"));
     });
     let ran = ran.await;
     bar.finish_and_clear();
-    let progress = ran.map_err(|error| match error {
-        error @ Error::BulkNotFound(_) => problem(error),
-        error => Problem::new("the bulk action was interrupted")
+    let progress = ran.map_err(|trouble| match trouble {
+        Trouble::Engine(error) => Problem::new("the bulk action was interrupted")
             .because(error)
             .next(format!("`makegood runs bulk-resume {bulk_id}` goes on with it")),
+        trouble => problem(trouble),
     })?;
-    show(conn, bulk_id, format).await?;
-    Ok(if progress.failed > 0 { Exit::Failed } else { Exit::Done })
+    show(desk, bulk_id, format).await?;
+    let not_done = progress.refused.saturating_add(progress.failed);
+    Ok(match not_done {
+        0 => Exit::Done,
+        all if all == progress.total => Exit::Failed,
+        _ => Exit::Partly,
+    })
 }
 
-async fn show(conn: &mut PgConnection, bulk_id: Uuid, format: Format) -> Result<(), Problem> {
-    let Some(bulk) = inspect::bulk(conn, bulk_id).await? else {
-        return Err(Problem::new(format!("no bulk action {bulk_id}")).exit(Exit::NotFound));
-    };
-    let mut unwell = inspect::bulk_items(conn, bulk_id, Some("refused"), TOLD).await?;
-    unwell.extend(inspect::bulk_items(conn, bulk_id, Some("failed"), TOLD).await?);
-    let now = inspect::bulk_states(conn, bulk_id).await?;
+async fn show(desk: &mut Desk, bulk_id: Uuid, format: Format) -> Result<(), Problem> {
+    let shown = desk.bulk_shown(bulk_id).await;
+    let shown = shown.map_err(|trouble| match trouble {
+        Trouble::BulkNotFound => {
+            Problem::new(format!("no bulk action {bulk_id}")).exit(Exit::NotFound)
+        }
+        trouble => problem(trouble),
+    })?;
+    let BulkShown { bulk, not_done: unwell, states_now: now } = shown;
     if format == Format::Json {
         output::json(&json!({ "bulk": bulk, "not_done": unwell, "states_now": now }));
         return Ok(());
@@ -112,6 +103,7 @@ async fn show(conn: &mut PgConnection, bulk_id: Uuid, format: Format) -> Result<
         ("done", bulk.done),
         ("ordered", bulk.ordered),
         ("refused", bulk.refused),
+        ("changed meanwhile", bulk.changed),
         ("failed", bulk.failed),
     ];
     output::data(&format!("Bulk action  {bulk_id} ({})", bulk.state));
@@ -186,7 +178,12 @@ fn selection(args: &SelectionArgs) -> Selection {
     selection
 }
 
-fn problem(error: Error) -> Problem {
-    let exit = if matches!(error, Error::BulkNotFound(_)) { Exit::NotFound } else { Exit::Failed };
-    Problem::new("the bulk action cannot go on").because(error).exit(exit)
+fn problem(trouble: Trouble) -> Problem {
+    match trouble {
+        Trouble::BulkNotFound => Problem::new("the bulk action cannot go on")
+            .because("it is over, or there is none of this id")
+            .next("`makegood runs bulk-show` tells how far it is")
+            .exit(Exit::NotFound),
+        trouble => trouble.wanting("the bulk action cannot go on"),
+    }
 }

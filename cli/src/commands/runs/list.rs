@@ -5,26 +5,26 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, stdout};
 
 use chrono::Utc;
-use makegood::inspect::{self, ListedRun};
+use makegood::inspect::ListedRun;
 use makegood::{FilterError, RunFilter};
 use reqwest::Url;
 use serde_json::json;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::args::{ListArgs, NarrowArgs};
+use crate::desk::Desk;
 use crate::exit::{Exit, Problem};
 use crate::output::{self, Format, ago, time};
 
 /// The most runs that are read at once.
 const PAGE: u32 = 500;
 
-pub(super) async fn run(conn: &mut PgConnection, args: &ListArgs) -> Result<(), Problem> {
+pub(super) async fn run(desk: &mut Desk, args: &ListArgs) -> Result<(), Problem> {
     let filter = filter(args)?;
     if args.watch {
-        return watch(conn, &filter, args).await;
+        return watch(desk, &filter, args).await;
     }
-    let found = read(conn, &filter, args.limit).await?;
+    let found = read(desk, &filter, args.limit).await?;
     if args.output.output == Format::Json {
         output::json(&json!({
             "runs": found.runs, "next": found.next, "searched": found.searched,
@@ -47,12 +47,12 @@ struct Found {
     searched: Option<i64>,
 }
 
-async fn read(conn: &mut PgConnection, filter: &RunFilter, limit: u32) -> Result<Found, Problem> {
+async fn read(desk: &mut Desk, filter: &RunFilter, limit: u32) -> Result<Found, Problem> {
     let mut found = Found { runs: Vec::new(), next: filter.after, searched: None };
     loop {
         let left = limit.saturating_sub(u32::try_from(found.runs.len()).unwrap_or(u32::MAX));
         let page = RunFilter { after: found.next, limit: left.min(PAGE), ..filter.clone() };
-        let page = inspect::list(conn, &page).await?;
+        let page = desk.list(&page).await?;
         found.runs.extend(page.runs);
         found.next = page.next;
         found.searched = page.searched;
@@ -166,16 +166,15 @@ fn state(run: &ListedRun) -> &str {
 
 /// Looks until Ctrl-C: the list anew on a terminal, otherwise a line for each run whose state is
 /// another than at the last look.
-async fn watch(
-    conn: &mut PgConnection,
-    filter: &RunFilter,
-    args: &ListArgs,
-) -> Result<(), Problem> {
+async fn watch(desk: &mut Desk, filter: &RunFilter, args: &ListArgs) -> Result<(), Problem> {
     let mut known: BTreeMap<Uuid, (String, Option<String>)> = BTreeMap::new();
     let mut pace = tokio::time::interval(args.pace.every);
     loop {
         pace.tick().await;
-        let runs = read(conn, filter, args.limit).await?.runs;
+        if output::is_closed() {
+            return Ok(());
+        }
+        let runs = read(desk, filter, args.limit).await?.runs;
         if stdout().is_terminal() && args.output.output == Format::Table {
             output::clear();
             show(&runs);

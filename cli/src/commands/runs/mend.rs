@@ -1,50 +1,44 @@
 //! The verbs that mend one run, through the engine's operator: tried first where that is wanted,
 //! or where the verb cannot be taken back and a person is there to be asked.
 
+use api::operations::Acted;
 use makegood::inspect::RunSummary;
-use makegood::{
-    Carried, Cut, Error, Foreseen, GivenUndo, Operator, Refusal, StepId, StuckAt, Verb, VerbKind,
-};
+use makegood::{Carried, Cut, Foreseen, GivenUndo, Refusal, StepId, StuckAt, Verb, VerbKind};
 use serde_json::{Value, json};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::next::command;
 use super::record::called;
 use crate::args::{CutArgs, MendVerb, OneArgs};
+use crate::desk::{Desk, Signed, Trouble};
 use crate::exit::{Exit, Problem};
 use crate::output::{self, Format};
-use crate::settings::DatabaseSettings;
-use crate::signing::{self, client, operator};
+use crate::signing;
 
 /// Carries the verb out, or tries it, and tells what came of it.
-pub(super) async fn mend(
-    conn: &mut PgConnection,
-    database: &DatabaseSettings,
-    verb: &MendVerb,
-) -> Result<(), Problem> {
-    let client = client(database).await?;
+pub(super) async fn mend(desk: &mut Desk, verb: &MendVerb) -> Result<(), Problem> {
     let one = one(verb);
-    let operator = operator(&client, &one.signed)?;
-    let run = super::find_named(conn, &one.id).await?;
-    let verb = read(&operator, &run, verb).await?;
+    let hand = desk.sign(&one.signed)?;
+    let run = super::find_named(desk, &one.id).await?;
+    let verb = read(desk, &run, verb).await?;
     let format = one.output.output;
     if one.signed.dry_run {
-        let would = foresee(&operator, run.run_id, &verb).await?;
+        let would = foresee(desk, &hand, run.run_id, &verb).await?;
         foreseen(&would, &run, &verb, format);
         return Ok(());
     }
-    let operator = if !one.signed.yes && signing::can_ask() && is_grave(verb.kind()) {
-        let would = foresee(&operator, run.run_id, &verb).await?;
+    let expected = if !one.signed.yes && signing::can_ask() && is_grave(verb.kind()) {
+        let would = foresee(desk, &hand, run.run_id, &verb).await?;
         output::say(&change(&would, &run, &verb));
         signing::ask("yes")?;
         // What was shown is what is done, or nothing is.
-        operator.expecting(&would.version)
+        Some(would.version)
     } else {
-        operator
+        None
     };
-    let told = carry_out(&operator, run.run_id, &verb).await;
-    let (sentence, mut value) = told.map_err(|error| undone(error, run.run_id, &verb))?;
+    let acted = desk.act(&hand, run.run_id, &verb, expected.as_deref()).await;
+    let acted = acted.map_err(|trouble| undone(trouble, run.run_id, &verb))?;
+    let (sentence, mut value) = told(&acted, run.run_id, &verb);
     match format {
         Format::Table => output::say(&sentence),
         Format::Json => {
@@ -92,18 +86,18 @@ fn one(verb: &MendVerb) -> &OneArgs {
 }
 
 /// The engine's verb; what was left out is where the run is stuck.
-async fn read(operator: &Operator, run: &RunSummary, verb: &MendVerb) -> Result<Verb, Problem> {
+async fn read(desk: &mut Desk, run: &RunSummary, verb: &MendVerb) -> Result<Verb, Problem> {
     Ok(match verb {
         MendVerb::Retry(_) => Verb::Retry,
         MendVerb::ResumeForward(_) => Verb::ResumeForward,
         MendVerb::Skip { at, result, forget_undo, .. } => {
-            let place = stuck_at(operator, run, at.step.as_ref()).await?;
+            let place = stuck_at(desk, run, at.step.as_ref()).await?;
             let undo = if *forget_undo { GivenUndo::Forget } else { GivenUndo::Keep };
             let result = result.clone().map_or_else(|| nothing(&place), Ok)?;
             Verb::SkipStep { step: place.step, result, undo }
         }
         MendVerb::Edit { at, input, .. } => {
-            let place = stuck_at(operator, run, at.step.as_ref()).await?;
+            let place = stuck_at(desk, run, at.step.as_ref()).await?;
             Verb::EditInput { step: place.step, input: input.clone() }
         }
         MendVerb::Compensate(_) => Verb::Compensate,
@@ -120,13 +114,12 @@ async fn read(operator: &Operator, run: &RunSummary, verb: &MendVerb) -> Result<
 
 /// The step that was named, or else the one at which the run is stuck.
 async fn stuck_at(
-    operator: &Operator,
+    desk: &mut Desk,
     run: &RunSummary,
     named: Option<&StepId>,
 ) -> Result<StuckAt, Problem> {
-    let found = operator.stuck_at(run.run_id).await;
-    let found =
-        found.map_err(|error| Problem::new("where it is stuck cannot be told").because(error))?;
+    let found = desk.stuck_at(run.run_id).await;
+    let found = found.map_err(|trouble| trouble.wanting("where it is stuck cannot be told"))?;
     match (named, found) {
         (Some(step), found) => {
             let is_undo = found.is_some_and(|at| at.is_undo && at.step == *step);
@@ -159,9 +152,14 @@ fn nothing(at: &StuckAt) -> Result<Value, Problem> {
 }
 
 /// What the verb would do; a refusal is one here too.
-async fn foresee(operator: &Operator, run_id: Uuid, verb: &Verb) -> Result<Foreseen, Problem> {
-    let seen = operator.foresee(run_id, verb).await;
-    let seen = seen.map_err(|error| undone(error, run_id, verb))?;
+async fn foresee(
+    desk: &mut Desk,
+    hand: &Signed,
+    run_id: Uuid,
+    verb: &Verb,
+) -> Result<Foreseen, Problem> {
+    let seen = desk.foresee(hand, run_id, verb).await;
+    let seen = seen.map_err(|trouble| undone(trouble, run_id, verb))?;
     match seen.refusal {
         Some(refusal) => Err(refused(&refusal, run_id, verb)),
         None => Ok(seen),
@@ -175,23 +173,18 @@ fn place(cut: &CutArgs) -> Cut {
     }
 }
 
-async fn carry_out(
-    operator: &Operator,
-    run_id: Uuid,
-    verb: &Verb,
-) -> Result<(String, Value), Error> {
-    if let Verb::Fork { cut, workflow_id } = verb {
-        let new = operator.fork(run_id, cut, workflow_id).await?;
-        return Ok((format!("Run {new} goes on from there."), json!({ "forked": new })));
+/// What came of it, in a sentence and as JSON.
+fn told(acted: &Acted, run_id: Uuid, verb: &Verb) -> (String, Value) {
+    if let Some(new) = acted.forked {
+        return (format!("Run {new} goes on from there."), json!({ "forked": new }));
     }
-    let carried = operator.carry_out(run_id, verb).await?;
-    let words = match carried {
+    let words = match acted.carried {
         Carried::Done => done(verb, run_id),
         Carried::Ordered => {
             "A worker is at the run; it takes the order at its next wait.".to_owned()
         }
     };
-    Ok((words, json!({ "carried": carried })))
+    (words, json!({ "carried": acted.carried }))
 }
 
 fn foreseen(would: &Foreseen, run: &RunSummary, verb: &Verb, format: Format) {
@@ -237,15 +230,15 @@ fn change(would: &Foreseen, run: &RunSummary, verb: &Verb) -> String {
     }
 }
 
-fn undone(error: Error, run_id: Uuid, verb: &Verb) -> Problem {
+fn undone(trouble: Trouble, run_id: Uuid, verb: &Verb) -> Problem {
     let name = command(verb.kind());
-    match error {
-        Error::Refused { refusal, .. } => refused(&refusal, run_id, verb),
-        Error::RunNotFound(_) => Problem::new(format!("{name} does not apply to run {run_id}"))
+    match trouble {
+        Trouble::Refused(refusal) => refused(&refusal, run_id, verb),
+        Trouble::RunNotFound => Problem::new(format!("{name} does not apply to run {run_id}"))
             .because("it has ended, and is in the archive")
             .next("start it anew under another id")
             .exit(Exit::Conflict),
-        error => Problem::new(format!("{name} was not carried out")).because(error),
+        trouble => trouble.wanting(format!("{name} was not carried out")),
     }
 }
 

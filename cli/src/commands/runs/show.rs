@@ -1,39 +1,25 @@
 //! One run, told to a person: what it is, what it did, what it needs, and what happens next.
 
-use makegood::inspect::{self, OpenIncident, OperatorAction, RunDetail, RunSummary, StepView};
-use makegood::{Cause, Error, Refusal, StuckAt, VerbKind};
+use api::operations::WholeRun;
+use makegood::Cause;
+use makegood::inspect::{OpenIncident, OperatorAction, RunDetail, RunSummary, StepView};
 use serde_json::json;
-use sqlx::PgConnection;
-use uuid::Uuid;
 
 use super::next::{may, next};
 use super::record;
+use crate::desk::Desk;
 use crate::exit::Problem;
 use crate::output::{self, Format, ago, time};
-use crate::settings::DatabaseSettings;
-use crate::signing;
-
-/// How many children are shown; JSON has as many.
-const CHILDREN: usize = 100;
-
-/// What may be done to a run, and where it is stuck.
-type Remedies = (Vec<(VerbKind, Option<Refusal>)>, Option<StuckAt>);
 
 /// Shows the run; no value of its record is longer than `width`.
 pub(super) async fn show(
-    conn: &mut PgConnection,
-    database: &DatabaseSettings,
+    desk: &mut Desk,
     run: RunSummary,
     width: usize,
     format: Format,
 ) -> Result<(), Problem> {
-    let detail = inspect::detail(conn, run.run_id).await?.unwrap_or_default();
-    let steps = inspect::steps(conn, run.run_id).await?;
-    let incident = inspect::open_incident(conn, run.run_id).await?;
-    let actions = inspect::actions(conn, run.run_id).await?;
-    let ids: Vec<_> = steps.iter().filter_map(child).take(CHILDREN).collect();
-    let children = inspect::runs_of(conn, &ids).await?;
-    let (remedies, at) = remedies(database, run.run_id).await?;
+    let whole = desk.whole(run.run_id).await?;
+    let WholeRun { detail, steps, incident, actions, children, remedies, stuck_at: at } = whole;
     let (next, may) = (next(&detail), may(&remedies, at.as_ref()));
     if format == Format::Json {
         output::json(&json!({
@@ -58,21 +44,6 @@ pub(super) async fn show(
         output::data(&format!("You may: {}", may.join(", ")));
     }
     Ok(())
-}
-
-async fn remedies(database: &DatabaseSettings, run_id: Uuid) -> Result<Remedies, Problem> {
-    let client = signing::client(database).await?;
-    let unread = |error| Problem::new("what may be done cannot be told").because(error);
-    match client.remedies(run_id).await {
-        Ok(verbs) => {
-            let looking = client.operator("nobody", "a look").map_err(unread)?;
-            let at = looking.stuck_at(run_id).await.map_err(unread)?;
-            Ok((verbs, at))
-        }
-        // In the archive nothing is done to it any more.
-        Err(Error::RunNotFound(_)) => Ok((Vec::new(), None)),
-        Err(error) => Err(unread(error)),
-    }
 }
 
 fn header(run: &RunDetail) {
@@ -113,13 +84,6 @@ fn cause(detail: &RunDetail, steps: &[StepView]) -> Option<String> {
     let cause = detail.cause.as_ref().or_else(|| decided.and_then(|step| step.result.as_ref()))?;
     let read = serde_json::from_value::<Cause>(cause.clone());
     Some(read.map_or_else(|_| cause.to_string(), |cause| cause.to_string()))
-}
-
-/// The child that a row of the record started.
-fn child(step: &StepView) -> Option<Uuid> {
-    let starts = matches!(step.kind.as_str(), "started" | "restarted");
-    let started = step.result.as_ref().filter(|_| starts)?;
-    started.get("run_id")?.as_str()?.parse().ok()
 }
 
 fn tell_children(run: &RunSummary, children: &[RunSummary]) {

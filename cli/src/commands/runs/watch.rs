@@ -3,19 +3,21 @@
 use std::io::{IsTerminal, stdout};
 use std::time::Duration;
 
-use makegood::inspect::{self, OpenIncident, RunDetail, RunSummary, StepView};
+use api::operations::Progressed;
+use makegood::inspect::{OpenIncident, RunDetail, RunSummary, StepView};
 use serde_json::json;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::next::next;
 use super::record;
+use crate::desk::{Desk, Trouble};
 use crate::exit::{Exit, Problem};
 use crate::output::{self, Format, time};
 
-/// Looks every so often; done when the run has reached its goal, failed when it ended otherwise.
+/// Looks every so often; done when the run has reached its goal, or nobody reads any more;
+/// failed when it ended otherwise.
 pub(super) async fn watch(
-    conn: &mut PgConnection,
+    desk: &mut Desk,
     run: RunSummary,
     every: Duration,
     format: Format,
@@ -25,10 +27,10 @@ pub(super) async fn watch(
     let (mut told, mut stood) = (0, None);
     loop {
         pace.tick().await;
-        // The state before the record: a run that is seen to have ended is told whole.
-        let now = look(conn, run.run_id).await?;
-        let steps = inspect::steps(conn, now.run_id).await?;
-        let incident = inspect::open_incident(conn, now.run_id).await?;
+        if output::is_closed() {
+            return Ok(Exit::Done);
+        }
+        let Progressed { detail: now, steps, incident } = look(desk, run.run_id).await?;
         if redraws {
             redraw(&now, &steps, incident.as_ref());
         } else {
@@ -50,11 +52,12 @@ pub(super) async fn watch(
     }
 }
 
-async fn look(conn: &mut PgConnection, run_id: Uuid) -> Result<RunDetail, Problem> {
-    inspect::detail(conn, run_id).await?.ok_or_else(|| {
-        Problem::new(format!("run {run_id} is gone"))
+async fn look(desk: &mut Desk, run_id: Uuid) -> Result<Progressed, Problem> {
+    desk.progress(run_id).await.map_err(|trouble| match trouble {
+        Trouble::RunNotFound => Problem::new(format!("run {run_id} is gone"))
             .because("it was deleted from the archive")
-            .exit(Exit::NotFound)
+            .exit(Exit::NotFound),
+        trouble => trouble.into(),
     })
 }
 

@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::{FromRow, PgConnection};
+use sqlx::postgres::PgArguments;
+use sqlx::query::QueryAs;
+use sqlx::{FromRow, PgConnection, Postgres};
 use uuid::Uuid;
 
 /// An operator's action, and the run that it was about.
@@ -83,8 +85,7 @@ pub async fn actions_on_runs(
     wanted: &WantedActions,
     limit: i64,
 ) -> Result<Vec<ActionOnRun>, sqlx::Error> {
-    let (before_at, before_id) = wanted.before.unzip();
-    sqlx::query_as(
+    let query = sqlx::query_as(
         "select a.action_id, a.at, a.actor, a.verb, a.reason, a.before, a.after, a.bulk_id,
            a.request_id, a.run_id, r.workflow, r.workflow_id
          from operator_actions a
@@ -95,13 +96,22 @@ pub async fn actions_on_runs(
            and ($4::timestamptz is null or (a.at, a.action_id) < ($4, $5::uuid))
          order by a.at desc, a.action_id desc
          limit $6",
-    )
-    .bind(&wanted.actor)
-    .bind(&wanted.verb)
-    .bind(wanted.run_id)
-    .bind(before_at)
-    .bind(before_id)
-    .bind(limit)
-    .fetch_all(conn)
-    .await
+    );
+    narrowed(query, wanted, limit).fetch_all(conn).await
+}
+
+/// The statement with what is wanted as its six parameters.
+pub(super) fn narrowed<'q, T>(
+    query: QueryAs<'q, Postgres, T, PgArguments>,
+    wanted: &'q WantedActions,
+    limit: i64,
+) -> QueryAs<'q, Postgres, T, PgArguments> {
+    let (before_at, before_id) = wanted.before.unzip();
+    query
+        .bind(&wanted.actor)
+        .bind(&wanted.verb)
+        .bind(wanted.run_id)
+        .bind(before_at)
+        .bind(before_id)
+        .bind(limit)
 }

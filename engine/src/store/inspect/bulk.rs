@@ -1,7 +1,7 @@
 //! Operators' actions as people see them: of one run, in bulk, and what they may be needed for.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use super::runs::RunSummary;
 ///     format!("{}: {} by {}, because {}", action.at, action.verb, action.actor, action.reason)
 /// }
 /// ```
-#[derive(Debug, Clone, Serialize, FromRow)]
+#[derive(Debug, Clone, Serialize, Deserialize, FromRow)]
 pub struct OperatorAction {
     /// The action's id.
     pub action_id: Uuid,
@@ -79,27 +79,27 @@ pub async fn actions(
 /// use makegood::inspect::BulkView;
 ///
 /// fn left(bulk: &BulkView) -> i64 {
-///     bulk.total - bulk.done - bulk.ordered - bulk.refused - bulk.failed
+///     bulk.total - bulk.done - bulk.ordered - bulk.refused - bulk.changed - bulk.failed
 /// }
 /// ```
-#[derive(Debug, Clone, Serialize, FromRow)]
+#[derive(Debug, Clone, Serialize, Deserialize, FromRow)]
 pub struct BulkView {
     /// Its id.
     pub bulk_id: Uuid,
     /// The verb with what it needs.
     pub verb: Value,
-    /// What was selected.
-    pub selection: Value,
     /// Who did it.
     pub actor: String,
     /// Why.
     pub reason: String,
     /// How many runs a second.
     pub per_second: i32,
-    /// `FROZEN`, `RUNNING`, `DONE` or `CANCELLED`.
+    /// `FROZEN`, `EXPIRED` when it was frozen too long ago to be begun, `RUNNING`, `DONE` or `CANCELLED`.
     pub state: String,
     /// When it was frozen.
     pub created_at: DateTime<Utc>,
+    /// Until when it can be begun.
+    pub expires_at: DateTime<Utc>,
     /// When it was done or cancelled.
     pub ended_at: Option<DateTime<Utc>>,
     /// Who cancelled it.
@@ -114,6 +114,8 @@ pub struct BulkView {
     pub ordered: i64,
     /// How many refused.
     pub refused: i64,
+    /// How many had changed since they were frozen, and were left alone.
+    pub changed: i64,
     /// On how many it failed.
     pub failed: i64,
 }
@@ -134,25 +136,10 @@ pub struct BulkView {
 /// # Errors
 /// When the database does not answer.
 pub async fn bulk(conn: &mut PgConnection, bulk_id: Uuid) -> Result<Option<BulkView>, sqlx::Error> {
-    sqlx::query_as(
-        "select b.bulk_id, b.verb, b.selection, b.actor, b.reason, b.per_second, b.state,
-           b.created_at, b.ended_at, b.cancelled_by, b.cancelled_why, n.total, n.done, n.ordered,
-           n.refused, n.failed
-         from bulk_actions b
-         cross join lateral (
-           select count(*) as total,
-             count(*) filter (where i.outcome = 'done') as done,
-             count(*) filter (where i.outcome = 'ordered') as ordered,
-             count(*) filter (where i.outcome = 'refused') as refused,
-             count(*) filter (where i.outcome = 'failed') as failed
-           from bulk_items i
-           where i.bulk_id = b.bulk_id
-         ) n
-         where b.bulk_id = $1",
-    )
-    .bind(bulk_id)
-    .fetch_optional(conn)
-    .await
+    sqlx::query_as("select * from bulk_standings where bulk_id = $1")
+        .bind(bulk_id)
+        .fetch_optional(conn)
+        .await
 }
 
 /// What became of one run of a bulk action.
@@ -165,13 +152,13 @@ pub async fn bulk(conn: &mut PgConnection, bulk_id: Uuid) -> Result<Option<BulkV
 ///     item.outcome.as_deref() == Some("done") && item.incident.is_some()
 /// }
 /// ```
-#[derive(Debug, Clone, Serialize, FromRow)]
+#[derive(Debug, Clone, Serialize, Deserialize, FromRow)]
 pub struct BulkItem {
     /// The run.
     pub run_id: Uuid,
-    /// `done`, `ordered`, `refused` or `failed`; `None` when its turn has not come.
+    /// `done`, `ordered`, `refused`, `changed` or `failed`; `None` when its turn has not come.
     pub outcome: Option<String>,
-    /// Why it was refused or failed.
+    /// Why it was refused, left alone or failed.
     pub why: Option<String>,
     /// When its turn came.
     pub at: Option<DateTime<Utc>>,

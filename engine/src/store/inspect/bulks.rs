@@ -72,21 +72,10 @@ pub async fn bulks(
     limit: i64,
 ) -> Result<Vec<BulkView>, sqlx::Error> {
     sqlx::query_as(
-        "select b.bulk_id, b.verb, b.selection, b.actor, b.reason, b.per_second, b.state,
-           b.created_at, b.ended_at, b.cancelled_by, b.cancelled_why, n.total, n.done, n.ordered,
-           n.refused, n.failed
-         from bulk_actions b
-         cross join lateral (
-           select count(*) as total,
-             count(*) filter (where i.outcome = 'done') as done,
-             count(*) filter (where i.outcome = 'ordered') as ordered,
-             count(*) filter (where i.outcome = 'refused') as refused,
-             count(*) filter (where i.outcome = 'failed') as failed
-           from bulk_items i
-           where i.bulk_id = b.bulk_id
-         ) n
-         where $1::timestamptz is null or b.created_at < $1
-         order by b.created_at desc
+        "select *
+         from bulk_standings
+         where $1::timestamptz is null or created_at < $1
+         order by created_at desc
          limit $2",
     )
     .bind(before)
@@ -95,12 +84,13 @@ pub async fn bulks(
     .await
 }
 
-/// Bulk actions that `keeper` was to see to their end, and of which nothing was heard for `secs`
-/// seconds: the process is gone. [`Client::bulk_run`](crate::Client::bulk_run) goes on with them.
+/// Bulk actions that `keeper` is to see to their end, and that nobody carries out: they were just
+/// begun, or the process that had them is gone.
+/// [`Client::bulk_run_guarded`](crate::Client::bulk_run_guarded) goes on with them.
 ///
 /// ```no_run
 /// # async fn example(conn: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
-/// let abandoned = makegood::inspect::abandoned_bulks(conn, "console", 30).await?;
+/// let abandoned = makegood::inspect::abandoned_bulks(conn, "console").await?;
 /// # Ok(())
 /// # }
 /// ```
@@ -110,22 +100,14 @@ pub async fn bulks(
 pub async fn abandoned_bulks(
     conn: &mut PgConnection,
     keeper: &str,
-    secs: i32,
 ) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar(
-        "select b.bulk_id
-         from bulk_actions b
-         where b.state = 'RUNNING' and b.keeper = $1
-           and b.begun_at < now() - $2 * interval '1 second'
-           and not exists (
-             select 1
-             from bulk_items i
-             where i.bulk_id = b.bulk_id and i.at > now() - $2 * interval '1 second'
-           )
-         order by b.created_at",
+        "select bulk_id
+         from bulk_actions
+         where state = 'RUNNING' and keeper = $1 and (driver is null or driven_until <= now())
+         order by created_at",
     )
     .bind(keeper)
-    .bind(secs)
     .fetch_all(conn)
     .await
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
@@ -23,7 +23,7 @@ pub use crate::next::{FailedTries, Next};
 ///     format!("{} {} is {}, {tries} failed attempts", run.workflow, run.workflow_id, run.state)
 /// }
 /// ```
-#[derive(Debug, Clone, Default, Serialize, FromRow)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, FromRow)]
 pub struct RunDetail {
     /// The run's id.
     pub run_id: Uuid,
@@ -155,29 +155,7 @@ pub async fn detail(
 /// # Errors
 /// When the database does not answer.
 pub async fn pulse(conn: &mut PgConnection, run_id: Uuid) -> Result<Option<String>, sqlx::Error> {
-    sqlx::query_scalar(
-        "select concat_ws('/', coalesce(r.ended_state, k.state), k.epoch, k.mailbox, k.incident_id,
-           k.due_at, hashtext(k.tries::text), k.owner, s.seq, p.at, a.at)
-         from runs r
-         left join tasks k on k.run_id = r.run_id
-         left join lateral (
-           select seq from steps where run_id = r.run_id order by seq desc limit 1
-         ) s on true
-         left join lateral (
-           select max(at) as at from published where run_id = r.run_id
-         ) p on true
-         left join lateral (
-           select at from operator_actions where run_id = r.run_id order by at desc limit 1
-         ) a on true
-         where r.run_id = $1
-         union all
-         select 'archived/' || jsonb_array_length(document -> 'signals')
-         from archived_runs
-         where run_id = $1",
-    )
-    .bind(run_id)
-    .fetch_optional(conn)
-    .await
+    Ok(super::pulses(conn, &[run_id]).await?.pop().map(|(_, pulse)| pulse))
 }
 
 /// A text that is another one once anything was written in the database: the position of its

@@ -1,7 +1,7 @@
 //! Incidents as people see them: alike ones together, and how earlier ones were resolved.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ use super::COUNT_LIMIT;
 ///     format!("{} times {}: {}", group.count, group.class, group.message)
 /// }
 /// ```
-#[derive(Debug, Clone, Serialize, FromRow)]
+#[derive(Debug, Clone, Serialize, Deserialize, FromRow)]
 pub struct IncidentGroup {
     /// What they share; a selection by it acts on all of them.
     pub fingerprint: String,
@@ -139,7 +139,7 @@ pub async fn incident_group(
 ///     format!("{}: {} by {who}", past.workflow_id, past.resolution)
 /// }
 /// ```
-#[derive(Debug, Clone, Serialize, FromRow)]
+#[derive(Debug, Clone, Serialize, Deserialize, FromRow)]
 pub struct PastIncident {
     /// The run.
     pub run_id: Uuid,

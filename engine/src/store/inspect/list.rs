@@ -4,15 +4,13 @@
 //! index the filter has names the candidates; when there is none that names few enough, a good
 //! many more are looked through, and the page says how far it has come.
 
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use chrono::Utc;
 use sqlx::types::Json;
 use sqlx::{Connection, FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::candidates;
-use super::runs::RunSummary;
+use super::listed::{ListedRun, RunPage};
 use super::wanted::Wanted;
 use crate::run_filter::RunFilter;
 
@@ -22,92 +20,6 @@ const GLANCE: i64 = 1_000;
 const SEARCH: i64 = 10_000;
 /// What a list may take, whatever the plan.
 const PATIENCE_MS: &str = "5000";
-
-/// A run in a list.
-///
-/// ```
-/// use makegood::inspect::ListedRun;
-///
-/// fn words(run: &ListedRun) -> String {
-///     match &run.message {
-///         Some(message) => format!("{} needs a person: {message}", run.workflow_id),
-///         None => format!("{} is {}", run.workflow_id, run.state),
-///     }
-/// }
-/// ```
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ListedRun {
-    /// The run's id.
-    pub run_id: Uuid,
-    /// The workflow's name.
-    pub workflow: String,
-    /// The id that its starter chose.
-    pub workflow_id: String,
-    /// The version that it was started with.
-    pub version: i32,
-    /// One of the eight run states.
-    pub state: String,
-    /// Whether a step of it failed, and is to be tried again.
-    pub retrying: bool,
-    /// When it was started.
-    pub started_at: DateTime<Utc>,
-    /// When it ended.
-    pub ended_at: Option<DateTime<Utc>>,
-    /// When something of it was recorded last.
-    pub progress_at: DateTime<Utc>,
-    /// When it is looked at next.
-    pub due_at: Option<DateTime<Utc>>,
-    /// The step of its open incident.
-    pub step: Option<String>,
-    /// The class of its open incident.
-    pub class: Option<String>,
-    /// The group of its open incident.
-    pub fingerprint: Option<String>,
-    /// What its open incident says.
-    pub message: Option<String>,
-    /// Why it was made good, if it was.
-    pub cause: Option<Value>,
-    /// The attributes that it was started with, as an object.
-    pub attributes: Option<Value>,
-    /// Whether it has left the tables of live runs.
-    pub archived: bool,
-}
-
-impl From<ListedRun> for RunSummary {
-    fn from(run: ListedRun) -> Self {
-        Self {
-            run_id: run.run_id,
-            workflow: run.workflow,
-            workflow_id: run.workflow_id,
-            state: run.state,
-            started_at: run.started_at,
-            ended_at: run.ended_at,
-            due_at: run.due_at,
-            incident: run.class,
-            attributes: run.attributes,
-        }
-    }
-}
-
-/// A page of a list.
-///
-/// ```
-/// use makegood::inspect::RunPage;
-///
-/// /// Whether there is nothing more to be found.
-/// fn is_whole(page: &RunPage) -> bool {
-///     page.next.is_none()
-/// }
-/// ```
-#[derive(Debug, Clone, Serialize)]
-pub struct RunPage {
-    /// The runs, in the order that was asked for.
-    pub runs: Vec<ListedRun>,
-    /// The run behind which the list goes on; `None` at its end.
-    pub next: Option<Uuid>,
-    /// How many runs were looked through, when the search was cut short before the page was full.
-    pub searched: Option<i64>,
-}
 
 #[derive(FromRow)]
 struct Line {
@@ -331,6 +243,8 @@ async fn page(
                and ($25::timestamptz is null or r.started_at < $25)
                and ($26::timestamptz is null or r.ended_at >= $26)
                and ($27::timestamptz is null or r.ended_at < $27)
+               and ($31::timestamptz is null or r.ended_at is null or r.ended_at < $31)
+               and ($32::timestamptz is null or r.ended_at is null or r.ended_at >= $32)
                and ($28::timestamptz is null or r.ended_at is null and r.started_at < $28
                  and not exists (
                    select 1
@@ -399,6 +313,8 @@ async fn page(
     .bind(wanted.quiet_since)
     .bind(wanted.lively_since)
     .bind(wanted.limit + 1)
+    .bind(wanted.not_ended_from)
+    .bind(wanted.not_ended_before)
     .fetch_all(conn)
     .await?;
     Ok(paged(wanted, lines, window))

@@ -1,7 +1,7 @@
 //! What the cell is doing: work by workflow, pace, workers and queues. Each read is bounded.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
@@ -154,7 +154,7 @@ pub async fn paces(conn: &mut PgConnection) -> Result<Vec<Pace>, sqlx::Error> {
 ///     format!("{} on {} holds {} runs", worker.name, worker.host, worker.held)
 /// }
 /// ```
-#[derive(Debug, Clone, Serialize, FromRow)]
+#[derive(Debug, Clone, Serialize, Deserialize, FromRow)]
 pub struct WorkerView {
     /// Its life under one id.
     pub incarnation: Uuid,
@@ -170,6 +170,8 @@ pub struct WorkerView {
     pub lease_until: DateTime<Utc>,
     /// Whether that is over: others take its runs over.
     pub overdue: bool,
+    /// Whether it takes nothing new, and ends once what it holds is done or handed back.
+    pub draining: bool,
     /// When it began.
     pub started_at: DateTime<Utc>,
     /// When it ended, or was found dead.
@@ -199,7 +201,8 @@ pub struct WorkerView {
 pub async fn workers(conn: &mut PgConnection) -> Result<Vec<WorkerView>, sqlx::Error> {
     sqlx::query_as(
         "select w.incarnation, w.name, w.host, w.pid, w.alive, w.lease_until,
-           w.alive and w.lease_until <= now() as overdue, w.started_at, w.ended_at, h.held,
+           w.alive and w.lease_until <= now() as overdue,
+           w.alive and coalesce(w.notes ? 'draining', false) as draining, w.started_at, w.ended_at, h.held,
            w.about, w.notes
          from (
            (select * from workers where alive)
@@ -230,6 +233,8 @@ pub async fn workers(conn: &mut PgConnection) -> Result<Vec<WorkerView>, sqlx::E
 pub struct Backlog {
     /// The queue.
     pub queue: String,
+    /// Runs that are due, up to [`TIMER_LIMIT`] a part of a lane.
+    pub due: i64,
     /// For how many seconds its oldest due run has waited; 0 when none is due.
     pub oldest_secs: i64,
     /// Runs that become due in the next [`PACE_MINUTES`], up to [`TIMER_LIMIT`] a part of a lane.
@@ -254,6 +259,7 @@ pub async fn backlogs(conn: &mut PgConnection) -> Result<Vec<Backlog>, sqlx::Err
         "select l.queue,
            coalesce(greatest(0, extract(epoch from now() - min(d.due_at))), 0)::bigint
              as oldest_secs,
+           sum(d.due)::bigint as due,
            sum(d.soon)::bigint as soon
          from lanes l
          cross join lateral (
@@ -265,6 +271,15 @@ pub async fn backlogs(conn: &mut PgConnection) -> Result<Vec<Backlog>, sqlx::Err
                order by k.due_at
                limit 1
              ) as due_at,
+             (
+               select count(*)
+               from (
+                 select 1
+                 from tasks k
+                 where k.lane = l.lane and k.part = p.part and k.due_at <= now()
+                 limit $2
+               ) x
+             ) as due,
              (
                select count(*)
                from (

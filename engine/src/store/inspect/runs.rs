@@ -1,10 +1,13 @@
 //! Runs as people see them: lists, one run whole, its record, its open incident.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
+
+/// Among so many runs a part of a workflow id is looked for.
+const NEWEST: i64 = 10_000;
 
 /// A run in a list.
 ///
@@ -18,7 +21,7 @@ use uuid::Uuid;
 ///     }
 /// }
 /// ```
-#[derive(Debug, Clone, Serialize, FromRow)]
+#[derive(Debug, Clone, Serialize, Deserialize, FromRow)]
 pub struct RunSummary {
     /// The run's id.
     pub run_id: Uuid,
@@ -50,7 +53,7 @@ pub struct RunSummary {
 ///     format!("{:>3} {} {}#{}", step.seq, step.kind, step.name, step.occurrence)
 /// }
 /// ```
-#[derive(Debug, Clone, Serialize, FromRow)]
+#[derive(Debug, Clone, Serialize, Deserialize, FromRow)]
 pub struct StepView {
     /// Its place in the record.
     pub seq: i32,
@@ -121,8 +124,9 @@ pub async fn named(conn: &mut PgConnection, id: &str) -> Result<Vec<RunSummary>,
 }
 
 /// One run to look at, archived or not: the first that the id names as in [`named`], or else the
-/// oldest with a workflow id of which it is a part between colons. That part may be another run's
-/// as well: what acts on a run goes by [`named`].
+/// oldest, of the newest 10,000 live or ended and the newest 10,000 archived runs, with a workflow id
+/// of which it is a part between colons. That part may be another run's as well: what acts on a run
+/// goes by [`named`].
 ///
 /// ```no_run
 /// # async fn example(conn: &mut sqlx::PgConnection) -> Result<(), sqlx::Error> {
@@ -146,19 +150,22 @@ pub async fn run(conn: &mut PgConnection, id: &str) -> Result<Option<RunSummary>
          from (
            select s.run_id, s.workflow, s.workflow_id, s.state, s.started_at, s.ended_at,
              s.due_at, i.class as incident, s.attributes
-           from run_states s
+           from (select run_id, workflow_id from runs order by run_id desc limit $2) r
+           join run_states s on s.run_id = r.run_id
            left join incidents i on i.run_id = s.run_id and i.resolved_at is null
-           where $1 = any(string_to_array(s.workflow_id, ':'))
+           where $1 = any(string_to_array(r.workflow_id, ':'))
            union all
            select a.run_id, a.workflow, a.workflow_id, a.ended_state, a.started_at, a.ended_at,
              null, null, a.attributes
-           from archived_runs a
-           where $1 = any(string_to_array(a.workflow_id, ':'))
+           from (select run_id, workflow_id from archived_runs order by run_id desc limit $2) r
+           join archived_runs a on a.run_id = r.run_id
+           where $1 = any(string_to_array(r.workflow_id, ':'))
          ) x
          order by x.started_at, x.run_id
          limit 1",
     )
     .bind(id)
+    .bind(NEWEST)
     .fetch_optional(conn)
     .await
 }
@@ -240,7 +247,7 @@ pub async fn counts(conn: &mut PgConnection) -> Result<Vec<(String, i64)>, sqlx:
 ///     format!("{} at {step} since {}: {}", incident.class, incident.opened_at, incident.message)
 /// }
 /// ```
-#[derive(Debug, Clone, Serialize, FromRow)]
+#[derive(Debug, Clone, Serialize, Deserialize, FromRow)]
 pub struct OpenIncident {
     /// What kind of need it is.
     pub class: String,

@@ -1,12 +1,13 @@
 //! What operators did to queues and schedules. Changes nothing.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use super::WantedActions;
+use super::actions::narrowed;
 
 /// What an operator did to a queue or a schedule.
 ///
@@ -17,7 +18,7 @@ use super::WantedActions;
 ///     format!("{}: {} by {}, because {}", action.name, action.verb, action.actor, action.reason)
 /// }
 /// ```
-#[derive(Debug, Clone, Serialize, FromRow)]
+#[derive(Debug, Clone, Serialize, Deserialize, FromRow)]
 pub struct SettingAction {
     /// The action's id.
     pub action_id: Uuid,
@@ -97,8 +98,7 @@ pub async fn actions_on_settings(
     wanted: &WantedActions,
     limit: i64,
 ) -> Result<Vec<SettingAction>, sqlx::Error> {
-    let (before_at, before_id) = wanted.before.unzip();
-    sqlx::query_as(
+    let query = sqlx::query_as(
         "select action_id, subject, name, verb, actor, reason, before, after, request_id, at
          from setting_actions
          where ($1::text is null or actor = $1)
@@ -107,13 +107,6 @@ pub async fn actions_on_settings(
            and ($4::timestamptz is null or (at, action_id) < ($4, $5::uuid))
          order by at desc, action_id desc
          limit $6",
-    )
-    .bind(&wanted.actor)
-    .bind(&wanted.verb)
-    .bind(wanted.run_id)
-    .bind(before_at)
-    .bind(before_id)
-    .bind(limit)
-    .fetch_all(conn)
-    .await
+    );
+    narrowed(query, wanted, limit).fetch_all(conn).await
 }

@@ -27,6 +27,10 @@ pub(super) struct Wanted {
     pub(super) started_before: Option<DateTime<Utc>>,
     pub(super) ended_from: Option<DateTime<Utc>>,
     pub(super) ended_before: Option<DateTime<Utc>>,
+    /// Not ended from then on: before, or not at all.
+    pub(super) not_ended_from: Option<DateTime<Utc>>,
+    /// Not ended before then: later, or not at all.
+    pub(super) not_ended_before: Option<DateTime<Utc>>,
     pub(super) quiet_since: Option<DateTime<Utc>>,
     pub(super) lively_since: Option<DateTime<Utc>>,
     pub(super) limit: i64,
@@ -90,12 +94,10 @@ impl Wanted {
             (What::Until(when), false) | (What::Since(when), true) => {
                 sooner(&mut self.started_before, when.at(now));
             }
-            (What::EndedSince(when), false) | (What::EndedUntil(when), true) => {
-                later(&mut self.ended_from, when.at(now));
-            }
-            (What::EndedUntil(when), false) | (What::EndedSince(when), true) => {
-                sooner(&mut self.ended_before, when.at(now));
-            }
+            (What::EndedSince(when), false) => later(&mut self.ended_from, when.at(now)),
+            (What::EndedUntil(when), false) => sooner(&mut self.ended_before, when.at(now)),
+            (What::EndedSince(when), true) => sooner(&mut self.not_ended_from, when.at(now)),
+            (What::EndedUntil(when), true) => later(&mut self.not_ended_before, when.at(now)),
         }
     }
 }

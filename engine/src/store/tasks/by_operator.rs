@@ -1,19 +1,12 @@
 //! What operators' verbs do to a run's row in the queue. Each caller holds the row's lock.
 
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 /// What a verb has to know of a run before it decides.
 pub(crate) struct Facts {
-    /// The run's state as text.
-    pub(crate) state: String,
-    /// A worker holds it.
-    pub(crate) held: bool,
-    pub(crate) way: Way,
-    pub(crate) next_seq: i32,
-    /// The number of its last claim.
-    epoch: i32,
-    incident_id: Option<Uuid>,
+    pub(crate) stand: Stand,
     pub(crate) workflow: String,
     pub(crate) workflow_id: String,
     pub(crate) version: i32,
@@ -25,7 +18,20 @@ pub(crate) struct Facts {
     pub(crate) standing: String,
 }
 
-impl Facts {
+/// How a run stands.
+pub(crate) struct Stand {
+    /// The run's state as text.
+    pub(crate) state: String,
+    /// A worker holds it.
+    pub(crate) held: bool,
+    pub(crate) way: Way,
+    pub(crate) next_seq: i32,
+    /// The number of its last claim.
+    epoch: i32,
+    incident_id: Option<Uuid>,
+}
+
+impl Stand {
     /// Names the run as it stands: another text means that what a person saw of it is over. A run
     /// that a worker holds moves all the time; of that one only its way counts.
     pub(crate) fn version(&self) -> String {
@@ -35,6 +41,17 @@ impl Facts {
         }
         let incident = incident_id.map(|id| id.simple().to_string()).unwrap_or_default();
         format!("{state}.{way:?}.{epoch}.{next_seq}.{incident}")
+    }
+
+    fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            state: row.try_get("state")?,
+            held: row.try_get("held")?,
+            way: way(row)?,
+            next_seq: row.try_get("next_seq")?,
+            epoch: row.try_get("epoch")?,
+            incident_id: row.try_get("incident_id")?,
+        })
     }
 }
 
@@ -83,65 +100,18 @@ pub(crate) async fn facts(
     run_id: Uuid,
 ) -> Result<Option<Facts>, sqlx::Error> {
     let row = sqlx::query(
-        "select coalesce(r.ended_state, k.state, '') as state,
-           k.owner is not null as held,
-           exists (
-             select 1
-             from steps s
-             where s.run_id = $1 and s.pivot and s.kind in ('done', 'skipped')
-           ) or exists (
-             select 1
-             from steps s
-             cross join lateral jsonb_to_recordset(s.next) i(name text, occurrence int, pivot boolean)
-             where s.run_id = $1 and i.pivot
-               and not exists (
-                 select 1
-                 from steps d
-                 where d.run_id = $1 and d.kind = 'rejected' and d.name = i.name
-                   and d.occurrence = i.occurrence
-               )
-           ) as pivoted,
-           coalesce((
-             select s.kind = 'compensating'
-             from steps s
-             where s.run_id = $1 and s.kind in ('compensating', 'resumed')
-             order by s.seq desc
-             limit 1
-           ), false) as unwinding,
-           exists (
-             select 1
-             from steps s
-             where s.run_id = $1 and s.kind in ('undone', 'waived', 'closed')
-           ) as undone,
-           coalesce((select max(s.seq) + 1 from steps s where s.run_id = $1), 0) as next_seq,
-           coalesce(k.epoch, 0) as epoch, i.incident_id,
-           r.workflow, r.workflow_id, r.version, coalesce(k.lane, r.lane) as lane,
-           r.parent_run_id, r.input::text as input,
-           json_strip_nulls(json_build_object(
-             'state', coalesce(r.ended_state, k.state),
-             'owner', k.owner,
-             'due_at', k.due_at,
-             'waits', k.waits,
-             'tries', k.tries,
-             'incident', case when i.incident_id is not null then json_build_object(
-               'id', i.incident_id, 'class', i.class, 'step', i.step, 'message', i.message) end
-           ))::text as standing
-         from runs r
-         left join tasks k on k.run_id = r.run_id
-         left join incidents i on i.run_id = r.run_id and i.resolved_at is null
-         where r.run_id = $1",
+        "select state, held, pivoted, unwinding, undone, next_seq, epoch, incident_id, workflow,
+           workflow_id, version, lane, parent_run_id, input::text as input,
+           standing::text as standing
+         from run_facts
+         where run_id = $1",
     )
     .bind(run_id)
     .fetch_optional(conn)
     .await?;
     row.map(|row| {
         Ok(Facts {
-            state: row.try_get("state")?,
-            held: row.try_get("held")?,
-            way: way(&row)?,
-            next_seq: row.try_get("next_seq")?,
-            epoch: row.try_get("epoch")?,
-            incident_id: row.try_get("incident_id")?,
+            stand: Stand::read(&row)?,
             workflow: row.try_get("workflow")?,
             workflow_id: row.try_get("workflow_id")?,
             version: row.try_get("version")?,
@@ -154,7 +124,23 @@ pub(crate) async fn facts(
     .transpose()
 }
 
-fn way(row: &sqlx::postgres::PgRow) -> Result<Way, sqlx::Error> {
+/// How these runs stand; one that there is not is left out.
+pub(crate) async fn stands(
+    conn: &mut PgConnection,
+    run_ids: &[Uuid],
+) -> Result<Vec<(Uuid, Stand)>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select run_id, state, held, pivoted, unwinding, undone, next_seq, epoch, incident_id
+         from run_facts
+         where run_id = any($1)",
+    )
+    .bind(run_ids)
+    .fetch_all(conn)
+    .await?;
+    rows.iter().map(|row| Ok((row.try_get("run_id")?, Stand::read(row)?))).collect()
+}
+
+fn way(row: &PgRow) -> Result<Way, sqlx::Error> {
     let (pivoted, undone) = (row.try_get("pivoted")?, row.try_get("undone")?);
     Ok(match (row.try_get("unwinding")?, pivoted, undone) {
         (true, _, true) => Way::Undoing,
