@@ -5,8 +5,12 @@ use makegood::testkit::{Kit, Report, Result, Scenario};
 
 use crate::{fan_out, onboarding, trip};
 
+/// A point that was not met again is one that a run comes to again and again, as often as the clock
+/// has it; whatever it comes to once it comes to in each world.
 fn all_met(report: &Report) {
-    assert!(report.missed().is_empty(), "a point that is missed is not tried: {report}");
+    let again = |at: &String| at.split('#').skip(1).any(|number| !number.starts_with('1'));
+    let missed: Vec<_> = report.missed().iter().filter(|at| !again(at)).collect();
+    assert!(missed.is_empty(), "a point that is missed is not tried: {missed:#?}");
 }
 
 async fn may_stand_still(scenario: impl Scenario) -> Result<()> {

@@ -10,6 +10,7 @@ use makegood::testkit::{Kit, Result};
 use crate::checkout::Path as Checkout;
 use crate::counter::{fresh_shop, registry};
 use crate::late_payment::Money;
+use crate::nightly::all_met;
 use crate::payouts::Unknown;
 use crate::reconcile::Lost;
 use crate::refund::{ByHand, ComesBack, Way};
@@ -66,7 +67,7 @@ fn kinds_of_point(folder: &Path, found: &mut BTreeSet<String>) -> Result<()> {
 async fn a_worker_dies_at_each_kind_of_point_that_the_engine_has() -> Result<()> {
     // A run with a child, calls outside, transactions and batches comes to all of them.
     let report = Kit::of(Money::Kept).dies_at_each_point().await?;
-    assert!(report.missed().is_empty(), "{report}");
+    all_met(&report);
     let mut kinds = BTreeSet::new();
     let engine = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/src");
     kinds_of_point(&engine, &mut kinds)?;

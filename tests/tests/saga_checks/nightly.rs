@@ -10,8 +10,12 @@ use crate::payouts::Unknown;
 use crate::reconcile::Lost;
 use crate::refund::{ByHand, ComesBack, Way};
 
-fn all_met(report: &Report) {
-    assert!(report.missed().is_empty(), "a point that is missed is not tried: {report}");
+/// A point that was not met again is one that a run comes to again and again, as often as the clock
+/// has it; whatever it comes to once it comes to in each world.
+pub(crate) fn all_met(report: &Report) {
+    let again = |at: &String| at.split('#').skip(1).any(|number| !number.starts_with('1'));
+    let missed: Vec<_> = report.missed().iter().filter(|at| !again(at)).collect();
+    assert!(missed.is_empty(), "a point that is missed is not tried: {missed:#?}");
 }
 
 async fn may_stand_still(scenario: impl Scenario) -> Result<()> {
