@@ -65,15 +65,12 @@ impl Typed {
 
     /// The API's address, if it is the one to ask.
     fn choose(self, url: Option<&str>) -> Result<Option<&str>, Problem> {
-        match (self.api, self.database) {
-            (true, true) if url.is_some() => {
-                Err(Problem::new("the API and the database are both named")
-                    .next("leave out --api-url or --database-url")
-                    .exit(Exit::Usage))
-            }
-            (false, true) => Ok(None),
-            (true | false, _) => Ok(url),
+        if self.api && self.database && url.is_some() {
+            return Err(Problem::new("the API and the database are both named")
+                .next("leave out --api-url or --database-url")
+                .exit(Exit::Usage));
         }
+        Ok(url.filter(|_| self.api || !self.database))
     }
 }
 
