@@ -36,8 +36,8 @@ pub(crate) use self::reconcile::{NowArgs, ReconcileArgs, ReconcileVerb};
 pub(crate) use self::runs::{ListArgs, NarrowArgs, RunState, RunsArgs, RunsVerb};
 pub(crate) use self::serve::{ApiArgs, GatewayKeyArgs, SandboxArgs, WorkerArgs};
 pub(crate) use self::tend::{
-    IncidentsArgs, IncidentsVerb, LimitArgs, NamedArgs, QueuesArgs, QueuesVerb, SchedulesArgs,
-    SchedulesVerb, WorkersArgs, WorkersVerb,
+    IncidentsArgs, IncidentsVerb, NamedArgs, QueuesArgs, QueuesVerb, SchedulesArgs, SchedulesVerb,
+    WorkersArgs, WorkersVerb,
 };
 
 const STYLES: Styles = Styles::styled()

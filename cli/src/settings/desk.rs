@@ -16,7 +16,7 @@ use crate::exit::{Exit, Problem};
 #[derive(Debug)]
 pub(crate) enum DeskSettings {
     /// The database itself.
-    Database(DatabaseSettings),
+    Database(Box<DatabaseSettings>),
     /// The API at this address, with a token.
     Api {
         /// Scheme, host and perhaps a path before ours.
@@ -32,7 +32,7 @@ impl DeskSettings {
         let url = args.api_url.as_deref().map(str::trim).filter(|url| !url.is_empty());
         let Some(url) = typed.choose(url)? else {
             let (database, surroundings) = DatabaseSettings::of_operator(&args.database)?;
-            return Ok((Self::Database(database), surroundings));
+            return Ok((Self::Database(Box::new(database)), surroundings));
         };
         let mut faults = Faults::default();
         let surroundings =

@@ -77,7 +77,8 @@ async fn carry_out(desk: &mut Desk, bulk_id: Uuid, format: Format) -> Result<Exi
         trouble => problem(trouble),
     })?;
     show(desk, bulk_id, format).await?;
-    let not_done = progress.refused.saturating_add(progress.failed);
+    let not_done =
+        progress.refused.saturating_add(progress.changed).saturating_add(progress.failed);
     Ok(match not_done {
         0 => Exit::Done,
         all if all == progress.total => Exit::Failed,
