@@ -66,7 +66,7 @@ impl TestCell {
     }
 
     /// A transaction that stays open after this statement, until it is dropped.
-    pub fn hold(&self, statement: &str) -> sqlx::PgConnection {
+    pub fn hold(&self, statement: &str) -> PgConnection {
         let mut conn = self.conn();
         let begun = sqlx::raw_sql(AssertSqlSafe(format!("begin; {statement}")));
         self.runtime.block_on(begun.execute(&mut conn)).unwrap();
