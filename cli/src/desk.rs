@@ -74,7 +74,7 @@ impl Desk {
         logging::start(&surroundings.log);
         Ok(match settings {
             DeskSettings::Database(database) => {
-                Self::Direct(Box::new(Direct::open(database).await?))
+                Self::Direct(Box::new(Direct::open(*database).await?))
             }
             DeskSettings::Api { url, token } => Self::Remote(Remote::new(url, token)?),
         })

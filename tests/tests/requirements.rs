@@ -221,15 +221,15 @@ fn planted_faults_in_the_document_are_found() {
     };
     assert_eq!(faults(&good.join("\n"), read), Vec::<String>::new(), "nothing is wrong");
     for (from, to, fault) in [
-        ("a.rs::it_holds", "a.rs::it_hold", "AUD-01 names a.rs::it_hold, which is no test"),
-        ("a.rs::it_holds", "a.rs::helper", "AUD-01 names a.rs::helper, which is no test"),
-        ("a.rs::it_holds", "a.rs::left_out", "AUD-01 names a.rs::left_out, which is no test"),
-        ("a.rs::it_holds", "b.rs::it_holds", "AUD-01 names b.rs::it_holds, which is no test"),
-        ("a.rs::it_holds", "it_holds", "AUD-01 names it_holds, which is no test"),
+        ("a.rs::it_holds", "a.rs::it_hold", "ADM-02 names a.rs::it_hold, which is no test"),
+        ("a.rs::it_holds", "a.rs::helper", "ADM-02 names a.rs::helper, which is no test"),
+        ("a.rs::it_holds", "a.rs::left_out", "ADM-02 names a.rs::left_out, which is no test"),
+        ("a.rs::it_holds", "b.rs::it_holds", "ADM-02 names b.rs::it_holds, which is no test"),
+        ("a.rs::it_holds", "it_holds", "ADM-02 names it_holds, which is no test"),
         ("| OBS-03 |", "| three |", "OBS-03 has no row"),
         ("| OBS-03 |", "| OBS-02 |", "OBS-02 has two rows"),
         ("| OBS-03 |", "| OBS-99 |", "OBS-99 is not asked for here"),
-        ("`a.rs::it_holds`<br>`a.rs::it_waits`", "some", "AUD-01 says nothing, or names no test"),
+        ("`a.rs::it_holds`<br>`a.rs::it_waits`", "some", "ADM-02 says nothing, or names no test"),
     ] {
         let found = with(from, to);
         assert!(found.contains(&fault.to_owned()), "{fault}: {found:?}");

@@ -127,10 +127,16 @@ pub(super) async fn set(
 
 /// The caller at the verbs.
 pub(super) fn hand(app: &App, caller: &Caller, reason: &str) -> ApiResult<Operator> {
-    if reason.len() > 2_000 {
-        let message = "the reason has at most 2,000 bytes".to_owned();
-        return Err(Trouble::Unusable { code: "BAD_REASON", message }.into());
-    }
+    check_reason(reason)?;
     let hand = app.client.operator(&caller.actor(), reason).map_err(told)?;
     Ok(hand.in_request(&observe::request_id()))
+}
+
+/// Refuses a reason that the audit does not take; an empty one is refused by the engine.
+pub(super) fn check_reason(reason: &str) -> ApiResult<()> {
+    if reason.len() <= 2_000 {
+        return Ok(());
+    }
+    let message = "the reason has at most 2,000 bytes".to_owned();
+    Err(Trouble::Unusable { code: "BAD_REASON", message }.into())
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Trouble;
-use super::act::{LOOKED, hand};
+use super::act::{LOOKED, check_reason, hand};
 use super::answer::{BulkAsk, BulkShown, Frozen, StopAsk, bulk_shown};
 use super::part::Part;
 use super::token::Caller;
@@ -98,6 +98,7 @@ pub(super) async fn stop(
     Part(bulk_id): Part<Uuid>,
     Body(StopAsk { reason }): Body<StopAsk>,
 ) -> ApiResult<Answer<()>> {
+    check_reason(&reason)?;
     let shared = Shared::clone(&app);
     app.finish(async move {
         let actor = caller.actor();
@@ -141,5 +142,6 @@ async fn check(app: &Shared, caller: &Caller, ask: &BulkAsk) -> ApiResult<()> {
 
 /// A bulk action belongs to a person, who may lose the rank for it while it is under way.
 fn owner(app: &App, caller: &Caller, reason: &str) -> ApiResult<Operator> {
+    check_reason(reason)?;
     app.client.operator(&caller.operator, reason).map_err(told)
 }

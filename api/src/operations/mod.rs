@@ -24,7 +24,7 @@ pub use self::answer::{
     ACTIONS, Acted, Ask, BulkAsk, BulkShown, Frozen, GROUPS, GroupRuns, Progressed, SettingAsk,
     StopAsk, WholeRun, bulk_shown, carry_out, group_runs, progressed, whole_run,
 };
-pub use self::token::{LONGEST_SECS, NewSecret, REMEMBERED_SECS, as_actor};
+pub use self::token::{LONGEST_SECS, NewSecret, REMEMBERED_SECS};
 pub(crate) use self::trouble::Trouble;
 
 /// The largest value that a verb gives, as JSON spells it.

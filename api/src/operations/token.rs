@@ -54,7 +54,7 @@ fn hash(token: &str) -> Vec<u8> {
 }
 
 /// How the audit names somebody who acts with a token.
-pub fn as_actor(operator: &str, token: &str) -> String {
+fn as_actor(operator: &str, token: &str) -> String {
     format!("{operator} (token {token})")
 }
 

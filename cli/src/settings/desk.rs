@@ -16,7 +16,7 @@ use crate::exit::{Exit, Problem};
 #[derive(Debug)]
 pub(crate) enum DeskSettings {
     /// The database itself.
-    Database(DatabaseSettings),
+    Database(Box<DatabaseSettings>),
     /// The API at this address, with a token.
     Api {
         /// Scheme, host and perhaps a path before ours.
@@ -32,7 +32,7 @@ impl DeskSettings {
         let url = args.api_url.as_deref().map(str::trim).filter(|url| !url.is_empty());
         let Some(url) = typed.choose(url)? else {
             let (database, surroundings) = DatabaseSettings::of_operator(&args.database)?;
-            return Ok((Self::Database(database), surroundings));
+            return Ok((Self::Database(Box::new(database)), surroundings));
         };
         let mut faults = Faults::default();
         let surroundings =
@@ -65,15 +65,12 @@ impl Typed {
 
     /// The API's address, if it is the one to ask.
     fn choose(self, url: Option<&str>) -> Result<Option<&str>, Problem> {
-        match (self.api, self.database) {
-            (true, true) if url.is_some() => {
-                Err(Problem::new("the API and the database are both named")
-                    .next("leave out --api-url or --database-url")
-                    .exit(Exit::Usage))
-            }
-            (false, true) => Ok(None),
-            (true | false, _) => Ok(url),
+        if self.api && self.database && url.is_some() {
+            return Err(Problem::new("the API and the database are both named")
+                .next("leave out --api-url or --database-url")
+                .exit(Exit::Usage));
         }
+        Ok(url.filter(|_| self.api || !self.database))
     }
 }
 

@@ -112,7 +112,7 @@ fn list(tokens: &[Token], format: Format) {
             it.name.clone(),
             it.rank.to_string(),
             ago(it.created_at),
-            it.used_at.map(ago).unwrap_or_else(|| "never".to_owned()),
+            it.used_at.map_or_else(|| "never".to_owned(), ago),
             ago(it.expires_at),
         ]
     });
