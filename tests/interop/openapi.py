@@ -9,6 +9,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import urllib.request
 
 import jsonschema_rs
@@ -56,9 +57,9 @@ def examples_fit(document):
 
 def judged(shop, caller, only, cases, seed):
     """Whether Schemathesis finds nothing, as this caller."""
-    here = pathlib.Path(__file__).parent
+    here = pathlib.Path(__file__).resolve().parent
     command = [
-        str(pathlib.Path(sys.executable).parent / "schemathesis"),
+        str(pathlib.Path(sys.executable).absolute().parent / "schemathesis"),
         "run", f"{shop['api']}/openapi.json",
         "--checks", ",".join(CHECKS),
         "--phases", "examples,coverage,fuzzing",
@@ -77,7 +78,9 @@ def judged(shop, caller, only, cases, seed):
         "OPEN_SHOP": json.dumps(shop),
         "OPEN_SHOP_SEED": str(seed),
     }
-    return subprocess.run(command, env=environment, check=False).returncode == 0
+    # What it remembers of earlier runs would be sent again, under signatures of other shops.
+    with tempfile.TemporaryDirectory() as folder:
+        return subprocess.run(command, env=environment, cwd=folder, check=False).returncode == 0
 
 
 def main():

@@ -9,6 +9,9 @@ use tokio::net::TcpStream;
 
 use crate::support::Shop;
 
+/// The status and the code of a refusal.
+type Refused = (u16, &'static str);
+
 /// What comes back for these bytes until the server closes the connection, or all is answered.
 async fn raw(shop: &Shop, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(shop.api.addr()).await.unwrap();
@@ -167,7 +170,7 @@ async fn bodies_that_no_client_would_send_are_refused_by_name() {
     let utf16: Vec<u8> = "{\"lines\": []}".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let lines = |line: &str| format!("{{\"lines\": [{line}]}}").into_bytes();
     let twice = br#"{"lines": [{"sku": "TEA", "quantity": 1}], "lines": []}"#.to_vec();
-    let cases: Vec<(&str, &str, Vec<u8>, (u16, &str))> = vec![
+    let cases: Vec<(&str, &str, Vec<u8>, Refused)> = vec![
         ("nothing", json, Vec::new(), (400, "BAD_REQUEST")),
         ("no kind", "", lines(""), (415, "UNSUPPORTED_MEDIA_TYPE")),
         (
