@@ -69,7 +69,7 @@ pub(crate) async fn show(who: Operator, State(app): State<Shared>) -> Page {
     let workers = inspect::workers(&mut conn).await?;
     let backlogs = inspect::backlogs(&mut conn).await?;
     let reports = store::reconciliation::reports(&mut conn, 20).await?;
-    let figures = store::figures::figures(&mut conn).await?;
+    let trade = store::figures::figures(&mut conn).await?;
     let schedules = app.client.schedules(&mut conn).await?;
     drop(conn);
 
@@ -82,7 +82,7 @@ pub(crate) async fn show(who: Operator, State(app): State<Shared>) -> Page {
         more_groups: groups.len().saturating_sub(shown),
         groups: groups.into_iter().take(shown).map(|group| Group::new(group, now)).collect(),
         workflows: workflows::lines(&loads, &paces),
-        trade: Trade::new(figures, now),
+        trade: Trade::new(trade, now),
         gateway,
         gateway_why,
         books: books(&reports, now),

@@ -124,7 +124,7 @@ pub(super) async fn gate(State(app): State<Shared>, mut request: Request, next: 
     request.extensions_mut().insert(caller);
     let response = next.run(request).await;
     match viewer {
-        Some(name) => veil(redacted(response).await, &name).await,
+        Some(name) => veil(redacted(response).await, &name),
         None => response,
     }
 }
