@@ -1,6 +1,7 @@
 //! Orders, stock, payments and refunds against a model in memory: random sequences of moves, each
 //! answered as the model answers it, and all of them adding up at the end. A sequence that differs
 //! is shrunk to its shortest. `PROPTEST_CASES=10000` tries so many.
+#![expect(clippy::unwrap_used, reason = "test helpers stop at the first fault")]
 
 mod support;
 
@@ -111,6 +112,7 @@ impl Sale {
 
 type Same = Result<(), String>;
 
+#[expect(clippy::needless_pass_by_value, reason = "what is compared is read for it alone")]
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: T, wanted: T) -> Same {
     if found == wanted { Ok(()) } else { Err(format!("{what}: {found:?}, not {wanted:?}")) }
 }

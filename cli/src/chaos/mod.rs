@@ -51,6 +51,7 @@ use crate::{
         desk::Desk,
         diary::Diary,
         interrupted,
+        parts::Store,
         plan::{Binds, Keys, Plan},
         progress::{Step, say},
         scenario::Crowd,
@@ -64,8 +65,7 @@ use crate::{
 const LEASE_SECS: u32 = 2;
 const APIS: u32 = 2;
 /// A customer notices soon that a connection leads nowhere, and outlasts any storm.
-const PATIENCE: Patience =
-    Patience { call: Duration::from_secs(5), whole: Duration::from_secs(120) };
+const PATIENCE: Patience = Patience { call: Duration::from_secs(5), whole: Duration::from_mins(2) };
 /// After the storm, a desk or a trouble that fails for longer than this has a fault of its own.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -126,7 +126,9 @@ async fn one(args: &ChaosArgs, seed: u64) -> anyhow::Result<RunReport> {
         return outcome;
     }
     let outcome = outcome.map(|mut run| {
-        faults.into_iter().for_each(|fault| run.add_fault(format!("{fault:#}")));
+        for fault in faults {
+            run.add_fault(format!("{fault:#}"));
+        }
         run
     });
     if !outcome.as_ref().is_ok_and(|run| run.held) {
@@ -227,20 +229,8 @@ async fn story(
         let ended = Step::of("sagas ended", sagas.into());
         // What is still open to the database may have ended with it.
         let store = store.anew().await?;
-        let (pool, client) = (&store.pool, store.client().await?);
-        let calm = async {
-            let is_calm = |settled: &settle::Settled| troubles.are_over() && settled.stuck == 0;
-            let settle = async || settle::settle(pool, &web, sagas, &ended, is_calm).await;
-            let mut settled = settle().await?;
-            let mut compared = Compared::default();
-            while settled.listed.is_empty() && compared.may_go_on() {
-                compared.once_more(&client, pool).await?;
-                settled = settle().await?;
-            }
-            anyhow::Ok((settled, compared))
-        };
         let calm = select! {
-            calm = calm => calm?,
+            calm = calm(&store, &web, sagas, &ended, &troubles) => calm?,
             error = storm::watch_over(fleet, &tally) => return Err(error),
         };
         ended.done(&format!("{} sagas have ended", calm.0.started.saturating_sub(calm.0.open)));
@@ -282,6 +272,26 @@ async fn story(
         crowd,
         elapsed: begun.elapsed(),
     }))
+}
+
+/// Waits until every saga has ended, and has the books compared until that finds nothing more.
+async fn calm(
+    store: &Store,
+    web: &Web,
+    sagas: u32,
+    ended: &Step,
+    troubles: &Troubles<'_>,
+) -> anyhow::Result<(settle::Settled, Compared)> {
+    let (pool, client) = (&store.pool, store.client().await?);
+    let is_calm = |settled: &settle::Settled| troubles.are_over() && settled.stuck == 0;
+    let settle = async || settle::settle(pool, web, sagas, ended, is_calm).await;
+    let mut settled = settle().await?;
+    let mut compared = Compared::default();
+    while settled.listed.is_empty() && compared.may_go_on() {
+        compared.once_more(&client, pool).await?;
+        settled = settle().await?;
+    }
+    Ok((settled, compared))
 }
 
 /// Starts every part, with wires between them, and answers the way to the shop.

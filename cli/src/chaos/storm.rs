@@ -161,9 +161,9 @@ impl Storm<'_> {
         let died = Instant::now();
         let pid = worker.pid();
         if dealt.card == Blow::KillWorker {
-            worker.kill().await?
+            worker.kill().await?;
         } else {
-            worker.freeze()
+            worker.freeze();
         }
         let held = self.held(pid).await;
         self.tally.meet_runs(&word(&dealt.card), &held);

@@ -232,8 +232,7 @@ impl Journey {
             let order = visit.web.read(&path, visit.token).await;
             match order.as_ref().map(session::status) {
                 Ok(Ok("EXPIRED")) => break,
-                Ok(Ok("PENDING" | "RESERVED")) | Ok(Err(_)) | Err(_)
-                    if Instant::now() < deadline => {}
+                Ok(Ok("PENDING" | "RESERVED") | Err(_)) | Err(_) if Instant::now() < deadline => {}
                 _ => return Err(anyhow!("waited for the order to expire, saw {order:?}")),
             }
             sleep(Duration::from_millis(250)).await;
