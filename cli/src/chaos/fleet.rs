@@ -150,9 +150,13 @@ impl Fleet {
 
     /// Tells every process to end, the workers first. Answers what went wrong.
     pub(crate) async fn stop(&mut self) -> Vec<anyhow::Error> {
-        let workers = self.workers.iter_mut().filter_map(Option::take).map(Child::stop);
+        let workers = self.workers.iter_mut().map(Option::take).enumerate();
+        let workers = workers.filter_map(|(place, worker)| Some((place, worker?)));
+        let workers = workers.map(async |(place, worker)| (place, worker.stop().await));
         let ended = futures::future::join_all(workers).await;
-        let mut faults: Vec<_> = ended.into_iter().filter_map(Result::err).collect();
+        // Whoever waits for answers that never come cannot hand its runs back.
+        let held = ended.into_iter().filter(|(place, _)| !self.ways.may_give_up(*place));
+        let mut faults: Vec<_> = held.filter_map(|(_, ended)| ended.err()).collect();
         for api in self.apis.iter_mut().filter_map(Option::take) {
             faults.extend(api.stop().await.err());
         }

@@ -84,10 +84,10 @@ pub(crate) async fn run(args: ChaosArgs) -> anyhow::Result<ExitCode> {
         let seed = args.seed.wrapping_add(number);
         let run = match one(&args, seed).await {
             Ok(run) => run,
-            Err(error) if error.is::<Interrupted>() => return Ok(ExitCode::from(130)),
             Err(error) => {
                 say(&format!("again with: {}", args.replay(seed)));
-                return Err(error);
+                let interrupted = error.is::<Interrupted>();
+                return if interrupted { Ok(ExitCode::from(130)) } else { Err(error) };
             }
         };
         tables::print(&run);
