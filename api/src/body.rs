@@ -27,6 +27,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         }
         // It is in memory already.
         let bytes = Bytes::from_request(request, state).await.map_err(ApiError::internal)?;
+        if has_nul(&bytes) {
+            return Err(ApiError::request(
+                "a text has a NUL character, which no text here can have",
+            ));
+        }
         parse(&bytes).map(Self)
     }
 }
@@ -41,6 +46,20 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     })?;
     json.end().map_err(|error| ApiError::request(error.to_string()))?;
     Ok(parsed)
+}
+
+/// Whether a text of this JSON has a NUL: no text of PostgreSQL holds one. As a bare byte it is no
+/// JSON, so only the escape is looked for; a backslash that is escaped itself begins none.
+fn has_nul(json: &[u8]) -> bool {
+    let mut rest = json;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
+        let escape = rest.get(at.saturating_add(1)..).unwrap_or_default();
+        if escape.starts_with(b"u0000") {
+            return true;
+        }
+        rest = escape.get(1..).unwrap_or_default();
+    }
+    false
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -98,6 +117,21 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
                 Ok(Self(key.to_owned()))
             }
             _ => refused("an Idempotency-Key has 8 to 128 printable ASCII characters"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nul_is_found_in_whatever_text_and_a_backslash_before_digits_is_none() {
+        for with in [r#""\u0000""#, r#"{"a": ["b\\\u0000"]}"#, r#"{"\n\u0000": 1}"#] {
+            assert!(has_nul(with.as_bytes()), "{with}");
+        }
+        for without in [r#""\\u0000""#, r#""\u0001""#, r#""u0000""#, "\"\\", ""] {
+            assert!(!has_nul(without.as_bytes()), "{without}");
         }
     }
 }

@@ -39,6 +39,10 @@ async fn who_registers_can_sign_in_and_use_the_token() {
     assert_eq!(wrong.refusal(), unknown.refusal(), "one cannot tell which accounts exist");
     assert_eq!(wrong.body["message"], unknown.body["message"]);
 
+    let strange = credentials("ada\0@example.test", "correct horse battery");
+    let strange = shop.post("/api/v1/auth/login", &strange).await;
+    assert_eq!(strange.refusal(), (400, "BAD_REQUEST".to_owned()), "no text has a NUL");
+
     shop.run("update users set is_active = false").await;
     let barred = shop.post("/api/v1/auth/login", &ada).await;
     assert_eq!(barred.refusal(), (401, "BAD_CREDENTIALS".to_owned()), "a barred account");

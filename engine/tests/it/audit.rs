@@ -92,8 +92,8 @@ const DAMAGES: &[(&str, &str)] = &[
         "what a bulk action did is an action of its own",
         "insert into bulk_actions (bulk_id, verb, selection, actor, reason, per_second)
          values ('00000000-0000-0000-0000-000000000001', '{}', '{}', 'ada', 'x', 1);
-         insert into bulk_items (bulk_id, run_id, outcome, action_id, at)
-         select '00000000-0000-0000-0000-000000000001', run_id, 'done', gen_random_uuid(), now()
+         insert into bulk_items (bulk_id, run_id, version, outcome, action_id, at)
+         select '00000000-0000-0000-0000-000000000001', run_id, 'x', 'done', gen_random_uuid(), now()
          from tasks",
     ),
 ];

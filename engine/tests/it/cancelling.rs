@@ -20,6 +20,19 @@ async fn dropped_after(polls: usize, future: impl Future) -> bool {
 }
 
 #[tokio::test]
+async fn a_connection_returned_inside_a_transaction_is_not_lent_again() {
+    let cell = TestCell::new().await;
+    let pool = cell.database.pool("one", 1).await.unwrap();
+    let mut borrowed = pool.acquire().await.unwrap();
+    sqlx::raw_sql("begin").execute(&mut *borrowed).await.unwrap();
+    drop(borrowed);
+    let kept = "insert into notes (trip, note) values ('kept', 'x')";
+    sqlx::query(kept).execute(&pool).await.unwrap();
+    pool.close().await;
+    assert_eq!(cell.scalar::<i64>("select count(*) from notes where trip = 'kept'").await, 1);
+}
+
+#[tokio::test]
 async fn a_transaction_dropped_at_any_await_loses_no_later_write() {
     let cell = TestCell::new().await;
     let pool = cell.database.pool("one", 1).await.unwrap();

@@ -19,7 +19,7 @@ const TABLE: &[(&str, &str)] = &[
     ),
     (
         "a connection goes back inside a transaction",
-        "cancelling::a_transaction_dropped_at_any_await_loses_no_later_write",
+        "cancelling::a_connection_returned_inside_a_transaction_is_not_lent_again",
     ),
     (
         "a pivot overtakes a cancel",
