@@ -25,7 +25,7 @@ fn server() -> String {
 
 /// How long a test waits for what must come.
 fn patience() -> Duration {
-    Duration::from_secs(if planted::any() { 8 } else { 30 })
+    Duration::from_secs(if planted::any() { 8 } else { 60 })
 }
 
 /// Every retry leaves memory, and a dead worker is missed soon.
