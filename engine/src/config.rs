@@ -263,7 +263,7 @@ impl Default for WorkerConfig {
             committers: 3,
             flush_batch: 256,
             transactions: 6,
-            poll_cap: Duration::from_millis(300),
+            poll_cap: Duration::from_millis(250),
             short_wait: Duration::from_secs(1),
             drain: Duration::from_secs(10),
             payload_limit: 256 * 1024,

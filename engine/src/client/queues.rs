@@ -154,7 +154,7 @@ pub struct QueueStatus {
 }
 
 impl Client {
-    /// Sets a queue's limits, for all workers and within a third of a second. Runs that are in
+    /// Sets a queue's limits, for all workers and within a quarter of a second. Runs that are in
     /// memory stay there, even beyond a new limit.
     ///
     /// # Errors
@@ -174,7 +174,7 @@ impl Client {
         Ok(())
     }
 
-    /// Lets no worker claim from a queue, within a third of a second. Runs that are in memory go
+    /// Lets no worker claim from a queue, within a quarter of a second. Runs that are in memory go
     /// on until they wait or end.
     ///
     /// # Errors
