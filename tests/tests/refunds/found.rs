@@ -103,6 +103,8 @@ async fn money_that_a_cancelled_checkout_sends_back_is_followed_until_it_has_lef
     let made = paid.shop.gateway_truth().await.refunds[0].id.clone();
     paid.shop.fire(SWEEP).await;
     paid.shop.holds("a run sees to it", "select exists (select from refunds where watched)").await;
+    // Its first look is over: only the next one can see what happens now.
+    paid.shop.refund_waits(std::time::Duration::from_mins(1)).await;
     paid.shop.meddle(&format!("refunds/{made}/process"), &json!({})).await.expect(200);
     paid.shop.pass(std::time::Duration::from_mins(1)).await;
     paid.customer.wait_for_refunds(&order, &["PROCESSED"]).await;
@@ -134,6 +136,8 @@ async fn late_money_whose_refund_takes_its_time_is_left_to_the_sweep() {
     assert_eq!(paid.shop.summary(&order).await.refunds, ["PENDING"], "and nobody waits for it");
     paid.shop.fire(SWEEP).await;
     let made = paid.shop.gateway_truth().await.refunds[0].id.clone();
+    // Its first look is over: only the next one can see what happens now.
+    paid.shop.refund_waits(std::time::Duration::from_mins(1)).await;
     paid.shop.meddle(&format!("refunds/{made}/process"), &json!({})).await.expect(200);
     paid.shop.pass(std::time::Duration::from_mins(1)).await;
     paid.customer.wait_for_refunds(&order, &["PROCESSED"]).await;

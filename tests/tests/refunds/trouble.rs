@@ -121,15 +121,15 @@ async fn a_refund_that_nobody_reports_is_looked_at_until_it_has_left() {
             "select exists (select from refunds where gateway_refund_id is not null)",
         )
         .await;
-    for pause in [MINUTE, MINUTE * 10, MINUTE * 60] {
+    for pause in [MINUTE, MINUTE * 2, MINUTE * 5] {
         paid.shop.pass(pause).await;
     }
     // Its third look is over: only the next one can see what happens now.
-    paid.shop.refund_waits(MINUTE * 360).await;
+    paid.shop.refund_waits(MINUTE * 15).await;
     let made = paid.shop.gateway_truth().await.refunds[0].id.clone();
     paid.customer.wait_for_refunds(&paid.order, &["PENDING"]).await;
     paid.shop.meddle(&format!("refunds/{made}/process"), &json!({})).await.expect(200);
-    paid.shop.pass(MINUTE * 360).await;
+    paid.shop.pass(MINUTE * 15).await;
     paid.customer.wait_for_refunds(&paid.order, &["PROCESSED"]).await;
     paid.shop.audit().await;
     assert_eq!(paid.shop.summary(&paid.order).await.status, "REFUNDED");
@@ -147,7 +147,7 @@ async fn a_shop_whose_balance_is_too_low_makes_the_refund_when_it_has_money() {
         "select exists (select from refunds where status = 'PENDING' and failure_code is not null)";
     paid.shop.holds("everybody can see why it waits", waits).await;
     paid.shop.pass(MINUTE).await;
-    paid.shop.pass(MINUTE * 10).await;
+    paid.shop.pass(MINUTE * 2).await;
     let refund = paid.customer.wait_for_refunds(&paid.order, &["PROCESSED"]).await.remove(0);
     assert_eq!(refund["failure_code"], json!(null), "{refund}");
     paid.shop.audit().await;
